@@ -1,0 +1,1 @@
+"""Rare-class images that provably help."""

@@ -1,0 +1,1 @@
+"""Real images in: decoding, the dataset, its health, its balance."""

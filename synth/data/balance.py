@@ -1,0 +1,146 @@
+"""Counts and a target -> a plan; counts -> class weights. Plans are settled here, before any work starts."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from synth.data.dataset import Dataset
+from synth.errors import UsageError
+from synth.recipe import multiple_of
+from synth.records import PARENT_SPLIT
+
+SCHEMES = ("inverse", "balanced", "effective", "sqrt")
+EFFECTIVE_BETA = 0.999
+
+
+@dataclass(frozen=True)
+class ClassPlan:
+    """What one class gets."""
+
+    real: int
+    """Real training images."""
+    existing: int
+    """New images that earlier runs put there."""
+    target: int
+    """Wished total of real plus new training images."""
+    planned: int
+    """New images that this run makes."""
+    note: str = ""
+    """Why planned is less than the target needs."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`{class: how many new}`, settled and shown before work starts."""
+
+    classes: Mapping[str, ClassPlan]
+
+    @property
+    def new(self) -> Mapping[str, int]:
+        """{class: new images}, only classes that get any."""
+        return {label: plan.planned for label, plan in self.classes.items() if plan.planned}
+
+    def to_json(self) -> dict[str, dict[str, int | str]]:
+        """{class: {real, existing, target, planned, note}}."""
+        return {label: dict(vars(plan)) for label, plan in self.classes.items()}
+
+
+def make_plan(
+    dataset: Dataset,
+    target: int | str | Mapping[str, int] = "majority",
+    cap: float = 10.0,
+    *,
+    classes: Sequence[str] = (),
+    existing: Mapping[str, int] | None = None,
+    needs_parents: bool = True,
+) -> Plan:
+    """How many new training images each class gets.
+
+    Args:
+        target: `majority`, `mean`, `median`, a number, a multiple of the class's own count such as `2x`, or totals by
+            class; totals of real plus new.
+        cap: at most this many new images per real one.
+        classes: only these get new images; empty: all.
+        existing: new images that earlier runs made, by class.
+        needs_parents: False for a generator that needs no real image of the class; the cap does not bind it then.
+
+    Raises:
+        UsageError: an unknown word, or a class that the dataset does not have.
+    """
+    counts = {label: by_split.get(PARENT_SPLIT, 0) for label, by_split in dataset.counts.items()}
+    targets = _targets(target, counts)
+    _check_known(classes, counts)
+    made = existing or {}
+    plans = {}
+    for label, real in counts.items():
+        wished = max(targets[label], real) if not classes or label in classes else real
+        plans[label] = _class_plan(
+            real, made.get(label, 0), target=wished, cap=cap if needs_parents else math.inf, needs_parents=needs_parents
+        )
+    return Plan(plans)
+
+
+def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_parents: bool) -> ClassPlan:
+    missing = max(target - real - existing, 0)
+    if missing and not real and needs_parents:
+        return ClassPlan(real, existing, target, 0, "no training image to start from")
+    room = missing if math.isinf(cap) else max(math.floor(cap * real) - existing, 0)
+    note = f"cap of {cap:g} new images per real one: {missing} would be needed" if room < missing else ""
+    return ClassPlan(real, existing, target, min(missing, room), note)
+
+
+def _targets(target: int | str | Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
+    if isinstance(target, Mapping):
+        _check_known(target, counts)
+        return {label: target.get(label, 0) for label in counts}
+    if isinstance(target, int):
+        return dict.fromkeys(counts, target)
+    present = [n for n in counts.values() if n] or [0]
+    words = {
+        "majority": max(present),
+        "mean": math.ceil(statistics.mean(present)),
+        "median": math.ceil(statistics.median(present)),
+    }
+    if target in words:
+        return dict.fromkeys(counts, words[target])
+    factor = multiple_of(target)
+    if factor is None:
+        raise UsageError(f'target "{target}": expected {", ".join(words)}, a number, "2x" or NAME=NUMBER,...')
+    return {label: math.ceil(round(factor * n, 6)) for label, n in counts.items()}
+
+
+def _check_known(names: Sequence[str] | Mapping[str, int], counts: Mapping[str, int]) -> None:
+    for name in names:
+        if name not in counts:
+            near = difflib.get_close_matches(name, counts, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else f" (classes: {', '.join(counts)})"
+            raise UsageError(f'no class "{name}" in the dataset{hint}')
+
+
+def class_weights(counts: Mapping[str, int], scheme: str = "inverse") -> dict[str, float]:
+    """Loss weight of each class, in the order of `counts`. A class without images gets 0: no sample asks for it.
+
+    `inverse` n / n_c; `balanced` n / (K n_c), as scikit-learn; `sqrt` sqrt(n / n_c); `effective` (1 - b) / (1 - b^n_c),
+    scaled to mean 1, b = .999 (Cui et al. 2019, "Class-balanced loss based on effective number of samples", eq. 2).
+
+    Raises:
+        UsageError: an unknown scheme.
+    """
+    present = {label: n for label, n in counts.items() if n}
+    total = sum(present.values())
+    if scheme == "inverse":
+        weights = {label: total / n for label, n in present.items()}
+    elif scheme == "balanced":
+        weights = {label: total / (len(present) * n) for label, n in present.items()}
+    elif scheme == "sqrt":
+        weights = {label: math.sqrt(total / n) for label, n in present.items()}
+    elif scheme == "effective":
+        raw = {label: (1 - EFFECTIVE_BETA) / (1 - EFFECTIVE_BETA**n) for label, n in present.items()}
+        weights = {label: weight * len(raw) / sum(raw.values()) for label, weight in raw.items()}
+    else:
+        raise UsageError(f'unknown scheme "{scheme}": expected one of {", ".join(SCHEMES)}')
+    return {label: weights.get(label, 0.0) for label in counts}

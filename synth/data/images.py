@@ -1,0 +1,265 @@
+"""The one place where pixels enter and leave: bytes -> pixels, pixels -> bytes.
+
+Rules, the same for every file: an allow-list of formats, chosen by content; size limits read from the header, before
+any pixel; the EXIF turn applied once; 16-bit grey stays 16-bit; 32-bit float grey becomes 16-bit; transparency is laid
+on a stated background; the first frame of an animation. Nothing but pixels is ever written: no EXIF, GPS or comments.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import imagehash
+import numpy as np
+import simplejpeg
+from PIL import (
+    Image,
+    ImageCms,
+    ImageColor,
+    ImageFile,
+    ImageOps,
+    MpoImagePlugin,  # noqa: F401  (importing a plugin registers its format)
+    TiffImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
+
+from synth.errors import ImageError, UsageError
+from synth.records import Form, Pixels
+
+cv2.setNumThreads(0)  # chunks are the unit of parallel work: threads below them only get in each other's way
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # process-wide in Pillow: another library may have switched it on
+
+READERS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+EXTENSIONS = {
+    "jpeg": (".jpg", ".jpeg"),
+    "png": (".png",),
+    "webp": (".webp",),
+    "bmp": (".bmp",),
+    "tiff": (".tiff", ".tif"),
+    "ppm": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "gif": (".gif",),
+}
+MIN_SIDE, MAX_SIDE = 2, 16_384
+HASH_SIDE = 16
+DEFAULT_QUALITY = 95
+SIXTEEN_BIT_FORMATS = ("png", "tiff", "ppm")
+_ORIENTATION = 0x0112
+_LFS = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One image file, read."""
+
+    pixels: Pixels
+    form: Form
+    notes: tuple[str, ...]
+
+
+def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
+    """Decode one image file.
+
+    Returns: pixels (H, W) or (H, W, 3), uint8, or uint16 for grey of more than 8 bits.
+
+    Raises:
+        ImageError: not an image of an allowed format, damaged, too large or too small, levels not finite.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # broken metadata never refuses a file
+            with Image.open(io.BytesIO(data), formats=READERS) as image:
+                _check_size(image, max_pixels)
+                return _decode_opened(image, data, background)
+    except (ImageError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        raise ImageError(f"more than {max_pixels} pixels") from None
+    except Image.UnidentifiedImageError:
+        raise ImageError(_what_it_is(data)) from None
+    except Exception as error:  # Pillow's readers raise anything from SyntaxError to IndexError on damaged bytes
+        raise ImageError(f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(f"{width}x{height}: more than {max_pixels} pixels (data.max_pixels)")
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
+        raise ImageError(f"{width}x{height}: a side outside {MIN_SIDE}..{MAX_SIDE} pixels")
+
+
+def _what_it_is(data: bytes) -> str:
+    if not data:
+        return "empty file"
+    if data.startswith(_LFS):
+        return "a Git LFS pointer, not the image: run `git lfs pull`"
+    return "not an image of a known format"
+
+
+def _decode_opened(image: Image.Image, data: bytes, background: str) -> Decoded:
+    name = {"MPO": "jpeg"}.get(str(image.format), str(image.format).lower())
+    notes = ["animated"] if getattr(image, "is_animated", False) else []
+    mode, quality, subsampling = image.mode, None, None
+    plain_jpeg = name == "jpeg" and mode in ("RGB", "L")
+    if name == "jpeg":
+        quality = estimate_quality(image)
+        subsampling = simplejpeg.decode_jpeg_header(data)[3].lower()
+        notes += [] if b"\xff\xd9" in data[-65536:] else ["end_marker"]
+    elif name == "webp":
+        quality = None if data[12:16] == b"VP8L" else DEFAULT_QUALITY
+    if plain_jpeg and _orientation(image) == 1:
+        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB" if mode == "RGB" else "GRAY")
+        pixels = pixels if mode == "RGB" else pixels[:, :, 0]
+    else:
+        image.load()
+        upright = _turned(image)
+        notes += ["turned"] if upright is not image else []
+        notes += ["alpha"] if _has_alpha(upright) else []
+        pixels = _to_pixels(upright, background)
+    return Decoded(pixels, Form(name, mode, quality, subsampling), tuple(notes))
+
+
+def _orientation(image: Image.Image) -> int:
+    if "exif" not in image.info:
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # broken metadata never refuses a file
+        return 1
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        return image if image.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
+    except Exception:  # broken metadata never refuses a file
+        return image
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
+def _to_pixels(image: Image.Image, background: str) -> Pixels:
+    if image.mode.startswith("I"):
+        return _wide_integers(np.asarray(image))
+    if image.mode == "F":
+        return _floats(np.asarray(image))
+    if _has_alpha(image):
+        return _on_background(image, background)
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return np.asarray(ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _wide_integers(levels: np.ndarray) -> Pixels:
+    if levels.min() < 0 or levels.max() > 65535:
+        raise ImageError(f"integer levels {levels.min()}..{levels.max()} beyond 16 bits: convert to 16 bits")
+    return levels.astype(np.uint16)
+
+
+def _floats(levels: np.ndarray) -> Pixels:
+    if not np.isfinite(levels).all():
+        raise ImageError("float levels that are NaN or infinite")
+    top = next((top for top in (1.0, 255.0, 65535.0) if levels.max() <= top), None)
+    if levels.min() < 0 or top is None:
+        raise ImageError(f"float levels {levels.min():g}..{levels.max():g}: expected 0..1, 0..255 or 0..65535")
+    return np.round(levels.astype(np.float64) * (65535.0 / top)).astype(np.uint16)
+
+
+def _on_background(image: Image.Image, background: str) -> Pixels:
+    grey = image.mode in ("LA", "La", "L", "1")
+    rgba = image.convert("RGBA")
+    ground = Image.new("RGBA", rgba.size, background)
+    flat = Image.alpha_composite(ground, rgba).convert("RGB")
+    red, green, blue = ImageColor.getrgb(background)[:3]
+    return np.asarray(flat.convert("L") if grey and red == green == blue else flat)
+
+
+@functools.cache
+def _quantisation_tables() -> np.ndarray:
+    """Luminance tables that libjpeg uses for quality 1..100: (100, 64)."""
+    tables = []
+    for quality in range(1, 101):
+        file = io.BytesIO()
+        Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+        tables.append(Image.open(file).quantization[0])  # type: ignore[attr-defined]
+    return np.array(tables)
+
+
+def estimate_quality(image: Image.Image) -> int:
+    """JPEG quality 1..100 whose standard luminance table is nearest to the file's own."""
+    table = np.array(image.quantization[0])  # type: ignore[attr-defined]
+    return int(np.abs(_quantisation_tables() - table).sum(axis=1).argmin()) + 1
+
+
+def to_uint8(pixels: Pixels) -> np.ndarray:
+    """8-bit view of any pixels: the high byte of 16-bit levels, so that nothing is clipped."""
+    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+
+
+def pixels_sha256(pixels: Pixels) -> str:
+    """Hash of form and levels: the same pixels in another file format give the same hash."""
+    digest = hashlib.sha256(f"{pixels.dtype.name} {pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels))
+    return digest.hexdigest()
+
+
+def dhash(pixels: Pixels) -> bytes:
+    """Difference hash (Krawetz 2013), 256 bits: is a cell brighter than its left neighbour, on a 16 x 16 grid."""
+    bits = imagehash.dhash(Image.fromarray(to_uint8(pixels)), hash_size=HASH_SIDE).hash
+    return np.packbits(bits).tobytes()
+
+
+def output_form(parent: Form | None, *, format: str, quality: int | None, wide: bool) -> Form:
+    """How a new image is encoded: as its parent, or as the settings say.
+
+    Raises:
+        UsageError: 16-bit grey asked for in a format that can't hold it.
+    """
+    name = format if format != "auto" else (parent.format if parent else "png")
+    name = "png" if name == "gif" or (format == "auto" and wide and name not in SIXTEEN_BIT_FORMATS) else name
+    if wide and name not in SIXTEEN_BIT_FORMATS:
+        raise UsageError(f"16-bit grey can't be written as {name}: use --format png or tiff")
+    same = parent is not None and parent.format == name
+    inherited = parent.quality if same and parent else DEFAULT_QUALITY
+    subsampling = parent.subsampling if same and parent else "420"
+    return Form(name, "", quality or inherited, subsampling)
+
+
+def extension(form: Form, pixels: Pixels) -> str:
+    """File name ending that fits the format."""
+    return ".pgm" if form.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[form.format][0]
+
+
+def encode(pixels: Pixels, form: Form) -> bytes:
+    """Encode pixels; the same pixels and form give the same bytes."""
+    if form.format == "jpeg":
+        return _encode_jpeg(pixels, form)
+    options = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}.get(form.format, [])
+    if form.format == "webp":
+        options = [cv2.IMWRITE_WEBP_QUALITY, form.quality or 101]  # above 100 cv2 writes lossless
+    bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(extension(form, pixels), bgr, options)
+    if not done:
+        raise ImageError(f"{form.format}: can't encode {pixels.dtype} {pixels.shape}")
+    return bytes(data)
+
+
+def _encode_jpeg(pixels: Pixels, form: Form) -> bytes:
+    grey = pixels.ndim == 2
+    return bytes(
+        simplejpeg.encode_jpeg(
+            np.ascontiguousarray(pixels[:, :, None] if grey else pixels),
+            quality=form.quality or DEFAULT_QUALITY,
+            colorspace="GRAY" if grey else "RGB",
+            colorsubsampling="Gray" if grey else (form.subsampling or "420").replace("gray", "420"),
+        )
+    )

@@ -1,0 +1,89 @@
+"""A recipe's effects for one class: draw(attempts) -> parameters, apply(pixels, parameters) -> pixels.
+
+Drawing is done for a whole chunk, applying image by image, and what is applied is exactly what the manifest records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from synth.effects import colour, geometry, texture
+from synth.effects.draw import Params, by_effect, draw_effect
+from synth.recipe import Augment, Effect
+from synth.records import Pixels
+
+FLIPS = ("flip_horizontal", "flip_vertical")
+
+
+class Policy:
+    """The effects of one class, ready to draw and apply."""
+
+    def __init__(self, settings: Augment, label: str, *, seed: int) -> None:
+        """Settle which effects can fire.
+
+        Raises:
+            UsageError: a transform or pipeline that albumentations does not accept, or that is forbidden.
+        """
+        forbidden = settings.forbidden_for(label)
+        self.label, self.seed = label, seed
+        self.interpolation, self.fill = settings.interpolation, settings.fill
+        effects = settings.effects_for(label)
+        self.effects: dict[str, Effect] = {
+            name: effect for name, effect in effects if effect.p > 0 and name not in forbidden
+        }
+        transforms = settings.transforms_for(label)
+        self._transforms = (
+            texture.Transforms(transforms, settings.pipeline, forbidden=forbidden)
+            if transforms or settings.pipeline
+            else None
+        )
+
+    def draw(self, attempts: range, *, leave_out: Sequence[str] = ()) -> list[Params]:
+        """Parameters of each attempt of a range; effects in `leave_out` are decided elsewhere."""
+        drawn: list[dict[str, dict[str, float]]] = [{} for _ in attempts]
+        for name, effect in self.effects.items():
+            if name in leave_out:
+                continue
+            fires, values = draw_effect(name, effect, seed=self.seed, label=self.label, attempts=attempts)
+            touched = np.flatnonzero(fires)
+            columns = {key: value[touched].tolist() for key, value in values.items()}
+            for row, index in enumerate(touched.tolist()):
+                drawn[index][name] = {key: column[row] for key, column in columns.items()}
+        return drawn
+
+    def apply(
+        self, sources: Sequence[Pixels], params: Sequence[Params], *, attempts: Sequence[int]
+    ) -> list[Pixels]:
+        """Apply each attempt's parameters to its source.
+
+        Returns: pixels of each source's own dtype and channels, fresh or the source itself where nothing fired.
+        """
+        touches = by_effect(params)
+        matrices, sizes = geometry.compose(touches, _sizes(sources))
+        forms = geometry.forms(matrices, sizes)
+        tones = colour.settle(touches, sources)
+        results = []
+        for i, (width, height) in enumerate(sizes.astype(int).tolist()):
+            pixels = geometry.warp(
+                sources[i],
+                matrices[i],
+                (width, height),
+                form=forms[i],
+                interpolation=self.interpolation,
+                fill=self.fill,
+            )
+            pixels = colour.recolour(pixels, tones[i])
+            results.append(self._finish(pixels, params[i], attempt=attempts[i]))
+        return results
+
+    def _finish(self, pixels: Pixels, drawn: Params, *, attempt: int) -> Pixels:
+        pixels = texture.blur(pixels, drawn)
+        if self._transforms is None:
+            return pixels
+        return self._transforms.apply(pixels, seed=self.seed, label=self.label, attempt=attempt)
+
+
+def _sizes(sources: Sequence[Pixels]) -> geometry.Sizes:
+    return np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)

@@ -1,0 +1,51 @@
+"""Everything that can go wrong, as one tree.
+
+SynthError                 one clear line; the command line prints it and exits with `exit_status`
+├── UsageError             a wrong option, recipe or method (also a ValueError); exit status 2
+├── DatasetError           the input as a whole can't be used (also a ValueError)
+├── ImageError             one image file can't be used (also a ValueError); its reason lands in `refused`
+├── GeneratorError         a generator broke its contract or failed (also a RuntimeError)
+├── ManifestError          a manifest is damaged or hostile (also a ValueError)
+└── OutputError            the output folder can't be written or is not ours (also an OSError)
+    └── LockedError        another run is writing there; exit status 11
+"""
+
+from __future__ import annotations
+
+
+class SynthError(Exception):
+    """Root of all errors of this package; `str(error)` is one line for a person."""
+
+    exit_status = 1
+
+
+class UsageError(SynthError, ValueError):
+    """A wrong option, recipe or method."""
+
+    exit_status = 2
+
+
+class DatasetError(SynthError, ValueError):
+    """The input folder as a whole can't be used."""
+
+
+class ImageError(SynthError, ValueError):
+    """One image file can't be used; the message is the reason, without the path."""
+
+
+class GeneratorError(SynthError, RuntimeError):
+    """A generator failed, or gave something that is not an image."""
+
+
+class ManifestError(SynthError, ValueError):
+    """A manifest is damaged, hostile or not ours."""
+
+
+class OutputError(SynthError, OSError):
+    """The output folder can't be written, or holds something that is not ours."""
+
+
+class LockedError(OutputError):
+    """Another run holds the output folder."""
+
+    exit_status = 11

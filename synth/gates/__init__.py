@@ -1,0 +1,1 @@
+"""Verdicts: every gate gives a candidate a score and, with its threshold, a reason to reject it; both are kept."""

@@ -1,0 +1,1 @@
+"""Candidates: every generator turns attempts into images."""

@@ -1,0 +1,80 @@
+"""`augment`: one original, changed by the effects of its class's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from synth.effects.draw import Params
+from synth.effects.policy import FLIPS, Policy
+from synth.generators.base import Context
+from synth.generators.parents import Deal, Sources
+from synth.recipe import Augment
+from synth.records import Candidate, Item
+
+Source = tuple[Item, tuple[str, ...]]
+"""An original, and the flips that it must take to show the class asked for."""
+
+
+class AugmentGenerator:
+    """Draws a chunk's parameters at once, then applies them image by image."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._settings = context.recipe.augment
+        self._sources = Sources(context.recipe.data)
+        self._policies: dict[str, Policy] = {}
+        self._pools: dict[str, tuple[list[Source], Deal]] = {}
+
+    def make(self, label: str, attempts: range) -> list[Candidate]:
+        """One changed original for each attempt."""
+        policy = self._policy(label)
+        first = self._context.first_attempt.get(label, 0)
+        pool, deal = self._pool(label, policy)
+        sources = [pool[deal.pick(attempt - first)] for attempt in attempts]
+        mapped = [flip for flip in FLIPS if label in partners(self._settings, flip)]
+        drawn = policy.draw(attempts, leave_out=mapped)
+        params = [_with_flips(values, flips) for values, (_, flips) in zip(drawn, sources, strict=True)]
+        return self._apply(policy, [item for item, _ in sources], params, attempts=attempts)
+
+    def remake(
+        self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]
+    ) -> Candidate:
+        """The recorded parameters on the recorded parent."""
+        return self._apply(self._policy(label), parents, [params], attempts=range(attempt, attempt + 1))[0]
+
+    def _apply(
+        self, policy: Policy, items: Sequence[Item], params: Sequence[Params], *, attempts: range
+    ) -> list[Candidate]:
+        results = policy.apply([self._sources.pixels(item) for item in items], params, attempts=attempts)
+        return [
+            Candidate(pixels, policy.label, "augment", attempt, (item,), drawn)
+            for pixels, attempt, item, drawn in zip(results, attempts, items, params, strict=True)
+        ]
+
+    def _policy(self, label: str) -> Policy:
+        if label not in self._policies:
+            self._policies[label] = Policy(self._settings, label, seed=self._context.recipe.seed)
+        return self._policies[label]
+
+    def _pool(self, label: str, policy: Policy) -> tuple[list[Source], Deal]:
+        if label not in self._pools:
+            pool: list[Source] = [(item, ()) for item in self._context.train[label]]
+            for flip in FLIPS:
+                partner = partners(self._settings, flip).get(label)
+                if partner is not None and partner != label and flip in policy.effects:
+                    pool += [(item, (flip,)) for item in self._context.train.get(partner, ())]
+            used = self._context.used.get(label, {})
+            counts = [used.get(item.id, 0) for item, _ in pool]
+            self._pools[label] = pool, Deal(counts, seed=self._context.recipe.seed, label=label)
+        return self._pools[label]
+
+
+def partners(settings: Augment, flip: str) -> Mapping[str, str]:
+    """The label map of a flip, both ways: a mirrored "left" is a "right", and a mirrored "right" a "left"."""
+    given = {key: value for name, pairs in settings.label_map.items() if name == flip for key, value in pairs.items()}
+    return {**{value: key for key, value in given.items()}, **given}
+
+
+def _with_flips(drawn: Params, flips: tuple[str, ...]) -> Params:
+    return {**drawn, **{flip: {} for flip in flips}} if flips else drawn

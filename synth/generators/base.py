@@ -1,0 +1,71 @@
+"""What a generator is, and the table of those that come with the package."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from synth.errors import UsageError
+from synth.recipe import Recipe
+from synth.records import Candidate, Item
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a generator may look at. Only training images are in it, so no other can become a parent."""
+
+    recipe: Recipe
+    train: Mapping[str, tuple[Item, ...]]
+    """{class: its real training images, sorted by id}."""
+    first_attempt: Mapping[str, int] = field(default_factory=dict)
+    """Where the attempts of a class begin in this run: after those of earlier runs."""
+    used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """{class: {id of a parent: how often earlier runs used it}}."""
+
+
+class Generator(Protocol):
+    """A source of candidates. The same attempt gives the same candidate, in any chunk and any process."""
+
+    def make(self, label: str, attempts: range) -> list[Candidate]:
+        """One candidate for each attempt, in order."""
+
+    def remake(
+        self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]
+    ) -> Candidate:
+        """The candidate of a manifest row again, from its parents and parameters."""
+
+
+BUILT_IN = {
+    "augment": ("synth.generators.augment", "AugmentGenerator"),
+    "duplicate": ("synth.generators.duplicate", "DuplicateGenerator"),
+}
+
+
+def open_generator(context: Context) -> Generator:
+    """The generator that the recipe's method names.
+
+    Raises:
+        UsageError: a method that is neither built in nor `package.module:Name`, or can't be imported.
+    """
+    method = context.recipe.method
+    if method in BUILT_IN:
+        module, name = BUILT_IN[method]
+        generator: Generator = getattr(importlib.import_module(module), name)(context)
+        return generator
+    if ":" in method:
+        from synth.generators.own import OwnGenerator
+
+        return OwnGenerator(context)
+    raise UsageError(f'unknown method "{method}": expected {", ".join(BUILT_IN)} or package.module:Name')
+
+
+def needs_parents(method: str) -> bool:
+    """False for a generator of the user's own, which can fill a class that has no image at all."""
+    return ":" not in method
+
+
+def method_slug(method: str) -> str:
+    """The method as a part of a file name."""
+    return method.rpartition(":")[2] if ":" in method else method

@@ -1,0 +1,41 @@
+"""`duplicate`: exact copies of the originals, byte for byte; the control that every other method has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from synth.generators.base import Context
+from synth.generators.parents import Deal, Sources, read_file
+from synth.records import Candidate, Item
+
+
+class DuplicateGenerator:
+    """Copies each original equally often; attempt by attempt it takes the same parents as `augment`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._sources = Sources(context.recipe.data)
+        self._deals: dict[str, Deal] = {}
+
+    def make(self, label: str, attempts: range) -> list[Candidate]:
+        """One exact copy for each attempt."""
+        items = self._context.train[label]
+        used = self._context.used.get(label, {})
+        if label not in self._deals:
+            counts = [used.get(item.id, 0) for item in items]
+            self._deals[label] = Deal(counts, seed=self._context.recipe.seed, label=label)
+        first = self._context.first_attempt.get(label, 0)
+        picks = [items[self._deals[label].pick(attempt - first)] for attempt in attempts]
+        return [
+            self.remake(label, attempt, parents=(item,), params={})
+            for attempt, item in zip(attempts, picks, strict=True)
+        ]
+
+    def remake(
+        self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]
+    ) -> Candidate:
+        """The copy again."""
+        (item,) = parents
+        pixels = self._sources.pixels(item)
+        return Candidate(pixels, label, "duplicate", attempt, (item,), file=read_file(item))

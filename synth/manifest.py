@@ -1,0 +1,123 @@
+"""The manifest: one JSON line per image of an output folder, and one per rejected candidate.
+
+Appended chunk by chunk while a run goes on, so a kill can tear only the last line, which reading drops. A row that
+could lead outside the folder, or a line that is no row, is refused with its number; files are streamed, never held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
+
+from synth.errors import ManifestError
+from synth.records import Row
+
+MANIFEST = "manifest.jsonl"
+_KEYS = (
+    "id, run, path, class, split, synthetic, method, attempt, seed, parents, params, scores, verdict, reasons, "
+    "sha256, pixels_sha256, width, height"
+).split(", ")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def row_line(row: Row) -> bytes:
+    """One row as a line of JSON; NaN and Infinity become null."""
+    return orjson.dumps(
+        {
+            "id": row.id,
+            "run": row.run,
+            "path": row.path,
+            "class": row.label,
+            "split": row.split,
+            "synthetic": row.synthetic,
+            "method": row.method,
+            "attempt": row.attempt,
+            "seed": row.seed,
+            "parents": row.parents,
+            "params": row.params,
+            "scores": row.scores,
+            "verdict": row.verdict,
+            "reasons": row.reasons,
+            "sha256": row.sha256,
+            "pixels_sha256": row.pixels_sha256,
+            "width": row.width,
+            "height": row.height,
+        },
+        option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY,
+    )
+
+
+def parse_row(line: bytes, where: str) -> Row:
+    """The row of a line.
+
+    Raises:
+        ManifestError: not JSON, a missing key, a path that leads outside, a hash that is none; `where` is named.
+    """
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ManifestError(f"{where}: not JSON ({error})") from None
+    if not isinstance(record, dict) or set(_KEYS) - set(record):
+        missing = sorted(set(_KEYS) - set(record)) if isinstance(record, dict) else _KEYS
+        raise ManifestError(f"{where}: not a manifest row, missing {', '.join(missing[:4])}")
+    _check_record(record, where)
+    return Row(
+        label=record["class"],
+        parents=tuple(record["parents"]),
+        reasons=tuple(record["reasons"]),
+        **{key: record[key] for key in _KEYS if key not in ("class", "parents", "reasons")},
+    )
+
+
+def _check_record(record: Mapping[str, Any], where: str) -> None:
+    if record["path"] is not None:
+        check_path(record["path"], where)
+    for parent in record["parents"]:
+        check_path(parent["path"], where)
+    if not isinstance(record["id"], str) or not isinstance(record["class"], str):
+        raise ManifestError(f"{where}: id and class must be text")
+    if record["sha256"] is not None and not _HASH.fullmatch(str(record["sha256"])):
+        raise ManifestError(f"{where}: sha256 is no hash")
+    if not isinstance(record["synthetic"], bool) or record["verdict"] not in ("accepted", "rejected"):
+        raise ManifestError(f"{where}: synthetic must be true or false, verdict accepted or rejected")
+
+
+def check_path(path: object, where: str) -> None:
+    """Refuse a path that is not plainly below its folder.
+
+    Raises:
+        ManifestError: not text, absolute, with `..`, a backslash, a NUL byte or a drive letter.
+    """
+    if not isinstance(path, str) or not path:
+        raise ManifestError(f"{where}: path is no text")
+    parts = PurePosixPath(path).parts
+    if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path or re.match(r"^[A-Za-z]:", path):
+        raise ManifestError(f"{where}: path {path!r} leads outside the folder")
+
+
+def read_manifest(path: Path, *, torn_line: bool = False) -> Iterator[Row]:
+    """Stream the rows. With `torn_line` a last line that a kill cut off is dropped instead of refused.
+
+    Raises:
+        ManifestError: a damaged or hostile line, or an id that stands twice; file and line are named.
+    """
+    seen: set[str] = set()
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n") and torn_line:
+                return
+            row = parse_row(line, f"{path.name}:{number}")
+            if row.id in seen:
+                raise ManifestError(f"{path.name}:{number}: the id {row.id!r} stands twice")
+            seen.add(row.id)
+            yield row
+
+
+def write_manifest(path: Path, rows: Iterable[Row]) -> None:
+    """Write a whole manifest."""
+    with path.open("wb") as file:
+        file.writelines(row_line(row) for row in rows)

@@ -1,0 +1,1 @@
+"""Files out: staging, manifest rows, audit, removal, previews."""

@@ -1,0 +1,100 @@
+"""verify: does every row of the manifest have its file, with its hash, and is no file unknown?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synth.data.listing import IMAGE_SUFFIXES
+from synth.errors import OutputError
+from synth.manifest import MANIFEST, read_manifest
+from synth.output.staging import SUMMARY, Staging
+
+OURS = re.compile(r"(recipe|summary)(-[0-9a-f]{12})?\.(toml|json)|manifest\.jsonl|README\.md|report\.html|(quality|verdict)\.json")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is wrong in an output folder; `good` where nothing is."""
+
+    rows: int
+    files: int
+    missing: tuple[str, ...]
+    changed: tuple[str, ...]
+    unknown: tuple[str, ...]
+    unfinished: bool
+    """A run on this folder was interrupted."""
+
+    @property
+    def good(self) -> bool:
+        """Every row has its file, every file its row, and no run is unfinished."""
+        return not (self.missing or self.changed or self.unknown or self.unfinished)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `verify --json` prints."""
+        return {**vars(self), "good": self.good}
+
+
+def verify(out: str | Path) -> Audit:
+    """Read the whole manifest and every file that it lists.
+
+    Raises:
+        OutputError: no manifest in this folder.
+        ManifestError: the manifest is damaged or hostile.
+    """
+    out = Path(out)
+    manifest = out / MANIFEST
+    unfinished = Staging(out).state is not None
+    if not manifest.is_file():
+        hint = " (an unfinished run lies beside it: run the same command again)" if unfinished else ""
+        raise OutputError(f"{out}: no {MANIFEST}, so not an output of synth{hint}")
+    rows, files, in_place = 0, 0, False
+    missing, changed, known = [], [], set()
+    for row in read_manifest(manifest):
+        rows += 1
+        in_place = in_place or (not row.synthetic and row.method is None)
+        if row.path is None:
+            continue
+        files += 1
+        known.add(row.path)
+        sha256 = file_sha256(out / row.path)
+        if sha256 is None:
+            missing.append(row.path)
+        elif sha256 != row.sha256:
+            changed.append(row.path)
+    unknown = tuple(_unknown(out, known, in_place=in_place))
+    return Audit(rows, files, tuple(missing), tuple(changed), unknown, unfinished)
+
+
+def file_sha256(path: Path) -> str | None:
+    """Hash of a file; None where there is none to read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
+    # A folder that was filled in place holds what its owner put there: only images count, less the refused ones.
+    expected = known | _refused(out) if in_place else known
+    for folder, _, names in os.walk(out):
+        for name in sorted(names):
+            path = (Path(folder) / name).relative_to(out).as_posix()
+            ours = OURS.fullmatch(path) is not None
+            foreign = in_place and Path(name).suffix.lower() not in IMAGE_SUFFIXES
+            if path not in expected and not ours and not foreign:
+                yield path.encode("utf-8", "backslashreplace").decode()
+
+
+def _refused(out: Path) -> set[str]:
+    try:
+        return {entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()

@@ -1,0 +1,120 @@
+"""undo: take out exactly the files of one run, nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth.errors import OutputError
+from synth.manifest import MANIFEST, read_manifest, row_line
+from synth.output.audit import file_sha256
+from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, aside, locked, replace_file, run_of
+from synth.output.summary import CARD_MARK, card
+from synth.records import PARENT_SPLIT, Row
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo took out."""
+
+    run: str
+    removed: int
+    kept: tuple[str, ...]
+    """Files of the run that someone changed since: they stay, and are no longer in the manifest."""
+
+
+def undo(out: str | Path, run: str | None = None) -> Undone:
+    """Take out the files of a run: of the unfinished one if there is one, else of the last, or of `run`.
+
+    May be repeated after an interruption.
+
+    Raises:
+        OutputError: no output of this package, or no such run in it.
+        LockedError: a run is writing there.
+    """
+    out = Path(os.path.abspath(out))
+    with locked(out):
+        staging = Staging(out)
+        staging.finish_commit()
+        state = staging.state
+        if state is not None and run in (None, state["run"]):
+            removed = sum(row.path is not None and row.method is not None for row in staging.take_up())
+            staging.remove()
+            return Undone(state["run"], removed, ())
+        if not (out / MANIFEST).is_file():
+            raise OutputError(f"{out}: no {MANIFEST}, so nothing to undo")
+        return _undo_run(out, list(read_manifest(out / MANIFEST)), run)
+
+
+def runs_of(rows: Iterable[Row]) -> list[str]:
+    """The runs in a manifest, oldest first."""
+    return list(dict.fromkeys(row.run for row in rows))
+
+
+def _undo_run(out: Path, rows: Sequence[Row], run: str | None) -> Undone:
+    runs = runs_of(rows)
+    chosen = run or runs[-1]
+    if chosen not in runs:
+        raise OutputError(f'{out}: no run "{chosen}": it has {", ".join(runs)}')
+    removed, kept = 0, []
+    for row in rows:
+        if row.run == chosen and row.path is not None and row.method is not None:
+            gone, changed = _remove(out, row)
+            removed += gone
+            kept += [row.path] if changed else []
+    left = [row for row in rows if row.run != chosen or row.method is None]
+    others = [name for name in runs if name != chosen]
+    _restore_root_files(out, left, chosen, others=others)
+    if others:
+        replace_file(out / MANIFEST, b"".join(map(row_line, left)))
+    else:
+        (out / MANIFEST).unlink()
+    with contextlib.suppress(OSError):
+        out.rmdir()  # only where nothing is left in it
+    return Undone(chosen, removed, tuple(kept))
+
+
+def _remove(out: Path, row: Row) -> tuple[bool, bool]:
+    """(removed, kept because it was changed)."""
+    path = out / str(row.path)
+    sha256 = file_sha256(path)
+    if sha256 is not None and sha256 != row.sha256:
+        return False, True
+    existed = os.path.lexists(path)
+    path.unlink(missing_ok=True)
+    if not row.synthetic:  # the folders of copied originals are ours too
+        for folder in list(path.parents)[: len(path.relative_to(out).parts) - 1]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+    return existed, False
+
+
+def _restore_root_files(out: Path, left: Sequence[Row], run: str, *, others: Sequence[str]) -> None:
+    latest = run_of(out) in (run, None)
+    for name in (RECIPE, SUMMARY):
+        aside(out, name, run).unlink(missing_ok=True)
+        if latest:
+            (out / name).unlink(missing_ok=True)
+            before = aside(out, name, others[-1]) if others else None
+            if before is not None and before.exists():
+                os.replace(before, out / name)
+    _restore_card(out, left, others=others)
+
+
+def _restore_card(out: Path, left: Sequence[Row], *, others: Sequence[str]) -> None:
+    path = out / CARD
+    if not path.exists() or CARD_MARK not in path.read_text("utf-8", errors="replace"):
+        return
+    if not others:
+        path.unlink()
+        return
+    real = Counter(row.label for row in left if not row.synthetic and row.split == PARENT_SPLIT)
+    new = Counter(row.label for row in left if row.synthetic and row.path is not None)
+    totals = {label: (real[label], new[label]) for label in sorted(real.keys() | new.keys())}
+    with contextlib.suppress(OSError, ValueError):
+        replace_file(path, card(json.loads((out / SUMMARY).read_text("utf-8")), totals).encode())

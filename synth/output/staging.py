@@ -1,0 +1,276 @@
+"""Writing a folder whole or not at all.
+
+A run on OUT works in `OUT.incomplete` beside it:
+
+    OUT.incomplete/run.json     which run this is, who works on it, and whether it has been committed
+    OUT.incomplete/inputs.jsonl the dataset it reads, so that a change before a resumption can be named
+    OUT.incomplete/tree/        the images under their final names, and this run's `manifest.jsonl`
+
+The manifest is appended chunk by chunk, so a killed run knows what it has. A new OUT appears by one rename of `tree`.
+Into an existing OUT the commit first lists the new images in its manifest, then links them into place: whatever moment
+a kill chooses, no new image is ever taken for a real one, and the next start finishes the commit. Never is a file
+replaced that this package did not write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from synth.errors import LockedError, ManifestError, OutputError
+from synth.manifest import MANIFEST, parse_row, read_manifest, row_line
+from synth.records import Item, Row
+
+CARD, RECIPE, SUMMARY = "README.md", "recipe.toml", "summary.json"
+ROOT_FILES = (CARD, RECIPE, SUMMARY)
+
+
+def staging_folder(out: Path) -> Path:
+    """Where a run on `out` works until it is complete."""
+    return out.with_name(out.name + ".incomplete")
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold the output folder for one run; a lock dies with its process.
+
+    Raises:
+        LockedError: another run holds it, named by process, machine and start.
+        OutputError: the folder that would hold the output can't be written.
+    """
+    path = out.with_name(out.name + ".lock")
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(f"{out} is being written by another run ({_holder(out)})") from None
+    except OSError as error:
+        raise OutputError(f"can't write beside {out}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is held: whoever waits on this file notices that it is gone
+        lock.release()
+
+
+def _holder(out: Path) -> str:
+    try:
+        state = json.loads((staging_folder(out) / "run.json").read_text("utf-8"))
+        return f"process {state['pid']} on {state['host']} since {state['started']}"
+    except (OSError, ValueError, KeyError):
+        return "it has just started"
+
+
+class Staging:
+    """The unfinished run of one output folder."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.folder = staging_folder(out)
+        self.tree = self.folder / "tree"
+        self.journal = self.tree / MANIFEST
+
+    @property
+    def state(self) -> Mapping[str, Any] | None:
+        """What `run.json` says; None where no run is unfinished.
+
+        Raises:
+            OutputError: the folder is there, but not of this package.
+        """
+        if not self.folder.exists():
+            return None
+        try:
+            state = json.loads((self.folder / "run.json").read_text("utf-8"))
+            return {"run": str(state["run"]), "phase": str(state["phase"]), "kind": str(state["kind"])}
+        except FileNotFoundError:
+            if not any(self.folder.iterdir()):
+                return None  # killed right after the folder was made
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        raise OutputError(f"{self.folder} is in the way and no unfinished run of synth: move it away")
+
+    def begin(self, run: str, *, kind: str, items: Iterable[Item]) -> None:
+        """Start a run, or take up the same run where it stopped.
+
+        Raises:
+            OutputError: the unfinished run there is another one; what changed in the dataset is named.
+        """
+        state = self.state
+        if state is not None and state["run"] != run:
+            raise OutputError(self._other_run(items))
+        self.tree.mkdir(parents=True, exist_ok=True)
+        if state is None:
+            with (self.folder / "inputs.jsonl").open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps([item.id, item.sha256]) + "\n" for item in items)
+        self._write_state(run, kind, phase="work")
+
+    def _write_state(self, run: str, kind: str, *, phase: str) -> None:
+        state = {
+            "run": run,
+            "kind": kind,
+            "phase": phase,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        replace_file(self.folder / "run.json", json.dumps(state, indent=1).encode())
+
+    def _other_run(self, items: Iterable[Item]) -> str:
+        lines = (self.folder / "inputs.jsonl").read_text("utf-8").splitlines()
+        before, now = dict(map(json.loads, lines)), {item.id: item.sha256 for item in items}
+        changes = (
+            [f"new: {id}" for id in sorted(now.keys() - before.keys())]
+            + [f"gone: {id}" for id in sorted(before.keys() - now.keys())]
+            + [f"changed: {id}" for id in sorted(now.keys() & before.keys()) if now[id] != before[id]]
+        )
+        why = f"{len(changes)} input images differ ({'; '.join(changes[:3])})" if changes else "other settings"
+        return (
+            f"{self.folder} holds an unfinished run that does not fit: {why}. "
+            f"Give the same input and command to resume it, or take it away with: synth undo {self.out}"
+        )
+
+    def take_up(self) -> Iterator[Row]:
+        """Yield the rows that are safely done, then cut the journal behind the last of them."""
+        if not self.journal.exists():
+            return
+        good = 0
+        with self.journal.open("rb") as file:
+            for line in file:
+                row = self._done_row(line)
+                if row is None:
+                    break
+                good += len(line)
+                yield row
+        os.truncate(self.journal, good)
+
+    def _done_row(self, line: bytes) -> Row | None:
+        if not line.endswith(b"\n"):
+            return None
+        try:
+            row = parse_row(line, self.journal.name)
+        except ManifestError:
+            return None
+        if row.path is None or row.method is None:
+            return row
+        try:
+            data = (self.tree / row.path).read_bytes()
+        except OSError:
+            return None
+        return row if hashlib.sha256(data).hexdigest() == row.sha256 else None
+
+    def append(self, lines: bytes) -> None:
+        """Add finished rows to the journal."""
+        with self.journal.open("ab") as file:
+            file.write(lines)
+
+    def commit(self, run: str, *, kind: str, root_files: Mapping[str, bytes]) -> None:
+        """Make the run's files part of OUT.
+
+        Raises:
+            OutputError: a file of another origin stands where one of ours would go; nothing has been committed then.
+        """
+        if kind != "new":
+            self._check_free()
+        for name, data in root_files.items():
+            replace_file(self.tree / name, data)
+        os.sync()  # once, in place of an fsync for each of many small files
+        self._write_state(run, kind, phase="commit")
+        self.finish_commit()
+
+    def finish_commit(self) -> None:
+        """The commit itself; may be repeated after a kill at any moment."""
+        state = self.state
+        if state is None or state["phase"] != "commit":
+            return
+        if self.tree.exists():
+            if state["kind"] == "new":
+                os.rename(self.tree, self.out)
+            else:
+                self._merge(state["run"])
+        self.remove()
+
+    def remove(self) -> None:
+        """Take the staging folder away, `run.json` last."""
+        shutil.rmtree(self.tree, ignore_errors=True)
+        for name in ("inputs.jsonl", "run.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        if self.folder.exists():
+            self.folder.rmdir()
+
+    def _check_free(self) -> None:
+        for row in read_manifest(self.journal):
+            if row.path is not None and row.method is not None and os.path.lexists(self.out / row.path):
+                raise OutputError(f"{self.out / row.path} is in the way: it is not of an earlier run; move it away")
+
+    def _merge(self, run: str) -> None:
+        target = self.out / MANIFEST
+        old = [row for row in read_manifest(target)] if target.exists() else []
+        ids = {row.id for row in old}
+        new = [row for row in read_manifest(self.journal) if row.id not in ids]
+        if new:
+            replace_file(target, b"".join(map(row_line, (*old, *new))))
+        for row in read_manifest(self.journal):
+            if row.path is not None and row.method is not None:
+                _put(self.tree / row.path, self.out / row.path)
+        for name in ROOT_FILES:
+            if (self.tree / name).exists():
+                _set_aside(self.out, name, run)
+                replace_file(self.out / name, (self.tree / name).read_bytes())
+
+
+def _put(source: Path, target: Path) -> None:
+    """Give a staged file its final name, without ever replacing another file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not source.exists() and not source.is_symlink():
+        return  # moved before a kill
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        return  # linked before a kill: the check before the commit found this name free
+    except OSError:  # a file system without hard links, or another one
+        shutil.move(source, target)
+
+
+def _set_aside(out: Path, name: str, run: str) -> None:
+    """Keep an earlier run's file under that run's own name: recipe.toml -> recipe-<run>.toml."""
+    path = out / name
+    if name == CARD or not path.exists():
+        return
+    owner = run_of(out)
+    if owner and owner != run and not aside(out, name, owner).exists():
+        os.replace(path, aside(out, name, owner))
+
+
+def aside(out: Path, name: str, run: str) -> Path:
+    """The name of an earlier run's recipe or summary."""
+    stem, _, suffix = name.partition(".")
+    return out / f"{stem}-{run}.{suffix}"
+
+
+def run_of(out: Path) -> str | None:
+    """The run whose summary stands in the folder."""
+    try:
+        run = json.loads((out / SUMMARY).read_text("utf-8")).get("run")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return run if isinstance(run, str) else None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file of our own whole: readers see the old one or the new one, never half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,246 @@
+"""generate: plan -> generator -> gates -> writer, chunk by chunk, in any number of processes.
+
+The images of a class are the first n accepted attempts in attempt order. Attempts go in rounds: the first round has as
+many as images are planned, the next as many as were rejected, until none is missing or the tries are used up. The
+rounds follow from the verdicts alone, so a resumed run goes on exactly where the killed one stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth import workers
+from synth.data.balance import Plan, make_plan
+from synth.data.dataset import Dataset
+from synth.generators.base import Context, needs_parents, open_generator
+from synth.output.preflight import (
+    Existing,
+    check_originals,
+    check_out,
+    check_places,
+    check_plan,
+    check_space,
+    read_existing,
+)
+from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, locked
+from synth.output.summary import CARD_MARK, ClassSummary, Summary, card, versions
+from synth.recipe import Recipe, dump_recipe
+from synth.records import PARENT_SPLIT, Item
+from synth.tasks import Copy, Job, Make, work
+
+CHUNK = 64
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, images done, images in all)."""
+
+
+def plan_for(dataset: Dataset, recipe: Recipe, out: Path | None = None) -> Plan:
+    """The plan that a recipe asks for, given what already stands in the output folder.
+
+    Raises:
+        UsageError: an unknown target or class.
+    """
+    return make_plan(
+        dataset,
+        recipe.target,
+        recipe.cap,
+        classes=recipe.classes,
+        existing=read_existing(out, recipe.method).new if out else {},
+        needs_parents=needs_parents(recipe.method),
+    )
+
+
+def generate(
+    dataset: Dataset,
+    plan: Plan | None,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    n_workers: int = 1,
+    progress: Progress | None = None,
+) -> Summary:
+    """Fill classes with new images: the dataset's images plus the new ones in `out`.
+
+    `out` equal to the dataset's own folder adds the new images there. The same call again resumes a run that was
+    interrupted, and tops up one that is complete.
+
+    Args:
+        plan: from `make_plan`; None takes what the recipe asks for.
+
+    Raises:
+        OutputError: the folder is not ours, or an unfinished run there does not fit; nothing has been written then.
+        LockedError: another run holds the folder.
+        GeneratorError: the generator failed; the same call resumes.
+    """
+    started = time.monotonic()
+    out = Path(os.path.abspath(out))
+    in_place = os.path.realpath(out) == os.path.realpath(dataset.root)
+    check_places(dataset, out, in_place=in_place)
+    with locked(out):
+        staging = Staging(out)
+        staging.finish_commit()
+        existing = read_existing(out, recipe.method)
+        check_out(out, in_place=in_place)
+        warnings = check_originals(dataset, existing, out)
+        plan = plan or plan_for(dataset, recipe, out)
+        check_plan(plan, existing)
+        fresh = [item for item in dataset.items if item.id not in existing.real]
+        copies = [] if recipe.output.only_new else fresh
+        if not plan.new and (in_place or not copies and existing.digest):
+            return _nothing_to_do(dataset, plan, recipe, warnings, time.monotonic() - started)
+        check_space(dataset, plan, copies if not in_place else [], out)
+        run = run_id(dataset, plan, recipe, existing, in_place=in_place)
+        context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
+        open_generator(context)  # a wrong method or policy fails here, before anything is written
+        kind = "add" if out.exists() and any(out.iterdir()) else "new"
+        staging.begin(run, kind=kind, items=dataset.items)
+        job = Job(context, run, staging.tree, dataset.train_folder, in_place)
+        summaries = _summaries(plan)
+        _run(job, staging, summaries, copies=copies, tries=recipe.tries, n_workers=n_workers, progress=progress)
+        summary = Summary(
+            run, recipe.seed, recipe.method, summaries, dataset.refused, None, (*dataset.warnings, *warnings)
+        )
+        root_files = _root_files(summary, recipe, existing, copies, out)
+        staging.commit(run, kind=kind, root_files=root_files)
+    return dataclasses.replace(summary, seconds=round(time.monotonic() - started, 3))
+
+
+def run_id(dataset: Dataset, plan: Plan, recipe: Recipe, existing: Existing, *, in_place: bool) -> str:
+    """Names a run by all that decides about its bytes, so that only the same run can be resumed."""
+    parts = [versions(), dataset.digest, recipe.model_dump(mode="json"), dict(plan.new), existing.digest, in_place]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _run(
+    job: Job,
+    staging: Staging,
+    summaries: Mapping[str, ClassSummary],
+    *,
+    copies: Sequence[Item],
+    tries: int,
+    n_workers: int,
+    progress: Progress | None,
+) -> None:
+    verdicts: dict[str, list[bool]] = {label: [] for label in sorted(summaries)}
+    copied = 0
+    for row in staging.take_up():
+        copied += not row.synthetic
+        if row.synthetic:
+            _count(summaries, verdicts, row.label, row.reasons)
+    report = _Reporter(progress, len(copies), copied, summaries)
+    report.show()
+    while tasks := _next_tasks(job, summaries, verdicts, copies=copies[copied:], tries=tries):
+        total = sum(len(task.items) if isinstance(task, Copy) else len(task.attempts) for task in tasks)
+        n = n_workers if total > CHUNK else 1  # starting workers costs more than one chunk
+        for task, done in workers.run(work, job, tasks, n_workers=n):
+            staging.append(done.lines)
+            if isinstance(task, Copy):
+                copied += len(task.items)
+                report.copied = copied
+            for reasons in done.verdicts:
+                _count(summaries, verdicts, task.label, reasons)  # type: ignore[union-attr]
+            report.show()
+
+
+def _count(
+    summaries: Mapping[str, ClassSummary], verdicts: Mapping[str, list[bool]], label: str, reasons: tuple[str, ...]
+) -> None:
+    summaries[label].count(accepted=not reasons, reasons=reasons)
+    verdicts[label].append(not reasons)
+
+
+def _next_tasks(
+    job: Job,
+    summaries: Mapping[str, ClassSummary],
+    verdicts: Mapping[str, list[bool]],
+    *,
+    copies: Sequence[Item],
+    tries: int,
+) -> list[Copy | Make]:
+    """The originals that are still missing and the rest of the earliest unfinished round."""
+    tasks: list[Copy | Make] = [Copy(tuple(copies[i : i + CHUNK])) for i in range(0, len(copies), CHUNK)]
+    rounds = {label: rest_of_round(summaries[label].planned, verdicts[label], tries=tries) for label in verdicts}
+    now = min((number for number, rest in rounds.values() if rest), default=0)
+    for label, (number, rest) in rounds.items():
+        if rest and number == now:
+            start = job.context.first_attempt.get(label, 0) + len(verdicts[label])
+            tasks += [Make(label, attempts) for attempts in _chunks(start, start + rest)]
+    return tasks
+
+
+def _chunks(start: int, stop: int) -> Iterator[range]:
+    """Split attempts at multiples of the chunk size, wherever they begin."""
+    while start < stop:
+        end = min(stop, (start // CHUNK + 1) * CHUNK)
+        yield range(start, end)
+        start = end
+
+
+def rest_of_round(planned: int, verdicts: Sequence[bool], *, tries: int) -> tuple[int, int]:
+    """Which round a class is in, and how many attempts of it are still to be made (0: the class is done)."""
+    number, begin, missing = 0, 0, planned
+    while missing and begin + missing <= len(verdicts):
+        accepted = sum(verdicts[begin : begin + missing])
+        number, begin, missing = number + 1, begin + missing, missing - accepted
+    rest = begin + missing - len(verdicts)
+    return number, max(min(rest, planned * tries - len(verdicts)), 0)
+
+
+@dataclass
+class _Reporter:
+    """Counts what is done, for a progress display."""
+
+    progress: Progress | None
+    to_copy: int
+    copied: int
+    summaries: Mapping[str, ClassSummary]
+
+    def show(self) -> None:
+        """Say where the run is."""
+        if self.progress is None:
+            return
+        made = sum(entry.accepted for entry in self.summaries.values())
+        planned = sum(entry.planned for entry in self.summaries.values())
+        what = "originals" if self.copied < self.to_copy else "new images"
+        self.progress(what, self.copied + made, self.to_copy + planned)
+
+
+def _summaries(plan: Plan) -> dict[str, ClassSummary]:
+    return {label: ClassSummary(p.real, p.target, p.planned) for label, p in plan.classes.items()}
+
+
+def _nothing_to_do(
+    dataset: Dataset, plan: Plan, recipe: Recipe, warnings: Sequence[str], seconds: float
+) -> Summary:
+    return Summary(
+        None,
+        recipe.seed,
+        recipe.method,
+        _summaries(plan),
+        dataset.refused,
+        round(seconds, 3),
+        (*dataset.warnings, *warnings, "nothing to do"),
+    )
+
+
+def _root_files(
+    summary: Summary, recipe: Recipe, existing: Existing, copies: Iterable[Item], out: Path
+) -> dict[str, bytes]:
+    real = Counter(existing.real_counts) + Counter(item.label for item in copies if item.split == PARENT_SPLIT)
+    totals = {
+        label: (real[label], existing.new.get(label, 0) + entry.accepted)
+        for label, entry in summary.classes.items()
+    }
+    document = summary.to_json()
+    files = {RECIPE: dump_recipe(recipe).encode(), SUMMARY: json.dumps(document, indent=1, allow_nan=False).encode()}
+    readme = out / CARD
+    if not readme.exists() or CARD_MARK in readme.read_text("utf-8", errors="replace"):
+        files[CARD] = card(document, totals).encode()
+    return files

@@ -1,0 +1,486 @@
+"""Every setting of a run, once: frozen pydantic models, TOML in and out, unknown keys refused with a hint.
+
+The defaults are the safe policy: mirror, a little rotation, scale, shift, brightness, contrast and blur, each with
+probability .5, so that some images stay unwarped. Everything that can change a class (hue, vertical flip, quarter
+turns ...) is there with `p = 0`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomlkit
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from tomlkit.items import Table
+
+from synth.errors import UsageError
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _pair(value: object) -> object:
+    return (value, value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    def check(value: tuple[float, float]) -> tuple[float, float]:
+        if not (low <= value[0] <= value[1] <= high):
+            raise ValueError(f"expected low <= high within {low:g}..{high:g}, got {list(value)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _colour(value: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError(f'expected a colour like "#ffffff", got "{value}"')
+    return value.lower()
+
+
+def _fill(value: str) -> str:
+    return value if value in ("reflect", "edge") else _colour(value)
+
+
+Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Degrees = Annotated[Pair, _within(-180, 180)]
+Skew = Annotated[Pair, _within(-60, 60)]
+Factor = Annotated[Pair, _within(0, 4)]
+Share = Annotated[Pair, _within(-1, 1)]
+Colour = Annotated[str, AfterValidator(_colour)]
+
+
+class Effect(Settings):
+    """One named change of an image; a single number stands for a range of that number alone."""
+
+    p: Probability = Field(0.0, description="how often it is applied, 0..1")
+
+
+class FlipHorizontal(Effect):
+    """Mirror left and right."""
+
+
+class FlipVertical(Effect):
+    """Mirror top and bottom."""
+
+
+class QuarterTurn(Effect):
+    """Turn by a multiple of 90 degrees."""
+
+    turns: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(
+        (1, 2, 3), min_length=1, description="anticlockwise quarter turns to draw from"
+    )
+
+
+class Crop(Effect):
+    """Cut out a part and stretch it to the whole frame."""
+
+    area: Annotated[Pair, _within(0.01, 1)] = Field((0.7, 1.0), description="share of the area kept, 0.01..1")
+
+
+class Scale(Effect):
+    """Zoom about the centre."""
+
+    factor: Annotated[Pair, _within(0.1, 10)] = Field((0.85, 1.15), description="zoom; above 1 enlarges")
+
+
+class Shear(Effect):
+    """Skew: slant the axes about the centre."""
+
+    x: Skew = Field((-10.0, 10.0), description="slant of vertical lines, degrees")
+    y: Skew = Field((0.0, 0.0), description="slant of horizontal lines, degrees")
+
+
+class Perspective(Effect):
+    """Skew: move each corner on its own, as a change of viewpoint does."""
+
+    strength: Annotated[Pair, _within(0, 0.4)] = Field(
+        (0.02, 0.08), description="farthest that a corner moves, share of width and height"
+    )
+
+
+class Rotate(Effect):
+    """Rotate about the centre."""
+
+    degrees: Degrees = Field((-10.0, 10.0), description="angle, anticlockwise")
+
+
+class Shift(Effect):
+    """Move the picture in its frame."""
+
+    x: Share = Field((-0.08, 0.08), description="to the right, share of the width")
+    y: Share = Field((-0.08, 0.08), description="downwards, share of the height")
+
+
+class Brightness(Effect):
+    """Multiply all levels."""
+
+    factor: Factor = Field((0.75, 1.25), description="1 changes nothing")
+
+
+class Contrast(Effect):
+    """Spread the levels about their mean grey."""
+
+    factor: Factor = Field((0.75, 1.25), description="1 changes nothing, 0 gives plain grey")
+
+
+class Saturation(Effect):
+    """Blend with the grey picture."""
+
+    factor: Factor = Field((0.75, 1.25), description="1 changes nothing, 0 gives grey")
+
+
+class Hue(Effect):
+    """Turn the hue (HSV). Where colour is what tells the classes apart this destroys labels."""
+
+    degrees: Degrees = Field((-18.0, 18.0), description="turn of the colour circle")
+
+
+class Temperature(Effect):
+    """Light of a black body: warm below, cool above 6600 K."""
+
+    kelvin: Annotated[Pair, _within(3000, 15000)] = Field((4500.0, 10000.0), description="3000..15000")
+
+
+class Tint(Effect):
+    """Shift between green and magenta."""
+
+    amount: Annotated[Pair, _within(-0.9, 0.9)] = Field((-0.1, 0.1), description="above 0 magenta, below green")
+
+
+class ChannelGain(Effect):
+    """Multiply red, green and blue by a factor of their own."""
+
+    factor: Factor = Field((0.9, 1.1), description="range of each of the three factors")
+
+
+class Grey(Effect):
+    """Take the colour away; three equal channels stay."""
+
+
+class Sepia(Effect):
+    """Old-photograph brown."""
+
+    amount: Annotated[Pair, _within(0, 1)] = Field((1.0, 1.0), description="0 nothing, 1 full sepia")
+
+
+class Gamma(Effect):
+    """Bend the levels: level ** gamma, on 0..1."""
+
+    gamma: Annotated[Pair, _within(0.1, 10)] = Field((0.8, 1.25), description="above 1 darkens")
+
+
+class Blur(Effect):
+    """Gaussian blur."""
+
+    sigma: Annotated[Pair, _within(0, 20)] = Field((0.3, 0.8), description="standard deviation, pixels")
+
+
+SAFE_P = 0.5
+
+
+class Effects(Settings):
+    """The effects in the order in which they act: geometry (one matrix), colour (one matrix, one table), blur."""
+
+    crop: Crop = Crop()
+    flip_horizontal: FlipHorizontal = FlipHorizontal(p=SAFE_P)
+    flip_vertical: FlipVertical = FlipVertical()
+    quarter_turn: QuarterTurn = QuarterTurn()
+    scale: Scale = Scale(p=SAFE_P)
+    shear: Shear = Shear()
+    perspective: Perspective = Perspective()
+    rotate: Rotate = Rotate(p=SAFE_P)
+    shift: Shift = Shift(p=SAFE_P)
+    brightness: Brightness = Brightness(p=SAFE_P)
+    contrast: Contrast = Contrast(p=SAFE_P)
+    saturation: Saturation = Saturation()
+    temperature: Temperature = Temperature()
+    tint: Tint = Tint()
+    channel_gain: ChannelGain = ChannelGain()
+    grey: Grey = Grey()
+    sepia: Sepia = Sepia()
+    hue: Hue = Hue()
+    gamma: Gamma = Gamma()
+    blur: Blur = Blur(p=SAFE_P)
+
+
+class ClassPolicy(Settings):
+    """What is different for one class."""
+
+    effects: Mapping[str, Mapping[str, Any]] = Field({}, description="only the keys that differ")
+    forbid: tuple[str, ...] = Field((), description="effects that must never touch this class")
+    transforms: tuple[Mapping[str, Any], ...] | None = Field(
+        None, description="in place of augment.transforms"
+    )
+
+
+class Augment(Settings):
+    """The augmentation engine."""
+
+    interpolation: Literal["linear", "cubic", "lanczos"] = Field(
+        "cubic", description="how pixels are read between the grid: linear, cubic or lanczos"
+    )
+    fill: Annotated[str, AfterValidator(_fill)] = Field(
+        "reflect", description='what enters the frame: "reflect", "edge" or a colour like "#808080"'
+    )
+    forbid: tuple[str, ...] = Field((), description="effects and albumentations transforms that must never run")
+    transforms: tuple[Mapping[str, Any], ...] = Field(
+        (), description="albumentations transforms by name and arguments: [{name = 'GaussNoise', p = 0.3}]"
+    )
+    pipeline: str = Field(
+        "", description="a pipeline that albumentations saved: its JSON, or the path of a .json or .yaml file"
+    )
+    label_map: Mapping[Literal["flip_horizontal", "flip_vertical"], Mapping[str, str]] = Field(
+        {}, description='classes that a flip turns into each other: {flip_horizontal = {left = "right"}}'
+    )
+    effects: Effects = Effects()
+    classes: Mapping[str, ClassPolicy] = Field({}, description="what is different for a class, by its name")
+
+    @field_validator("forbid")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        _check_forbidden(names)
+        return names
+
+    @field_validator("pipeline")
+    @classmethod
+    def _inline(cls, value: str) -> str:
+        return _read_pipeline(value) if value and not value.lstrip().startswith("{") else value
+
+    @model_validator(mode="after")
+    def _classes_are_valid(self) -> Augment:
+        for label in self.classes:
+            self.effects_for(label)
+            _check_forbidden(self.classes[label].forbid)
+        return self
+
+    def effects_for(self, label: str) -> Effects:
+        """The effects of one class, its own keys laid over the common ones."""
+        own = self.classes.get(label)
+        if own is None:
+            return self.effects
+        merged = self.effects.model_dump()
+        for name, keys in own.effects.items():
+            if name not in merged:
+                raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{_hint(name, merged)}')
+            merged[name] = {**merged[name], **keys}
+        return Effects.model_validate(merged)
+
+    def forbidden_for(self, label: str) -> frozenset[str]:
+        """Names of effects and transforms that must not touch this class."""
+        own = self.classes.get(label)
+        return frozenset(self.forbid) | frozenset(own.forbid if own else ())
+
+    def transforms_for(self, label: str) -> tuple[Mapping[str, Any], ...]:
+        """The albumentations transforms of this class."""
+        own = self.classes.get(label)
+        return self.transforms if own is None or own.transforms is None else own.transforms
+
+
+class Data(Settings):
+    """How the input is read."""
+
+    max_pixels: int = Field(50_000_000, ge=1, description="an image with more is refused, from its header alone")
+    background: Colour = Field("#ffffff", description="what transparent pixels are laid on")
+    groups: str = Field(
+        "", description="regular expression on the path; its first group names the patient, scene or video"
+    )
+    follow_symlinks: bool = Field(False, description="also read links that lead out of the input folder")
+
+
+class Output(Settings):
+    """How the output is written."""
+
+    link: Literal["copy", "hard", "sym"] = Field("copy", description="originals: copy, hard link or sym link")
+    only_new: bool = Field(False, description="write the new images alone, without the originals")
+    format: Literal["auto", "jpeg", "png", "webp", "bmp", "tiff", "ppm"] = Field(
+        "auto", description="auto: each new image as its parent is encoded"
+    )
+    quality: int | None = Field(None, ge=1, le=100, description="JPEG or WebP quality; default: as the parent's")
+
+
+class Recipe(Settings):
+    """Every setting of a run; saved with it as `recipe.toml`."""
+
+    seed: int = Field(0, ge=0, description="run seed; the same seed gives the same images")
+    method: str = Field("augment", description="augment, duplicate, or package.module:Name of your own")
+    target: int | str | Mapping[str, int] = Field(
+        "majority", description='real plus new images of a class: majority, mean, median, a number, "2x", or a table'
+    )
+    cap: float = Field(10.0, ge=0, description="at most this many new images per real one in a class")
+    tries: int = Field(10, ge=1, description="at most this many attempts per planned image")
+    classes: tuple[str, ...] = Field((), description="only these classes get new images; empty: all")
+    data: Data = Data()
+    augment: Augment = Augment()
+    output: Output = Output()
+
+
+def load_recipe(
+    path: str | Path | None = None, overrides: Mapping[str, Any] | None = None, *, assignments: Sequence[str] = ()
+) -> Recipe:
+    """Read a recipe: defaults, then the TOML file, then `overrides` by dotted key, then `key=value` assignments.
+
+    Raises:
+        UsageError: a file that is not TOML, an unknown key (with the nearest known one), a value out of range.
+    """
+    tree = _read_toml(Path(path)) if path is not None else {}
+    for key, value in (overrides or {}).items():
+        _assign(tree, key, value)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f'--set expects key=value, got "{assignment}"')
+        _assign(tree, key.strip(), _toml_value(text.strip()))
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise UsageError(_one_line(error)) from None
+
+
+def dump_recipe(recipe: Recipe, *, comments: bool = False) -> str:
+    """The recipe as TOML, every setting resolved; with `comments`, each with its meaning."""
+    document = tomlkit.document()
+    _fill_table(document, recipe, comments)
+    return tomlkit.dumps(document)
+
+
+def _fill_table(table: Table | tomlkit.TOMLDocument, settings: Settings, comments: bool) -> None:
+    fields = type(settings).model_fields
+    values = {name: getattr(settings, name) for name in fields}
+    for name, value in values.items():
+        if not isinstance(value, Settings) and value is not None:
+            if comments and fields[name].description:
+                table.add(tomlkit.comment(str(fields[name].description)))
+            table.add(name, _plain(value))
+    for name, value in values.items():
+        if isinstance(value, Settings):
+            child = tomlkit.table()
+            if comments and type(value).__doc__:
+                child.comment(str(type(value).__doc__).splitlines()[0])
+            _fill_table(child, value, comments)
+            table.add(name, child)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return _plain(value.model_dump(exclude_defaults=True))
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        table.update({key: _plain(inner) for key, inner in value.items() if inner is not None})
+        return table
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"recipe {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"recipe {path} is not TOML: {error}") from None
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _assign(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for name in parents:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise UsageError(f'"{dotted}": "{name}" is a value, not a table')
+    tree[last] = value
+
+
+def _read_pipeline(value: str) -> str:
+    path = Path(value)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"pipeline {value}: {error}") from None
+    if path.suffix in (".yaml", ".yml"):
+        import yaml  # albumentations brings it; only a YAML pipeline needs it
+
+        return json.dumps(yaml.safe_load(text))
+    return json.dumps(json.loads(text))
+
+
+def _hint(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def _check_forbidden(names: Sequence[str]) -> None:
+    # An effect is snake_case, an albumentations transform CamelCase: only the first kind can be checked here.
+    for name in names:
+        if name not in Effects.model_fields and not name[:1].isupper():
+            raise ValueError(f'forbid: unknown effect "{name}"{_hint(name, Effects.model_fields)}')
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        return f'recipe: unknown key "{".".join(where)}"{_hint(where[-1], _siblings(where[:-1]))}'
+    text = first["msg"].removeprefix("Value error, ")
+    got = first["input"]
+    shown = "" if first["type"] == "value_error" or isinstance(got, dict) else f", got {got!r}"
+    return f"recipe: {'.'.join(where)}: {text}{shown}"
+
+
+def _siblings(where: Sequence[str]) -> list[str]:
+    model: Any = Recipe
+    for name in where:
+        field = model.model_fields.get(name) if hasattr(model, "model_fields") else None
+        if field is None:
+            return []
+        model = field.annotation
+    return list(getattr(model, "model_fields", ()))
+
+
+def parse_target(text: str) -> int | str | dict[str, int]:
+    """The target as typed in a shell: a word, a number, `2x`, or `yellow=350,green=500`.
+
+    Raises:
+        UsageError: a part that is not NAME=NUMBER.
+    """
+    if "=" not in text:
+        return int(text) if text.isdigit() else text
+    counts = {}
+    for part in text.split(","):
+        name, equals, number = part.rpartition("=")
+        if not equals or not number.strip().isdigit():
+            raise UsageError(f'--target expects NAME=NUMBER, got "{part}"')
+        counts[name.strip()] = int(number)
+    return counts
+
+
+def multiple_of(word: str) -> float | None:
+    """2.0 for "2x", None for a word that is no multiple."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)x", word)
+    factor = float(match[1]) if match else None
+    return factor if factor is None or math.isfinite(factor) else None

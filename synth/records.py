@@ -1,0 +1,119 @@
+"""The records that travel between the rooms: frozen, without behaviour beyond their own form.
+
+An `Item` is one real image. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer turns both
+into a `Row` of the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""An image: (H, W) grey or (H, W, 3) RGB; uint8 in 0..255, or uint16 in 0..65535 for 16-bit grey."""
+
+SPLITS = ("train", "val", "test")
+PARENT_SPLIT = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an image file is encoded."""
+
+    format: str
+    """One of jpeg, png, webp, bmp, tiff, ppm, gif."""
+    mode: str
+    """The mode that the file itself states, in Pillow's words (RGB, L, P, CMYK, I;16 ...)."""
+    quality: int | None = None
+    """JPEG quality 1..100, estimated from the quantisation tables."""
+    subsampling: str | None = None
+    """JPEG chroma subsampling: 4:4:4, 4:2:2, 4:2:0, ... or grey."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One real image of a dataset."""
+
+    id: str
+    """Path below the dataset's root, with forward slashes."""
+    path: str
+    """Where the file is read."""
+    label: str
+    split: str
+    """train, val or test."""
+    place: str
+    """Its path in an output folder."""
+    group: str | None
+    sha256: str
+    pixels_sha256: str
+    width: int
+    height: int
+    form: Form
+    grey: bool
+    """True for single-channel pixels."""
+    dhash: bytes
+    """Difference hash of 256 bits: near duplicates differ in few of them."""
+    mean: float
+    """Mean level, 0..1."""
+    spread: float
+    """Standard deviation of the levels, 0..1."""
+    notes: tuple[str, ...] = ()
+    """Kinds of things worth a word: animated, alpha, extension, end_marker, turned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one attempt gave, before any gate."""
+
+    pixels: Pixels
+    label: str
+    method: str
+    attempt: int
+    parents: tuple[Item, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    file: bytes | None = None
+    """The whole encoded file, where the candidate is an exact copy of one; otherwise the writer encodes the pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gates said of a candidate: every score, and the reasons against it."""
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """True where no gate had a reason against it."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the manifest: an image of the output, or a rejected candidate (`path` is None)."""
+
+    id: str
+    run: str
+    path: str | None
+    label: str
+    split: str
+    synthetic: bool
+    method: str | None
+    """The generator of a synthetic image; `copy`, `hard` or `sym` for a real one put there by us; None for one that
+    stood there before."""
+    attempt: int | None
+    seed: int | None
+    parents: tuple[Mapping[str, str], ...]
+    params: Mapping[str, Any]
+    scores: Mapping[str, float]
+    verdict: str
+    """accepted or rejected."""
+    reasons: tuple[str, ...]
+    sha256: str | None
+    pixels_sha256: str
+    width: int
+    height: int

@@ -1,0 +1,95 @@
+"""remake: one image again from its row of the manifest, to be compared with the one that is there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth.data import images
+from synth.data.dataset import read_item
+from synth.errors import OutputError
+from synth.generators.base import Context, Generator, open_generator
+from synth.manifest import MANIFEST, read_manifest
+from synth.output.staging import RECIPE, aside, run_of
+from synth.output.writer import form_of
+from synth.recipe import Recipe, load_recipe
+from synth.records import Form, Item, Row
+
+
+@dataclass(frozen=True)
+class Remade:
+    """One image made again."""
+
+    id: str
+    same_pixels: bool
+    same_file: bool
+    data: bytes
+    """The file as it was made again."""
+
+
+def remake(out: str | Path, ids: Sequence[str], *, data: str | Path | None = None) -> list[Remade]:
+    """Make images again from their manifest rows and compare them with what the rows say.
+
+    Args:
+        ids: ids or paths of synthetic rows.
+        data: the input folder, for an output that holds the new images alone.
+
+    Raises:
+        OutputError: no such synthetic image, or a parent that is gone or changed.
+    """
+    out = Path(out)
+    wanted = set(ids)
+    rows, places = [], {}
+    for row in read_manifest(out / MANIFEST):
+        if not row.synthetic:
+            places[row.id] = out / str(row.path)
+        elif row.path is not None and (row.id in wanted or row.path in wanted):
+            rows.append(row)
+    missing = wanted - {row.id for row in rows} - {str(row.path) for row in rows}
+    if missing:
+        raise OutputError(f"{out}: no synthetic image {sorted(missing)[0]!r} in the manifest")
+    recipes = {run: load_recipe(_recipe_path(out, run)) for run in {row.run for row in rows}}
+    generators = {run: open_generator(Context(recipe, {})) for run, recipe in recipes.items()}
+    return [
+        _remake_row(row, recipes[row.run], generators[row.run], places=places, data=data) for row in rows
+    ]
+
+
+def synthetic_ids(out: str | Path) -> list[str]:
+    """Ids of all synthetic images of an output folder."""
+    return [row.id for row in read_manifest(Path(out) / MANIFEST) if row.synthetic and row.path is not None]
+
+
+def _recipe_path(out: Path, run: str) -> Path:
+    return out / RECIPE if run_of(out) == run else aside(out, RECIPE, run)
+
+
+def _remake_row(
+    row: Row, recipe: Recipe, generator: Generator, *, places: Mapping[str, Path], data: str | Path | None
+) -> Remade:
+    parents = [_parent(parent, recipe, places=places, data=data) for parent in row.parents]
+    candidate = generator.remake(row.label, int(row.attempt or 0), parents=parents, params=row.params)
+    class_form = Form(row.params["file"][0], "", *row.params["file"][1:]) if "file" in row.params else None
+    form = form_of(candidate, recipe.output, class_form=class_form)
+    file = candidate.file or images.encode(candidate.pixels, form)
+    return Remade(
+        row.id,
+        same_pixels=images.pixels_sha256(candidate.pixels) == row.pixels_sha256,
+        same_file=hashlib.sha256(file).hexdigest() == row.sha256,
+        data=file,
+    )
+
+
+def _parent(
+    parent: Mapping[str, str], recipe: Recipe, *, places: Mapping[str, Path], data: str | Path | None
+) -> Item:
+    id = parent["path"]
+    candidates: Iterable[Path] = [path for path in (places.get(id), Path(data) / id if data else None) if path]
+    for path in candidates:
+        item = read_item(id, path, recipe.data)
+        if isinstance(item, Item) and item.sha256 == parent["sha256"]:
+            return item
+    hint = "" if data else " (name the input folder with --data)"
+    raise OutputError(f"parent {id} is not there with the hash that the manifest gives{hint}")

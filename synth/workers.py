@@ -1,0 +1,101 @@
+"""Chunks in, results out, in order: in this process or in several.
+
+A chunk is the unit of work everywhere. Results come in the order of the chunks, whatever finishes first, and only a few
+chunks are in flight, so memory stays flat. A worker that dies (out of memory, killed) gets its chunks done once more.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from synth.errors import SynthError
+
+State = TypeVar("State")
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
+IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat
+
+
+def n_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    function: Callable[[State, Chunk], Result], state: State, chunks: Iterable[Chunk], *, n_workers: int
+) -> Iterator[tuple[Chunk, Result]]:
+    """Yield (chunk, function(state, chunk)) in the order of `chunks`.
+
+    The state goes to each worker once, when it starts; `function`, a function of a module, and chunks go each time.
+
+    Raises:
+        SynthError: a worker died twice on the same chunks.
+    """
+    if n_workers <= 1:
+        yield from ((chunk, function(state, chunk)) for chunk in chunks)
+        return
+    source = iter(chunks)
+    waiting: deque[tuple[Chunk, Future[Result]]] = deque()
+    pool = _pool(n_workers, state)
+    retried = False
+    try:
+        while True:
+            _submit(pool, function, source, waiting=waiting, limit=n_workers * IN_FLIGHT)
+            if not waiting:
+                return
+            try:
+                result = waiting[0][1].result()
+            except BrokenProcessPool:
+                if retried:
+                    raise SynthError("a worker process died twice (out of memory?): try --workers 1") from None
+                retried = True
+                pool = _pool(n_workers, state)
+                waiting = deque((chunk, pool.submit(_in_worker, function, chunk)) for chunk, _ in waiting)
+                continue
+            chunk, _ = waiting.popleft()
+            retried = False
+            yield chunk, result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(
+    pool: ProcessPoolExecutor,
+    function: Callable[[Any, Chunk], Result],
+    source: Iterator[Chunk],
+    *,
+    waiting: deque[tuple[Chunk, Future[Result]]],
+    limit: int,
+) -> None:
+    while len(waiting) < limit:
+        try:
+            chunk = next(source)
+        except StopIteration:
+            return
+        waiting.append((chunk, pool.submit(_in_worker, function, chunk)))
+
+
+def _pool(n_workers: int, state: Any) -> ProcessPoolExecutor:
+    # Forking starts a worker in 20 ms and asks nothing of the caller's script; elsewhere the platform's default holds.
+    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
+    return ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker, initargs=(state,))
+
+
+_state: Any = None
+
+
+def _start_worker(state: Any) -> None:
+    global _state
+    _state = state
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: only the parent answers it
+
+
+def _in_worker(function: Callable[[Any, Chunk], Result], chunk: Chunk) -> Result:
+    return function(_state, chunk)
