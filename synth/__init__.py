@@ -1,1 +1,88 @@
-"""Rare-class images that provably help."""
+"""Rare-class images that provably help: a class folder in, a balanced class folder out.
+
+Every synthetic image is a pure function of its attempt: (dataset, recipe, run seed, class, attempt number).
+
+    import synth
+
+    dataset = synth.open_dataset("lights")
+    recipe = synth.Recipe(target={"yellow": 350}, seed=7)
+    summary = synth.generate(dataset, None, recipe, "lights-balanced")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synth.data.balance import ClassPlan, Plan, class_weights, make_plan
+    from synth.data.dataset import Dataset, open_dataset
+    from synth.data.health import Finding, Inspection, inspect
+    from synth.demo import run_demo
+    from synth.errors import SynthError
+    from synth.output.audit import Audit, verify
+    from synth.output.preview import preview
+    from synth.output.removal import Undone, undo
+    from synth.output.summary import Summary
+    from synth.pipeline import generate, plan_for
+    from synth.recipe import Recipe, dump_recipe, load_recipe
+    from synth.records import Candidate, Item, Row
+    from synth.remaking import Remade, remake
+
+_HOMES = {
+    "synth.data.balance": ("ClassPlan", "Plan", "class_weights", "make_plan"),
+    "synth.data.dataset": ("Dataset", "open_dataset"),
+    "synth.data.health": ("Finding", "Inspection", "inspect"),
+    "synth.demo": ("run_demo",),
+    "synth.errors": ("SynthError",),
+    "synth.output.audit": ("Audit", "verify"),
+    "synth.output.preview": ("preview",),
+    "synth.output.removal": ("Undone", "undo"),
+    "synth.output.summary": ("Summary",),
+    "synth.pipeline": ("generate", "plan_for"),
+    "synth.recipe": ("Recipe", "dump_recipe", "load_recipe"),
+    "synth.records": ("Candidate", "Item", "Row"),
+    "synth.remaking": ("Remade", "remake"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Audit",
+    "Candidate",
+    "ClassPlan",
+    "Dataset",
+    "Finding",
+    "Inspection",
+    "Item",
+    "Plan",
+    "Recipe",
+    "Remade",
+    "Row",
+    "Summary",
+    "SynthError",
+    "Undone",
+    "class_weights",
+    "dump_recipe",
+    "generate",
+    "inspect",
+    "load_recipe",
+    "make_plan",
+    "open_dataset",
+    "plan_for",
+    "preview",
+    "remake",
+    "run_demo",
+    "undo",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, so that `synth --help` and a worker import only what they need.
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'synth' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

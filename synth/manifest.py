@@ -6,6 +6,7 @@ could lead outside the folder, or a line that is no row, is refused with its num
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -17,10 +18,7 @@ from synth.errors import ManifestError
 from synth.records import Row
 
 MANIFEST = "manifest.jsonl"
-_KEYS = (
-    "id, run, path, class, split, synthetic, method, attempt, seed, parents, params, scores, verdict, reasons, "
-    "sha256, pixels_sha256, width, height"
-).split(", ")
+_KEYS = tuple("class" if field.name == "label" else field.name for field in dataclasses.fields(Row))
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 

@@ -93,7 +93,7 @@ def generate(
         check_plan(plan, existing)
         fresh = [item for item in dataset.items if item.id not in existing.real]
         copies = [] if recipe.output.only_new else fresh
-        if not plan.new and (in_place or not copies and existing.digest):
+        if not plan.new and (in_place or (not copies and existing.digest)):
             return _nothing_to_do(dataset, plan, recipe, warnings, time.monotonic() - started)
         check_space(dataset, plan, copies if not in_place else [], out)
         run = run_id(dataset, plan, recipe, existing, in_place=in_place)
@@ -216,9 +216,7 @@ def _summaries(plan: Plan) -> dict[str, ClassSummary]:
     return {label: ClassSummary(p.real, p.target, p.planned) for label, p in plan.classes.items()}
 
 
-def _nothing_to_do(
-    dataset: Dataset, plan: Plan, recipe: Recipe, warnings: Sequence[str], seconds: float
-) -> Summary:
+def _nothing_to_do(dataset: Dataset, plan: Plan, recipe: Recipe, warnings: Sequence[str], seconds: float) -> Summary:
     return Summary(
         None,
         recipe.seed,
@@ -235,8 +233,7 @@ def _root_files(
 ) -> dict[str, bytes]:
     real = Counter(existing.real_counts) + Counter(item.label for item in copies if item.split == PARENT_SPLIT)
     totals = {
-        label: (real[label], existing.new.get(label, 0) + entry.accepted)
-        for label, entry in summary.classes.items()
+        label: (real[label], existing.new.get(label, 0) + entry.accepted) for label, entry in summary.classes.items()
     }
     document = summary.to_json()
     files = {RECIPE: dump_recipe(recipe).encode(), SUMMARY: json.dumps(document, indent=1, allow_nan=False).encode()}

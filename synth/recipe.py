@@ -229,9 +229,7 @@ class ClassPolicy(Settings):
 
     effects: Mapping[str, Mapping[str, Any]] = Field({}, description="only the keys that differ")
     forbid: tuple[str, ...] = Field((), description="effects that must never touch this class")
-    transforms: tuple[Mapping[str, Any], ...] | None = Field(
-        None, description="in place of augment.transforms"
-    )
+    transforms: tuple[Mapping[str, Any], ...] | None = Field(None, description="in place of augment.transforms")
 
 
 class Augment(Settings):

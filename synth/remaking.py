@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +53,21 @@ def remake(out: str | Path, ids: Sequence[str], *, data: str | Path | None = Non
         raise OutputError(f"{out}: no synthetic image {sorted(missing)[0]!r} in the manifest")
     recipes = {run: load_recipe(_recipe_path(out, run)) for run in {row.run for row in rows}}
     generators = {run: open_generator(Context(recipe, {})) for run, recipe in recipes.items()}
-    return [
-        _remake_row(row, recipes[row.run], generators[row.run], places=places, data=data) for row in rows
-    ]
+    return [_remake_row(row, recipes[row.run], generators[row.run], places=places, data=data) for row in rows]
 
 
 def synthetic_ids(out: str | Path) -> list[str]:
     """Ids of all synthetic images of an output folder."""
     return [row.id for row in read_manifest(Path(out) / MANIFEST) if row.synthetic and row.path is not None]
+
+
+def chosen_ids(out: str | Path, words: Sequence[str], *, seed: int = 0) -> list[str]:
+    """Ids as typed; a number stands for so many, drawn at random."""
+    ids = []
+    for word in words:
+        known = synthetic_ids(out) if word.isdigit() else []
+        ids += random.Random(seed).sample(known, min(int(word), len(known))) if word.isdigit() else [word]
+    return ids
 
 
 def _recipe_path(out: Path, run: str) -> Path:
@@ -82,9 +90,7 @@ def _remake_row(
     )
 
 
-def _parent(
-    parent: Mapping[str, str], recipe: Recipe, *, places: Mapping[str, Path], data: str | Path | None
-) -> Item:
+def _parent(parent: Mapping[str, str], recipe: Recipe, *, places: Mapping[str, Path], data: str | Path | None) -> Item:
     id = parent["path"]
     candidates: Iterable[Path] = [path for path in (places.get(id), Path(data) / id if data else None) if path]
     for path in candidates:

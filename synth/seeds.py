@@ -20,9 +20,7 @@ def _key(seed: int, label: str, stream: str) -> npt.NDArray[np.uint64]:
     return np.frombuffer(digest[:16], np.uint64)
 
 
-def uniforms(
-    seed: int, label: str, *, stream: str, attempts: range, n_draws: int
-) -> npt.NDArray[np.float64]:
+def uniforms(seed: int, label: str, *, stream: str, attempts: range, n_draws: int) -> npt.NDArray[np.float64]:
     """Draw `n_draws` numbers for each attempt of a range of step 1.
 
     Returns: (len(attempts), n_draws) float64, uniform in [0, 1).

@@ -14,10 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-import simplejpeg  # type: ignore[import-untyped]
 from cv2.typing import MatLike
 
-from synth.errors import UsageError
+from synth.data.images import encode
+from synth.errors import OutputError, UsageError
+from synth.records import Form
 
 Rng = np.random.Generator
 Floats = npt.NDArray[np.float64]
@@ -30,6 +31,7 @@ COUNTS: Mapping[str, Mapping[str, int]] = {
     "test": {"red": 28, "yellow": 6, "green": 20},
 }
 SPLITS = tuple(COUNTS)
+FORM = Form("jpeg", "RGB", 90, "420")
 SCALE = 4  # the canvas is this many times larger, then shrunk: smooth edges from the plain polygon fill
 FRACTION_BITS = 3  # polygon corners are placed to an eighth of a canvas pixel
 ARROW_RATE = 1 / 8
@@ -278,7 +280,7 @@ class TrafficLights:
 def draw_dataset(root: Path, *, counts: Mapping[str, Mapping[str, int]] = COUNTS, seed: int = 0) -> None:
     """Write `root/{train,test}/{red,yellow,green}/NNN.jpg`, each from seed, split, label and number alone."""
     if root.exists() and any(root.iterdir()):
-        raise FileExistsError(f"expected a new or empty folder to draw into, got {root}, which is not empty")
+        raise OutputError(f"expected a new or empty folder to draw into, got {root}, which is not empty")
     lights = TrafficLights()
     for split, n_of_label in counts.items():
         for label, n_images in n_of_label.items():
@@ -286,5 +288,4 @@ def draw_dataset(root: Path, *, counts: Mapping[str, Mapping[str, int]] = COUNTS
             folder.mkdir(parents=True, exist_ok=True)
             for i in range(n_images):
                 rng = np.random.default_rng([seed, SPLITS.index(split), LABELS.index(label), i])
-                jpeg = simplejpeg.encode_jpeg(lights.draw(label, rng), quality=90, colorsubsampling="420")
-                (folder / f"{i:03d}.jpg").write_bytes(jpeg)
+                (folder / f"{i:03d}.jpg").write_bytes(encode(lights.draw(label, rng), FORM))

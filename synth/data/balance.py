@@ -121,15 +121,23 @@ def _check_known(names: Sequence[str] | Mapping[str, int], counts: Mapping[str, 
             raise UsageError(f'no class "{name}" in the dataset{hint}')
 
 
-def class_weights(counts: Mapping[str, int], scheme: str = "inverse") -> dict[str, float]:
-    """Loss weight of each class, in the order of `counts`. A class without images gets 0: no sample asks for it.
+def class_weights(
+    dataset: Dataset | Mapping[str, int], scheme: str = "inverse", *, filled: bool = True
+) -> dict[str, float]:
+    """Loss weight of each class, in sorted order, which is torchvision's and Keras's too.
 
     `inverse` n / n_c; `balanced` n / (K n_c), as scikit-learn; `sqrt` sqrt(n / n_c); `effective` (1 - b) / (1 - b^n_c),
     scaled to mean 1, b = .999 (Cui et al. 2019, "Class-balanced loss based on effective number of samples", eq. 2).
+    A class without images gets 0: no sample asks for its weight.
+
+    Args:
+        dataset: its training counts are used; or the counts themselves.
+        filled: count the images that earlier runs put into the dataset's folder too.
 
     Raises:
         UsageError: an unknown scheme.
     """
+    counts = _train_counts(dataset, filled=filled) if isinstance(dataset, Dataset) else dict(dataset)
     present = {label: n for label, n in counts.items() if n}
     total = sum(present.values())
     if scheme == "inverse":
@@ -144,3 +152,8 @@ def class_weights(counts: Mapping[str, int], scheme: str = "inverse") -> dict[st
     else:
         raise UsageError(f'unknown scheme "{scheme}": expected one of {", ".join(SCHEMES)}')
     return {label: weights.get(label, 0.0) for label in counts}
+
+
+def _train_counts(dataset: Dataset, *, filled: bool) -> dict[str, int]:
+    added = dataset.synthetic if filled else {}
+    return {label: n.get(PARENT_SPLIT, 0) + added.get(label, 0) for label, n in dataset.counts.items()}

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,8 @@ class Dataset:
     in_class_folders: bool
     """False where a metadata file gives the labels."""
     warnings: tuple[str, ...] = ()
+    synthetic: Mapping[str, int] = field(default_factory=dict)
+    """{class: images that earlier runs put into this folder}; they are no items."""
 
     @functools.cached_property
     def digest(self) -> str:
@@ -97,6 +99,7 @@ def open_dataset(
         train_folder=listing.train_folder,
         in_class_folders=listing.in_class_folders,
         warnings=listing.warnings,
+        synthetic=listing.synthetic,
     )
 
 

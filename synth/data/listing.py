@@ -59,6 +59,8 @@ class Listing:
     train_folder: str = ""
     in_class_folders: bool = True
     warnings: tuple[str, ...] = ()
+    synthetic: Counter[str] = field(default_factory=Counter)
+    """{class: images of earlier runs}, from the folder's own manifest."""
 
 
 def list_files(root: Path, settings: Data) -> Listing:
@@ -75,8 +77,8 @@ def list_files(root: Path, settings: Data) -> Listing:
         next(os.scandir(root), None)
     except PermissionError:
         raise DatasetError(f"{root}: no permission to read this folder") from None
-    ours = _our_files(root)
     listing = Listing()
+    ours = _our_files(root, listing)
     walk = _Walk(root, listing, follow=settings.follow_symlinks, ours=ours, seen={os.path.realpath(root)})
     found = list(walk.files(root))
     metadata = [path for path in found if path.rpartition("/")[2] in METADATA and path.count("/") <= 1]
@@ -89,12 +91,17 @@ def list_files(root: Path, settings: Data) -> Listing:
     return listing
 
 
-def _our_files(root: Path) -> Mapping[str, bool]:
+def _our_files(root: Path, listing: Listing) -> Mapping[str, bool]:
     """{path: is synthetic} of an earlier run's manifest; empty without one."""
     path = root / MANIFEST
     if not path.is_file():
         return {}
-    return {row.path: row.synthetic for row in read_manifest(path) if row.path is not None}
+    ours = {}
+    for row in read_manifest(path):
+        if row.path is not None:
+            ours[row.path] = row.synthetic
+            listing.synthetic[row.label] += row.synthetic
+    return ours
 
 
 def _leave_out_synthetic(listing: Listing, ours: Mapping[str, bool]) -> None:

@@ -1,15 +1,17 @@
 """All colour of an attempt becomes one matrix and one table.
 
-Brightness, contrast, saturation, temperature, tint, channel gain, grey and sepia are affine in RGB: together one 3 x 4
-matrix. Where it mixes no channels it joins gamma in one table per channel. A turn of the hue as HSV defines it is
-neither a matrix nor a table; it runs between the two. Levels are fractions of the top level (255 or 65535) until they
-are applied. Grey images know brightness, contrast and gamma; what only moves colour leaves them as they are.
+Brightness, contrast, saturation, temperature, tint, channel gain, grey and sepia are affine in RGB: together
+one matrix. Where it mixes no channels it joins gamma in one table. A turn of the hue as HSV defines it is
+neither a matrix nor a table; it runs between the two. Levels are fractions of the top level (255 or 65535)
+until they are applied. Grey images know brightness, contrast and gamma; what only moves colour leaves them as
+they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -20,10 +22,10 @@ from synth.records import Pixels
 
 LUMA = np.array((0.299, 0.587, 0.114))  # ITU-R BT.601, as in OpenCV, Pillow and torchvision
 TO_GREY = np.tile(LUMA, (3, 1))
-# The matrix that Microsoft published for sepia and all libraries share; rows give the new red, green and blue.
+# The matrix that Microsoft published and all libraries share; rows give the new red, green and blue.
 SEPIA = np.array(((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131)))
-# Red/green and blue/green of a black body, polynomials in 1000 K / T, fitted to the table of Planckian Jitter (Zini et
-# al. 2023) on 3000..15000 K; the largest errors are .0003 and .0033.
+# Red/green and blue/green of a black body, polynomials in 1000 K / T, fitted to the table of Planckian Jitter
+# (Zini et al. 2023) on 3000..15000 K; the largest errors are .0003 and .0033.
 RED_OVER_GREEN = (16.7669, -8.785, 4.6564, 0.4767)
 BLUE_OVER_GREEN = (-1690.961, 1286.46, -369.324, 51.685, -8.744, 1.930)
 KINDS: Mapping[int, type[np.uint8] | type[np.uint16]] = {1: np.uint8, 2: np.uint16}
@@ -61,8 +63,9 @@ def _saturation(columns: Columns) -> Floats:
 
 def _temperature(columns: Columns) -> Floats:
     inverse = 1000.0 / columns["kelvin"]
-    blue = np.maximum(np.polyval(BLUE_OVER_GREEN, inverse), 0)
-    return _gains(np.polyval(RED_OVER_GREEN, inverse), np.ones(len(blue)), blue)
+    red: Any = np.polyval(RED_OVER_GREEN, inverse)
+    blue: Any = np.polyval(BLUE_OVER_GREEN, inverse)
+    return _gains(red, np.ones(len(red)), np.maximum(blue, 0))
 
 
 def _tint(columns: Columns) -> Floats:
@@ -98,7 +101,7 @@ PER_CHANNEL = ("temperature", "tint", "channel_gain")
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """All colour of one attempt, settled: a matrix, then a turn of the hue, then a table; None where there is none."""
+    """All colour of one attempt: a matrix, then a turn of the hue, then a table; None where there is none."""
 
     matrix: npt.NDArray[np.float32] | None = None
     hue_degrees: float = 0.0
@@ -124,7 +127,7 @@ def settle(touches: Sequence[Touch], sources: Sequence[Pixels]) -> list[Tone]:
 def _that_show(touches: Sequence[Touch], sources: Sequence[Pixels]) -> list[Touch]:
     """The colour effects, each without the grey images on which it would change nothing."""
     coloured = np.array([pixels.ndim == 3 for pixels in sources])
-    shown = []
+    shown: list[Touch] = []
     for name, touched, columns in touches:
         if name in COLOUR:
             keep = slice(None) if name in ON_GREY else coloured[touched]
@@ -176,7 +179,7 @@ def _values(touches: Sequence[Touch], effect: str, key: str, *, default: Floats)
 
 
 def _all_tables(touches: Sequence[Touch], affine: Floats, sources: Sequence[Pixels]) -> list[Pixels | None]:
-    """Each image's table, made together for images of like levels; one table serves all channels where it can."""
+    """Each image's table, made together for images of like levels; one serves all channels where it can."""
     gammas = _values(touches, "gamma", "gamma", default=np.ones(len(sources)))
     tabled = (gammas != 1) | (affine != np.eye(4)).any(axis=(1, 2))
     own = _are_touched(touches, PER_CHANNEL, len(sources))
@@ -203,18 +206,19 @@ def _tables(
     tables = np.clip(levels * gains + affine[:, None, :n_channels, 3], 0, 1)
     for i in np.flatnonzero(gammas != 1).tolist():
         tables[i] **= gammas[i]
-    return np.rint(tables * top).astype(kind)[:, None]
+    return cast(Pixels, np.rint(tables * top).astype(kind)[:, None])
 
 
 def recolour(pixels: Pixels, tone: Tone) -> Pixels:
     """Apply a settled tone."""
     if tone.matrix is not None:
-        pixels = cv2.transform(pixels, tone.matrix)
+        pixels = cast(Pixels, cv2.transform(pixels, tone.matrix))
         if tone.hue_degrees:
             pixels = _turn_hue(pixels, tone.hue_degrees)
     if tone.table is None:
         return pixels
-    return np.take(tone.table, pixels) if pixels.dtype == np.uint16 else cv2.LUT(pixels, tone.table)
+    # OpenCV before 5 has 8-bit tables only.
+    return cast(Pixels, np.take(tone.table, pixels) if pixels.itemsize == 2 else cv2.LUT(pixels, tone.table))
 
 
 def _turn_hue(pixels: Pixels, degrees: float) -> Pixels:
@@ -222,4 +226,4 @@ def _turn_hue(pixels: Pixels, degrees: float) -> Pixels:
     hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)
     steps = np.mod(np.arange(256) + round(degrees / 2), 180).astype(np.uint8)
     hsv[..., 0] = cv2.LUT(hsv[..., 0], steps)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    return cast(Pixels, cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))

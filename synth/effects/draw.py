@@ -17,7 +17,7 @@ Columns = Mapping[str, Floats]
 Touch = tuple[str, npt.NDArray[np.intp], Columns]
 """An effect, the m images of a chunk that it touches, and their parameters."""
 Params = Mapping[str, Any]
-"""What one attempt drew: {effect: {parameter: value}}, in the order of application; only the effects that fired."""
+"""What one attempt drew: {effect: {parameter: value}}, only the effects that fired."""
 
 CORNERS = 4
 _EXTRA_DRAWS = {"quarter_turn": 1, "crop": 3, "perspective": 1 + 2 * CORNERS, "channel_gain": 3}
@@ -68,7 +68,7 @@ def _special(name: str, effect: Any, draws: Floats) -> dict[str, Floats] | None:
 
 
 def by_effect(params: Sequence[Params]) -> list[Touch]:
-    """From one record per image to one column per parameter, for the effects that fired anywhere, in their order."""
+    """From one record per image to one column per parameter, in the order in which the effects act."""
     touched: dict[str, list[int]] = {}
     for index, drawn in enumerate(params):
         for name in drawn:

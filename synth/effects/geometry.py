@@ -1,8 +1,9 @@
 """All geometry of an attempt becomes one matrix and one interpolation.
 
-Coordinates are of pixel centres: (0, 0) is the centre of the top left pixel, x to the right, y downwards. Each function
-gives the forward matrix source -> output of one effect for m images at once: (m, 3, 3) float64. Angles are
-anticlockwise, as seen on a screen. The conventions are those of albumentations' Affine, so that both agree.
+Coordinates are of pixel centres: (0, 0) is the centre of the top left pixel, x to the right, y downwards.
+Each function gives the forward matrix source -> output of one effect for m images at once: (m, 3, 3) float64.
+Angles are anticlockwise, as seen on a screen. The conventions are those of albumentations' Affine, so both
+agree.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import cv2
 import numpy as np
@@ -31,7 +33,7 @@ def _eye(m: int) -> Floats:
 
 
 def _each(function: Callable[[float], float], values: Floats) -> Floats:
-    # One by one through the C library: vectorised sin, cos and tan may round differently with the array's length.
+    # One by one through the C library: vectorised sin, cos and tan may round differently with the length.
     return np.array([function(value) for value in values])
 
 
@@ -92,10 +94,10 @@ def scale(columns: Columns, sizes: Sizes) -> Floats:
 
 
 def shear(columns: Columns, sizes: Sizes) -> Floats:
-    """Slant both axes about the centre."""
+    """Slant both axes about the centre: above 0, x moves the top to the right and y the left side down."""
     matrix = _eye(len(sizes))
-    matrix[:, 0, 1] = _each(math.tan, np.radians(columns["x"]))
-    matrix[:, 1, 0] = _each(math.tan, np.radians(columns["y"]))
+    matrix[:, 0, 1] = -_each(math.tan, np.radians(columns["x"]))
+    matrix[:, 1, 0] = -_each(math.tan, np.radians(columns["y"]))
     return _about_centre(matrix, sizes)
 
 
@@ -173,12 +175,14 @@ def warp(
     if form == STAY:
         return pixels
     if form == MIRROR:
-        return cv2.flip(pixels, 1)
+        return cast(Pixels, cv2.flip(pixels, 1))
     border, colour = _border(fill, pixels.ndim, pixels.itemsize)
     flags = INTERPOLATIONS[interpolation]
     if form == AFFINE:
-        return cv2.warpAffine(pixels, matrix[:2], size, flags=flags, borderMode=border, borderValue=colour)
-    return cv2.warpPerspective(pixels, matrix, size, flags=flags, borderMode=border, borderValue=colour)
+        moved = cv2.warpAffine(pixels, matrix[:2], size, flags=flags, borderMode=border, borderValue=colour)
+    else:
+        moved = cv2.warpPerspective(pixels, matrix, size, flags=flags, borderMode=border, borderValue=colour)
+    return cast(Pixels, moved)
 
 
 @functools.cache

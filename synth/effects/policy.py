@@ -1,11 +1,13 @@
 """A recipe's effects for one class: draw(attempts) -> parameters, apply(pixels, parameters) -> pixels.
 
-Drawing is done for a whole chunk, applying image by image, and what is applied is exactly what the manifest records.
+Parameters are drawn and settled for a whole chunk, then applied image by image; what is applied is exactly
+what the manifest records.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +44,7 @@ class Policy:
 
     def draw(self, attempts: range, *, leave_out: Sequence[str] = ()) -> list[Params]:
         """Parameters of each attempt of a range; effects in `leave_out` are decided elsewhere."""
-        drawn: list[dict[str, dict[str, float]]] = [{} for _ in attempts]
+        drawn: list[dict[str, Any]] = [{} for _ in attempts]
         for name, effect in self.effects.items():
             if name in leave_out:
                 continue
@@ -51,14 +53,14 @@ class Policy:
             columns = {key: value[touched].tolist() for key, value in values.items()}
             for row, index in enumerate(touched.tolist()):
                 drawn[index][name] = {key: column[row] for key, column in columns.items()}
-        return drawn
+        return list(drawn)
 
     def apply(
         self, sources: Sequence[Pixels], params: Sequence[Params], *, attempts: Sequence[int]
     ) -> list[Pixels]:
         """Apply each attempt's parameters to its source.
 
-        Returns: pixels of each source's own dtype and channels, fresh or the source itself where nothing fired.
+        Returns: pixels of each source's own dtype and channels; the source itself where nothing fired.
         """
         touches = by_effect(params)
         matrices, sizes = geometry.compose(touches, _sizes(sources))

@@ -1,22 +1,24 @@
 """What is neither matrix nor table: blur, and every albumentations transform by its own name.
 
-The only file that imports albumentations, and it does so only where a recipe names a transform. Draws come from the
-attempt's own generator, shared by all transforms of a pipeline: albumentations' `set_random_seed` would give each the
-same seed and so tie their draws to one another.
+The only file that imports albumentations, and it does so only where a recipe names a transform. Draws come
+from the attempt's own generator, shared by all transforms of a pipeline: albumentations' `set_random_seed`
+would give each the same seed and so tie their draws to one another.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import importlib.metadata
+import inspect
 import json
 import os
 import random
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -34,7 +36,7 @@ def blur(pixels: Pixels, params: Params) -> Pixels:
     drawn = params.get("blur")
     if not drawn or drawn["sigma"] <= 0:
         return pixels
-    return cv2.GaussianBlur(pixels, (0, 0), drawn["sigma"])
+    return cast(Pixels, cv2.GaussianBlur(pixels, (0, 0), drawn["sigma"]))
 
 
 class Transforms:
@@ -81,45 +83,72 @@ class Transforms:
 
 @functools.cache
 def _albumentations() -> Any:
-    """The library, without its look at the network for a newer version, and without its optional torch part."""
-    installed = {
-        str(dist.metadata["Name"]).lower()
-        for dist in importlib.metadata.distributions(name="albumentationsx")
-    }
-    if installed:
+    """The library, without its look at the network for a newer version."""
+    if next(iter(importlib.metadata.distributions(name="albumentationsx")), None):
         raise UsageError(
             "albumentationsx overwrites albumentations: uninstall both, then install albumentations==2.0.8"
         )
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-    blocked = "albumentations.pytorch"
-    had = blocked in sys.modules
-    if not had:
-        sys.modules[blocked] = None  # type: ignore[assignment]
-    try:
+    with _without_torch():
         import albumentations
-    finally:
-        if not had:
-            sys.modules.pop(blocked, None)
     return albumentations
 
 
+@contextlib.contextmanager
+def _without_torch() -> Iterator[None]:
+    """Hide albumentations' optional torch part: it takes seconds to import and only makes tensors."""
+    name = "albumentations.pytorch"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 def _build(library: Any, settings: Mapping[str, Any]) -> Any:
-    arguments = {key: _tuples(value) for key, value in settings.items() if key != "name"}
     name = str(settings.get("name", ""))
-    transform = getattr(library, name, None)
-    if not isinstance(transform, type) or not issubclass(transform, library.BasicTransform):
-        known = [key for key in dir(library) if key[:1].isupper()]
-        near = difflib.get_close_matches(name, known, n=1)
-        raise UsageError(
-            f'augment.transforms: albumentations has no "{name}"'
-            + (f"; did you mean {near[0]}?" if near else "")
-        )
+    arguments = {key: _tuples(value) for key, value in settings.items() if key != "name"}
+    known = _known(library)
+    if name not in known:
+        what = "is no single transform, see augment.pipeline" if hasattr(library, name) else "does not exist"
+        raise UsageError(f'augment.transforms: albumentations "{name}" {what}{_hint(name, known)}')
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # a misspelt argument only warns there
         try:
-            return transform(**arguments)
+            return known[name](**arguments)
         except (UserWarning, ValueError, TypeError) as error:
-            raise UsageError(f"augment.transforms: {name}: {' '.join(str(error).split())}") from None
+            taken = inspect.signature(known[name]).parameters
+            hints = [_hint(key, taken) for key in arguments if key not in taken]
+            raise UsageError(f"augment.transforms: {name}: {_one_line(error)}{''.join(hints)}") from None
+
+
+def _known(library: Any) -> dict[str, Any]:
+    """The library's transforms by name; its unfinished base classes name no targets or do nothing."""
+    bases = {library.BasicTransform, library.DualTransform, library.ImageOnlyTransform, library.Transform3D}
+    return {
+        name: kind
+        for name, kind in vars(library).items()
+        if isinstance(kind, type) and issubclass(kind, library.BasicTransform) and kind not in bases
+    }
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def _one_line(error: Exception) -> str:
+    # albumentations' checks are pydantic's, which frame the message with a headline and an address.
+    noise = ("validation error", "For further information")
+    lines = [
+        line.split(" [type=")[0]
+        for line in str(error).splitlines()
+        if not any(part in line for part in noise)
+    ]
+    return " ".join(" ".join(lines).split()) or type(error).__name__
 
 
 def _tuples(value: Any) -> Any:
@@ -127,10 +156,15 @@ def _tuples(value: Any) -> Any:
 
 
 def _load(library: Any, pipeline: str) -> Any:
-    try:
-        return library.from_dict(json.loads(pipeline))
-    except Exception as error:  # whatever a foreign file makes the library raise is a wrong setting
-        raise UsageError(f"augment.pipeline: not a pipeline that albumentations saved: {error}") from None
+    with _without_torch(), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            return library.from_dict(json.loads(pipeline))
+        except Exception as error:  # whatever a foreign file makes the library raise is a wrong setting
+            problem = f"{type(error).__name__}: {_one_line(error)}"
+            raise UsageError(
+                f"augment.pipeline: not a pipeline that albumentations saved: {problem}"
+            ) from None
 
 
 def _names(steps: Sequence[Any]) -> Iterator[str]:

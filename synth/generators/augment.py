@@ -37,9 +37,7 @@ class AugmentGenerator:
         params = [_with_flips(values, flips) for values, (_, flips) in zip(drawn, sources, strict=True)]
         return self._apply(policy, [item for item, _ in sources], params, attempts=attempts)
 
-    def remake(
-        self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]
-    ) -> Candidate:
+    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The recorded parameters on the recorded parent."""
         return self._apply(self._policy(label), parents, [params], attempts=range(attempt, attempt + 1))[0]
 

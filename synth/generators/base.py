@@ -31,9 +31,7 @@ class Generator(Protocol):
     def make(self, label: str, attempts: range) -> list[Candidate]:
         """One candidate for each attempt, in order."""
 
-    def remake(
-        self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]
-    ) -> Candidate:
+    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The candidate of a manifest row again, from its parents and parameters."""
 
 

@@ -32,9 +32,7 @@ class DuplicateGenerator:
             for attempt, item in zip(attempts, picks, strict=True)
         ]
 
-    def remake(
-        self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]
-    ) -> Candidate:
+    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The copy again."""
         (item,) = parents
         pixels = self._sources.pixels(item)

@@ -37,9 +37,7 @@ class OwnGenerator:
         """One drawn image for each attempt."""
         return [self.remake(label, attempt, parents=(), params={}) for attempt in attempts]
 
-    def remake(
-        self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]
-    ) -> Candidate:
+    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The attempt again, from its seed."""
         rng = seeds.generator(self._seed, label, stream=self._method, attempt=attempt)
         where = f"{self._method}, attempt {attempt} of class {label}"
@@ -54,7 +52,7 @@ class OwnGenerator:
 def _checked(pixels: Any, where: str) -> Pixels:
     got = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
     good = isinstance(pixels, np.ndarray) and (
-        (pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.ndim == 3 and pixels.shape[2] == 3))
+        (pixels.dtype == np.uint8 and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)))
         or (pixels.dtype == np.uint16 and pixels.ndim == 2)
     )
     if not good or 0 in pixels.shape:

@@ -1,4 +1,4 @@
-"""Which original an attempt starts from: each is used equally often, in a random order that depends on the seed alone."""
+"""Which original an attempt starts from: each is used equally often, in an order that depends on the seed alone."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ class Deal:
     def pick(self, position: int) -> int:
         """Index of the original for the attempt at this position of the run."""
         while position >= len(self._dealt):
-            order = seeds.permutation(
-                self._seed, self._label, stream="parents", attempt=self._round, n=len(self._used)
-            )
+            order = seeds.permutation(self._seed, self._label, stream="parents", attempt=self._round, n=len(self._used))
             self._dealt += order[self._used[order] <= self._round].tolist()
             self._round += 1
         return self._dealt[position]

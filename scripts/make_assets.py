@@ -1,0 +1,45 @@
+"""Rebuild assets/demo-lights: the small, imbalanced dataset of traffic lights that the demo uses.
+
+    python scripts/make_assets.py
+
+It holds drawings of synth.simulate with seed 0, no photographs: 300 images for training (168 red, 9 yellow,
+123 green) and 54 for testing (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The
+old images are deleted first; if the folder holds anything else, nothing is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from synth.simulate import LABELS, SPLITS, draw_dataset
+
+DEMO_LIGHTS = Path(__file__).resolve().parent.parent / "assets" / "demo-lights"
+OURS = re.compile(rf"({'|'.join(SPLITS)})/({'|'.join(LABELS)})/\d{{3}}\.jpg")
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    clear(DEMO_LIGHTS)
+    draw_dataset(DEMO_LIGHTS, seed=0)
+    sizes = [path.stat().st_size for path in DEMO_LIGHTS.rglob("*.jpg")]
+    print(f"{DEMO_LIGHTS}: {len(sizes)} images, {sum(sizes) / 1e6:.2f} MB")
+
+
+def clear(folder: Path) -> None:
+    """Delete the images that an earlier run wrote, and the folders that this empties."""
+    inside = sorted(folder.rglob("*"), reverse=True)  # what is in a folder comes before the folder
+    files = [path for path in inside if path.is_symlink() or not path.is_dir()]
+    foreign = [path for path in files if not OURS.fullmatch(path.relative_to(folder).as_posix())]
+    if foreign:
+        raise SystemExit(f"expected only images drawn by this script, got {foreign[0]}; move it away first")
+    for path in files:
+        path.unlink()
+    for path in inside:
+        if path.is_dir():
+            path.rmdir()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a person sees in a terminal: tables on standard output, progress and warnings on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+INTERRUPTED = 130
+LINE_EVERY_SECONDS = 5.0
+Report = Callable[[str, int, int], None]
+
+
+def printable(text: object) -> str:
+    """A name as one harmless line: control characters and broken bytes are shown as escapes."""
+    plain = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+
+
+def say(text: str) -> None:
+    """One line of result on standard output."""
+    print(printable(text))
+
+
+def note(text: str) -> None:
+    """One line that is no result, on standard error."""
+    print(printable(text), file=sys.stderr)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on standard output; all columns but the first are numbers or short words."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        drawn.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(printable(cell)) for cell in row))
+    Console(highlight=False, markup=False).print(drawn)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """The one JSON document of `--json`."""
+    print(json.dumps(document, indent=1, allow_nan=False))
+
+
+@contextlib.contextmanager
+def progress_display(*, quiet: bool) -> Iterator[Report | None]:
+    """A bar with rate and time left on a terminal, now and then a plain line elsewhere, nothing when quiet."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            yield _bar_report(bar)
+    else:
+        yield _line_report()
+
+
+def _bar() -> Progress:
+    columns = (
+        TextColumn("{task.description:>12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _bar_report(bar: Progress) -> Report:
+    task = bar.add_task("", total=None, rate="")
+    begin = time.monotonic()
+    first: list[int] = []
+
+    def report(what: str, done: int, total: int) -> None:
+        first[:] = first or [done]
+        rate = (done - first[0]) / max(time.monotonic() - begin, 1e-6)
+        bar.update(task, description=what, completed=done, total=total, rate=f"{rate:.0f} images/s")
+
+    return report
+
+
+def _line_report() -> Report:
+    begin = last = time.monotonic()
+    first: list[int] = []
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal last
+        first[:] = first or [done]
+        now = time.monotonic()
+        if (now - last < LINE_EVERY_SECONDS and done < total) or done == first[0]:
+            return
+        last = now
+        rate = (done - first[0]) / max(now - begin, 1e-6)
+        left = f", about {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        note(f"{what}: {done} of {total}, {rate:.0f} images/s{left}")
+
+    return report
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Turn Ctrl-C and a polite kill into one line with the command that goes on from here."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"interrupted; nothing is lost. To go on: {shlex.join(['synth', *sys.argv[1:]])}")
+        raise SystemExit(INTERRUPTED) from None
