@@ -1,7 +1,7 @@
 """The records that travel between the rooms: frozen, without behaviour beyond their own form.
 
-An `Item` is one real image. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer turns both
-into a `Row` of the manifest.
+An `Item` is one real image. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer turns
+both into a `Row` of the manifest.
 """
 
 from __future__ import annotations

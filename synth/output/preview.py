@@ -1,4 +1,4 @@
-"""Contact sheets: rows of real images above the candidates made from them, to be looked at before anything is written."""
+"""Contact sheets: real images above the candidates made from them, to be looked at before anything is written."""
 
 from __future__ import annotations
 
@@ -132,7 +132,12 @@ def _height(strip: Strip) -> int:
 
 
 def _draw_tile(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, *, at: tuple[int, int], font: ImageFont.ImageFont
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    tile: Tile,
+    *,
+    at: tuple[int, int],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> None:
     picture = Image.fromarray(np.ascontiguousarray(to_uint8(tile.pixels))).convert("RGB")
     scale = TILE / max(picture.size)

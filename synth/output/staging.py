@@ -214,7 +214,7 @@ class Staging:
 
     def _merge(self, run: str) -> None:
         target = self.out / MANIFEST
-        old = [row for row in read_manifest(target)] if target.exists() else []
+        old = list(read_manifest(target)) if target.exists() else []
         ids = {row.id for row in old}
         new = [row for row in read_manifest(self.journal) if row.id not in ids]
         if new:

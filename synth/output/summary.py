@@ -112,10 +112,10 @@ def card(summary: Mapping[str, Any], totals: Mapping[str, tuple[int, int]]) -> s
             "* `manifest.jsonl` has one line per image: whether it is synthetic, from which parents, with which",
             "  parameters and scores. `recipe.toml` holds every setting. `synth verify` checks all files, and",
             "  `synth verify --remake ID` makes one image again.",
-            "* Synthetic images are in the training split only. Images of other splits are untouched and are no parents.",
+            "* Synthetic images are in the training split only. Images of other splits are untouched, and no parents.",
             "* The licence of the parents holds for their derivatives: it is the owner's to state.",
-            "* Limits: a synthetic image shows nothing that is not in its parents or its simulator. Whether these images",
-            "  help a classifier is a question for held-out real images.",
+            "* Limits: a synthetic image shows nothing that is not in its parents or its simulator. Whether these",
+            "  images help a classifier is a question for held-out real images.",
             "",
         ]
     )
