@@ -433,3 +433,7 @@ def demo(
     _print_summary(result.summary, result.balanced, json=False)
     console.say(f"contact sheet: {result.sheet}")
     console.say(f"next: synth verify {result.balanced}; synth inspect {result.data}; then your own folder")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,8 @@
 
 Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the key names
 the stream, the counter is the attempt. So the numbers of attempt 17 are the same whether it is drawn alone, in a chunk
-of 64, first or last. Each effect has a stream of its own: no two effects are tied, and a new effect changes no other's draws.
+of 64, first or last. Each effect has a stream of its own: no two effects are tied, and a new effect changes no other's
+draws.
 """
 
 from __future__ import annotations

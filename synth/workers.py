@@ -6,9 +6,13 @@ chunks are in flight, so memory stays flat. A worker that dies (out of memory, k
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,6 +24,7 @@ from synth.errors import SynthError
 State = TypeVar("State")
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat
 
 
@@ -95,6 +100,25 @@ def _start_worker(state: Any) -> None:
     global _state
     _state = state
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: only the parent answers it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """A killed parent must not leave workers behind that hold its lock and wait for chunks for ever."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 def _in_worker(function: Callable[[Any, Chunk], Result], chunk: Chunk) -> Result:

@@ -1,8 +1,10 @@
-"""Each effect agrees with albumentations (or OpenCV) at the same fixed parameters; several at once agree with one by one."""
+"""Effects and albumentations: ours agree with its own, many at once with one by one; its transforms run."""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,12 +17,14 @@ import pytest
 from synth.effects.colour import COLOUR
 from synth.effects.geometry import GEOMETRY
 from synth.effects.policy import Policy
+from synth.effects.texture import Transforms
+from synth.errors import GeneratorError, UsageError
 from synth.recipe import Augment
 from synth.simulate import TrafficLights
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 sys.modules.setdefault("albumentations.pytorch", None)  # type: ignore[arg-type]  # it would import torch
-import albumentations as A  # noqa: E402
+import albumentations as A  # noqa: E402, N812
 
 Image = npt.NDArray[np.uint8]
 Values = Mapping[str, float]
@@ -32,7 +36,7 @@ CORNERS = {"x0": 0.08, "y0": -0.03, "x1": -0.05, "y1": 0.07, "x2": 0.02, "y2": -
 
 def gradient(height: int, width: int) -> Image:
     """Smooth and colourful: red to the right, green downwards, blue across."""
-    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     return np.stack([40 + 170 * x, 40 + 170 * y, 215 - 90 * (x + y)], axis=2).round().astype(np.uint8)
 
 
@@ -121,9 +125,7 @@ REFERENCES: Mapping[str, Reference] = {
     "brightness": lambda image, v, _: jitter(image, brightness=v["factor"]),
     "contrast": lambda image, v, _: jitter(image, contrast=v["factor"]),
     "saturation": lambda image, v, _: jitter(image, saturation=v["factor"]),
-    "temperature": lambda image, v, _: A.PlanckianJitter(mode="blackbody").apply(
-        image, temperature=int(v["kelvin"])
-    ),
+    "temperature": lambda image, v, _: A.PlanckianJitter(mode="blackbody").apply(image, temperature=int(v["kelvin"])),
     "tint": lambda image, v, _: times(image, 1 + v["amount"] / 2, 1 - v["amount"] / 2, 1 + v["amount"] / 2),
     "channel_gain": lambda image, v, _: times(image, v["red"], v["green"], v["blue"]),
     "grey": lambda image, v, _: run(A.ToGray(num_output_channels=3, p=1), image),
@@ -172,7 +174,7 @@ def trimmed(name: str, image: Image) -> Image:
 
 def difference(result: Image, expected: Image) -> float:
     """Mean absolute difference over the interior."""
-    assert result.shape == expected.shape and result.dtype == expected.dtype
+    assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
     y, x = (2 + length // 10 for length in result.shape[:2])
     return float(np.abs(result[y:-y, x:-x].astype(int) - expected[y:-y, x:-x]).mean())
 
@@ -205,6 +207,170 @@ def test_colour_and_blur_agree(name: str) -> None:
     assert worst(name, "linear") <= LEVELS_MAX
 
 
-if __name__ == "__main__":
-    for n in REFERENCES:
-        print(n, *("%.2f" % worst(n, i) for i in FLAGS))
+# ---- several at once
+
+COLOURS: Mapping[str, Values] = {
+    "brightness": {"factor": 1.05},
+    "contrast": {"factor": 0.85},
+    "saturation": {"factor": 0.8},
+    "temperature": {"kelvin": 6000},
+    "tint": {"amount": 0.05},
+    "channel_gain": {"red": 0.95, "green": 1.03, "blue": 1.0},
+    "hue": {"degrees": 12},
+    "gamma": {"gamma": 1.1},
+}
+# Contrast must turn about the mean of the darkened picture.
+DIM_BUT_CLEAR: Mapping[str, Values] = {"brightness": {"factor": 0.7}, "contrast": {"factor": 1.4}}
+MOVES: Mapping[str, Values] = {
+    "crop": {"area": 0.8, "x": 0.4, "y": 0.7},
+    "flip_horizontal": {},
+    "quarter_turn": {"turns": 3},
+    "scale": {"factor": 1.2},
+    "shear": {"x": 6, "y": -2},
+    "perspective": {key: value / 4 for key, value in CORNERS.items()},
+    "rotate": {"degrees": 8},
+    "shift": {"x": 0.03, "y": -0.02},
+}
+
+
+def one_by_one(params: Mapping[str, Values], image: Image) -> Image:
+    for name in (*GEOMETRY, *COLOUR, "blur"):
+        image = ours({name: params[name]}, image) if name in params else image
+    return image
+
+
+@pytest.mark.parametrize("params", [COLOURS, DIM_BUT_CLEAR, MOVES, {**MOVES, **COLOURS, "blur": {"sigma": 0.7}}])
+def test_several_at_once_equal_one_by_one(params: Mapping[str, Values]) -> None:
+    """On smooth images, where many interpolations blur little; the order of the record does not matter."""
+    for image in (gradient(64, 48), gradient(41, 97)):
+        together = ours(params, image)
+        assert difference(together, one_by_one(params, image)) <= LEVELS_MAX
+        assert np.array_equal(together, ours(dict(reversed(params.items())), image))
+
+
+def test_all_geometry_is_one_interpolation() -> None:
+    """What one warp by the product of the matrices gives, and sharper than one warp after the other."""
+    image = noisy(64, 64)
+    params = {"scale": {"factor": 1.1}, "rotate": {"degrees": 10}, "shift": {"x": 0.01, "y": 0.02}}
+    shift = {"x": (0.01 * 64 + 1e-9,) * 2, "y": (0.02 * 64 + 1e-9,) * 2}
+    matrix = np.vstack([cv2.getRotationMatrix2D((31.5, 31.5), 10, 1.1), (0, 0, 1)])
+    matrix[:2, 2] += shift["x"][0], shift["y"][0]
+    expected = cv2.warpAffine(image, matrix[:2], (64, 64), borderMode=cv2.BORDER_REFLECT_101)
+    assert difference(ours(params, image), expected) < 0.01
+    sharpness = [float(cv2.Laplacian(x, cv2.CV_32F).std()) for x in (ours(params, image), one_by_one(params, image))]
+    assert sharpness[0] > 1.3 * sharpness[1]
+
+
+# ---- albumentations' transforms
+
+N_TIES = 400
+DIGITS = np.arange(12 * 10 * 3, dtype=np.uint8).reshape(12, 10, 3)
+
+
+def transforms(*settings: Mapping[str, Any], pipeline: str = "", forbid: frozenset[str] = frozenset()) -> Transforms:
+    return Transforms(settings, pipeline, forbidden=forbid)
+
+
+def apply(pipeline: Transforms, image: Any, attempt: int = 0) -> Any:
+    return pipeline.apply(image, seed=0, label="a", attempt=attempt)
+
+
+def test_transforms_by_name_and_arguments() -> None:
+    noise = transforms({"name": "GaussNoise", "std_range": [0.1, 0.1], "p": 1})
+    result = apply(noise, np.full((60, 60, 3), 128, np.uint8))
+    assert result.std() == pytest.approx(25.5, rel=0.1)
+    assert np.array_equal(apply(transforms({"name": "VerticalFlip", "p": 1}), DIGITS), DIGITS[::-1])
+
+
+def test_a_policy_runs_them_last() -> None:
+    settings = Augment.model_validate({"transforms": [{"name": "InvertImg", "p": 1}]})
+    result = Policy(settings, "a", seed=0).apply([DIGITS], [{"flip_vertical": {}}], attempts=[0])[0]
+    assert np.array_equal(result, 255 - DIGITS[::-1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"name": "GausNoise"}, 'did you mean "GaussNoise"'),
+        ({"name": "GaussNoise", "std_rnge": [0.1, 0.2]}, 'did you mean "std_range"'),
+        ({"name": "GaussNoise", "std_range": [0.5, 0.2]}, "First value should be less"),
+        ({"name": "OneOf"}, "see augment.pipeline"),
+        ({"name": "ToTensorV2"}, "does not exist"),
+        ({"p": 1}, "does not exist"),
+    ],
+)
+def test_a_wrong_transform_is_a_usage_error(settings: Mapping[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        transforms(settings)
+    assert "\n" not in str(caught.value)
+
+
+SAVED = A.Compose([A.OneOf([A.HorizontalFlip(p=1), A.GaussNoise(p=1)], p=0.5), A.VerticalFlip(p=0.5)])
+
+
+def test_a_saved_pipeline_runs() -> None:
+    pipeline = transforms(pipeline=json.dumps(A.to_dict(SAVED)))
+    results = {apply(pipeline, DIGITS, i).tobytes() for i in range(40)}
+    assert len(results) > 10
+    assert {DIGITS.tobytes(), DIGITS[::-1].tobytes()} <= results
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"transform": {"__class_fullname__": "Nonsense", "p": 1}}'])
+def test_what_is_no_saved_pipeline_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="not a pipeline that albumentations saved"):
+        transforms(pipeline=text)
+
+
+def test_a_forbidden_transform_is_refused() -> None:
+    """Named itself, or deep inside a pipeline."""
+    for settings in ({"pipeline": json.dumps(A.to_dict(SAVED))}, {}):
+        with pytest.raises(UsageError, match="GaussNoise is forbidden"):
+            transforms({"name": "GaussNoise"}, forbid=frozenset({"GaussNoise"}), **settings)
+
+
+def test_an_attempt_gives_the_same_in_any_order() -> None:
+    pipeline = transforms({"name": "GaussNoise", "p": 0.7}, {"name": "Affine", "rotate": [-30, 30], "p": 0.7})
+    forth = [apply(pipeline, DIGITS, i) for i in range(20)]
+    again = transforms({"name": "GaussNoise", "p": 0.7}, {"name": "Affine", "rotate": [-30, 30], "p": 0.7})
+    back = [apply(again, DIGITS, i) for i in reversed(range(20))]
+    assert np.array_equal(forth, back[::-1])
+    assert not np.array_equal(forth, [again.apply(DIGITS, seed=1, label="a", attempt=i) for i in range(20)])
+    assert not np.array_equal(forth, [again.apply(DIGITS, seed=0, label="b", attempt=i) for i in range(20)])
+
+
+def test_two_transforms_are_not_tied() -> None:
+    pipeline = transforms({"name": "HorizontalFlip", "p": 0.5}, {"name": "VerticalFlip", "p": 0.5})
+    corners = [int(apply(pipeline, DIGITS, i)[0, 0, 0]) for i in range(N_TIES)]
+    both_or_neither = [corner in (DIGITS[0, 0, 0], DIGITS[-1, -1, 0]) for corner in corners]
+    assert abs(np.mean(both_or_neither) - 0.5) < 4 * 0.5 / np.sqrt(N_TIES)
+    assert len(set(corners)) == 4
+
+
+def test_torch_is_not_imported() -> None:
+    code = f"""
+import sys, numpy
+from synth.effects.texture import Transforms
+saved = {json.dumps(A.to_dict(SAVED))!r}
+pipeline = Transforms([{{"name": "GaussNoise", "p": 1}}], saved, forbidden=frozenset())
+pipeline.apply(numpy.zeros((9, 9, 3), numpy.uint8), seed=0, label="a", attempt=0)
+assert "albumentations" in sys.modules and "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_grey_goes_through_transforms_that_take_it(kind: type[np.uint8]) -> None:
+    grey = DIGITS[..., 0].astype(kind) * (257 if kind is np.uint16 else 1)
+    result = apply(transforms({"name": "HorizontalFlip", "p": 1}, {"name": "GridDistortion", "p": 1}), grey)
+    assert (result.dtype, result.shape) == (grey.dtype, grey.shape)
+
+
+def test_what_a_transform_cannot_do_is_one_clear_line() -> None:
+    """A change of type or of channels, and pixels that it does not take."""
+    with pytest.raises(GeneratorError, match=r"gave float32 .* expected uint8"):
+        apply(transforms({"name": "ToFloat", "p": 1}), DIGITS)
+    with pytest.raises(GeneratorError, match="expected uint8 with 3 dimensions"):
+        apply(transforms({"name": "ToGray", "num_output_channels": 1, "p": 1}), DIGITS)
+    with pytest.raises(GeneratorError, match=r"uint16 .* of class a: .*clahe"):
+        apply(transforms({"name": "CLAHE", "p": 1}), DIGITS[..., 0].astype(np.uint16))

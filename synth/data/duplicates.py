@@ -1,18 +1,25 @@
 """Which images show the same picture, among many: near-linear in their number, exact up to a stated bound.
 
-Two steps. The difference hashes give candidates: pairs within `NEAR_BITS` of 256 bits. Then the pixels decide: both
-files are read once more and compared as thumbnails, in colour. Why two: measured by eye on 1484 traffic lights
-(about 30 x 60 pixels) and 22406 CIFAR-10 images, pairs within 20 bits nearly all show one picture and none is closer
-than 15, because noise alone flips bits in flat areas (the median light saved again as JPEG 75 is 18 bits away). But
-recoloured drawings, handwritten digits and flat shapes come within 10 bits and are different images. Thumbnails tell
-them apart: saved again, resized, brightened or noisy copies differ by 0.02 to 0.15 of their own contrast, other images
-in nearly all cases by more than 0.25.
+Two steps. The difference hashes give candidates: pairs within `NEAR_BITS` of 256 bits. Then the pixels
+decide: both files are read once more and compared as thumbnails, in colour, brightness and contrast taken
+out.
+
+Why 20 bits, and why two steps: of 1484 traffic lights (about 30 x 60 pixels) no two are within 14 bits and
+5 pairs within 20, all of them one lamp a moment later. Noise alone flips that many: a light saved again as
+JPEG 75 is 18 bits away in the median (26 % of them within 10 bits, 58 % within 20). Of 22406 CIFAR-10
+images 8 pairs are within 20, half of them in other colours; handwritten digits and flat shapes come within
+10 though they differ. Thumbnails tell them apart: saved again, resized or noisy copies are in the median
+0.02 to 0.12 standard deviations away (the lights' pairs 0.04 to 0.13), recoloured ones 0.3 and more, most
+digits and shapes over 0.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -22,7 +29,7 @@ from scipy.sparse.csgraph import connected_components
 
 from synth.data import images
 from synth.errors import ImageError
-from synth.records import Item
+from synth.records import SPLITS, Item
 
 Indices = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -30,73 +37,177 @@ Hashes = npt.NDArray[np.uint64]
 Confirm = Callable[[Indices, Indices], npt.NDArray[np.bool_]]
 """Are the images a[i] and b[i] the same picture?"""
 
+Key = TypeVar("Key", bound=Hashable)
+Pictures = Mapping[int, Sequence[Item]]
+"""Images that show the same picture, by group number."""
+
 NEAR_BITS = 20
 N_BANDS = 11
 """A pair within 2 x 11 - 1 = 21 bits differs in at most one bit of at least one band (pigeonhole)."""
-WINDOW = 200
-"""In a bucket with more images each is compared with its next 200, in order of brightness."""
+WINDOW = 50
+"""In a bucket with more images each is compared with its next 50, in order of brightness."""
+MAX_TURNED_DOWN = 20
+"""An image with a hash near so many images of another look is left out from there on: it says nothing."""
 BLANK_SPREAD = 0.005
 """Standard deviation (0..1) up to which all pixels are alike: the hash of such an image is noise."""
 THUMBNAIL_SIDE = 16
 SAME_RMS = 0.2
 """Largest difference of two thumbnails, in standard deviations of their levels."""
 _BLOCK = 4096
+SHOWN = 3  # names in a message
 _LEVELS = 24  # one standard deviation of a thumbnail, as int8 holds it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and what to do about it."""
+
+    kind: str
+    paths: tuple[str, ...]
+    """Ids of the items; empty where the finding is about a class or the whole."""
+    message: str
+
+
+def duplicate_findings(items: Sequence[Item]) -> Iterator[Finding]:
+    """label_conflict, split_leak, exact_duplicates and near_duplicates: one finding per group of images."""
+    groups, n_cut = same_picture(items)
+    pictures = group_by(items, groups.tolist())
+    yield from _label_conflicts(pictures)
+    yield from _split_leaks(pictures)
+    yield from _duplicates(pictures)
+    if n_cut:
+        message = f"{n_images(n_cut)} look in outline like too many others: not all their pairs were compared"
+        yield Finding("search_cut_short", (), message)
+
+
+def _label_conflicts(pictures: Pictures) -> Iterator[Finding]:
+    for items in pictures.values():
+        labels = sorted({item.label for item in items})
+        if len(labels) > 1:
+            same = _same_pixels(items, [item.label for item in items])
+            look = "the same pixels lie" if same else "images that look nearly the same lie"
+            advice = "keep them in the right class" if same else "look at them: is one of the labels wrong?"
+            yield Finding("label_conflict", ids_of(items), f"{look} in {' and '.join(labels)}: {advice}")
+
+
+def _split_leaks(pictures: Pictures) -> Iterator[Finding]:
+    for items in pictures.values():
+        splits = [split for split in SPLITS if any(item.split == split for item in items)]
+        if len(splits) > 1:
+            nearly = "" if _same_pixels(items, [item.split for item in items]) else "nearly "
+            where, out = " and ".join(splits), [item for item in items if item.split != splits[-1]]
+            message = f"{nearly}the same image is in {where}, so scores there are too good"
+            advice = f"keep it in {splits[-1]}, remove {few(ids_of(out))}"
+            yield Finding("split_leak", ids_of(items), f"{message}: {advice}")
+
+
+def _same_pixels(items: Sequence[Item], sides: Sequence[str]) -> bool:
+    """Do the very same pixels lie on two sides?"""
+    pixels = {item.pixels_sha256 for item in items}
+    return len({(item.pixels_sha256, side) for item, side in zip(items, sides, strict=True)}) > len(pixels)
+
+
+def _duplicates(pictures: Pictures) -> Iterator[Finding]:
+    near = []
+    for items in pictures.values():
+        for alike in group_by(items, ((item.label, item.split) for item in items)).values():
+            same = group_by(alike, (item.pixels_sha256 for item in alike))
+            for copies in same.values():
+                if len(copies) > 1:
+                    message = (
+                        f"the same pixels {len(copies)} times: they count for more than others; keep one"
+                    )
+                    yield Finding("exact_duplicates", ids_of(copies), message)
+            if len(same) > 1:
+                near.append(ids_of(copies[0] for copies in same.values()))
+    for paths in near:
+        message = f"{len(paths)} images look nearly the same: keep them on one side of any split"
+        yield Finding("near_duplicates", paths, message)
 
 
 def same_picture(items: Sequence[Item]) -> tuple[Indices, int]:
     """Group images that show the same picture, directly or through others.
 
-    Returns: the group number of each item (same pixels or near duplicates share it), and for how many images the
-    search was cut short by `WINDOW`.
+    Returns: the group number of each item; for how many images the search was cut short (see `near_groups`).
     """
-    _, first, inverse = np.unique([item.pixels_sha256 for item in items], return_index=True, return_inverse=True)
-    group_of = np.arange(len(first), dtype=np.int64)
+    _, first, inverse = np.unique(
+        [item.pixels_sha256 for item in items], return_index=True, return_inverse=True
+    )
+    unique = [items[i] for i in first.tolist()]
+    group_of = np.arange(len(unique), dtype=np.int64)
     # In order of brightness: the neighbours that a cut bucket still compares are the likely ones.
     chosen = sorted(
-        (n for n, i in enumerate(first) if items[i].spread > BLANK_SPREAD),
-        key=lambda n: (items[first[n]].mean, items[first[n]].pixels_sha256),
+        (n for n, item in enumerate(unique) if item.spread > BLANK_SPREAD),
+        key=lambda n: (unique[n].mean, unique[n].pixels_sha256),
     )
     if len(chosen) < 2:
         return group_of[inverse], 0
-    candidates = [items[first[n]] for n in chosen]
+    candidates = [unique[n] for n in chosen]
     hashes = np.frombuffer(b"".join(item.dhash for item in candidates), np.uint64).reshape(-1, 4)
     near, n_cut = near_groups(hashes, _Thumbnails([item.path for item in candidates]))
-    group_of[chosen] = len(first) + near
+    group_of[chosen] = len(unique) + near
     return group_of[inverse], n_cut
 
 
 def near_groups(hashes: Hashes, confirm: Confirm) -> tuple[Indices, int]:
     """Connected groups of hashes within `NEAR_BITS` of each other that `confirm` agrees to.
 
-    Returns: the group number of each hash, and for how many of them a comparison was left out (none where no bucket
-    holds more than `WINDOW`).
+    Returns: the group number of each hash, and for how many the search was cut short (none where no
+    bucket holds more than `WINDOW` and no hash is turned down `MAX_TURNED_DOWN` times).
     """
     n = len(hashes)
-    groups, rejected, cut = np.arange(n), np.empty(0, np.int64), np.zeros(n, bool)
+    groups, cut = np.arange(n), np.zeros(n, bool)
+    refusals = _Refusals(n)
     for bucket, order in _buckets(hashes):
-        turned_down = [rejected]
+        kept = ~refusals.given_up[order]
+        bucket, order = bucket[kept], order[kept]
         active = _in_mixed_buckets(bucket, groups[order])
+        turned_down = []
         for step in range(1, WINDOW + 1):
             active = _same_bucket(bucket, active, step)
             if not active.size:
                 break
-            a, b = _close(hashes, groups, rejected, a=order[active], b=order[active + step])
+            a, b = refusals.without(*_close(hashes, groups, order[active], b=order[active + step]))
             agreed = confirm(a, b)
-            turned_down.append(a[~agreed] * n + b[~agreed])
             groups = _merge(groups, a[agreed], b[agreed])
-        else:
-            left = _same_bucket(bucket, active, WINDOW + 1)
-            cut[order[left[groups[order[left]] != groups[order[left + WINDOW + 1]]]]] = True
-        if len(turned_down) > 1:
-            rejected = np.unique(np.concatenate(turned_down))
-    return groups, int(cut.sum())
+            turned_down.append((a[~agreed], b[~agreed]))
+        refusals.add(turned_down)
+        left = _same_bucket(bucket, active, WINDOW + 1)
+        cut[order[left[groups[order[left]] != groups[order[left + WINDOW + 1]]]]] = True
+    return groups, int((cut | refusals.given_up).sum())
+
+
+class _Refusals:
+    """The pairs that were turned down: none is asked twice, and a hash like too many others is given up."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._codes = np.empty(0, np.int64)
+        self._times = np.zeros(n, np.int64)
+        self.given_up = np.zeros(n, bool)
+
+    def without(self, a: Indices, b: Indices) -> tuple[Indices, Indices]:
+        """The pairs that are still to be asked."""
+        fresh = ~(self.given_up[a] | self.given_up[b])
+        if self._codes.size:
+            codes = a * self._n + b
+            place = np.searchsorted(self._codes, codes).clip(max=len(self._codes) - 1)
+            fresh &= self._codes[place] != codes
+        return a[fresh], b[fresh]
+
+    def add(self, pairs: Sequence[tuple[Indices, Indices]]) -> None:
+        """Note pairs that were turned down, each for the first time."""
+        if any(a.size for a, _ in pairs):
+            a, b = (np.concatenate(side) for side in zip(*pairs, strict=True))
+            self._codes = np.union1d(self._codes, a * self._n + b)
+            self._times += np.bincount(np.concatenate([a, b]), minlength=self._n)
+            self.given_up = self._times >= MAX_TURNED_DOWN
 
 
 def _buckets(hashes: Hashes) -> Iterator[tuple[Indices, Indices]]:
     """For each band and each bit left out of it: (bucket, index) of all hashes, sorted by both."""
     bits = np.unpackbits(hashes.view(np.uint8), axis=1)
-    # Dealt out from the most to the least telling bit, so that no band holds only bits that are the same in all.
+    # Dealt out from the most to the least telling bit: no band holds only bits that are the same in all.
     ranked = np.argsort(np.abs(bits.mean(axis=0) - 0.5), kind="stable")
     index = np.arange(len(hashes), dtype=np.int64)
     for band in range(N_BANDS):
@@ -119,24 +230,16 @@ def _in_mixed_buckets(bucket: Indices, groups: Indices) -> Indices:
 def _same_bucket(bucket: Indices, active: Indices, step: int) -> Indices:
     """Those places whose bucket still holds the place `step` further on."""
     active = active[: np.searchsorted(active, len(bucket) - step)]
-    return active[bucket[active] == bucket[active + step]]
+    kept: Indices = active[bucket[active] == bucket[active + step]]
+    return kept
 
 
-def _close(
-    hashes: Hashes, groups: Indices, rejected: Indices, *, a: Indices, b: Indices
-) -> tuple[Indices, Indices]:
-    """The pairs within `NEAR_BITS`, of two groups, that were not turned down before."""
-    a, b = np.minimum(a, b), np.maximum(a, b)
+def _close(hashes: Hashes, groups: Indices, a: Indices, *, b: Indices) -> tuple[Indices, Indices]:
+    """The pairs of two groups that are within `NEAR_BITS`; the smaller index first."""
     apart = groups[a] != groups[b]
-    a, b = a[apart], b[apart]
+    a, b = np.minimum(a, b)[apart], np.maximum(a, b)[apart]
     near = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1) <= NEAR_BITS
-    a, b = a[near], b[near]
-    if rejected.size:
-        codes = a * len(hashes) + b
-        place = np.searchsorted(rejected, codes).clip(max=len(rejected) - 1)
-        fresh = rejected[place] != codes
-        a, b = a[fresh], b[fresh]
-    return a, b
+    return a[near], b[near]
 
 
 def _merge(groups: Indices, a: Indices, b: Indices) -> Indices:
@@ -155,7 +258,8 @@ class _Thumbnails:
         self._paths = paths
         self._row: dict[int, int] = {}
         self._n_rows = 1
-        self._pixels = np.zeros((64, THUMBNAIL_SIDE**2 * 3), np.int8)  # row 0: files that can't be read any more
+        # Row 0 stands for files that can't be read any more.
+        self._pixels = np.zeros((64, THUMBNAIL_SIDE**2 * 3), np.int8)
 
     def __call__(self, a: Indices, b: Indices) -> npt.NDArray[np.bool_]:
         same = np.zeros(len(a), bool)
@@ -194,4 +298,30 @@ def _thumbnail(path: str) -> npt.NDArray[np.int8] | None:
     )
     levels = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
     scaled = (levels - levels.mean()) * (_LEVELS / max(float(levels.std()), 1e-3))
-    return np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel()
+    thumbnail: npt.NDArray[np.int8] = np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel()
+    return thumbnail
+
+
+def group_by(items: Iterable[Item], keys: Iterable[Key]) -> dict[Key, list[Item]]:
+    """{key: the items with that key}."""
+    groups: dict[Key, list[Item]] = defaultdict(list)
+    for item, key in zip(items, keys, strict=True):
+        groups[key].append(item)
+    return groups
+
+
+def ids_of(items: Iterable[Item]) -> tuple[str, ...]:
+    """Their ids, sorted."""
+    return tuple(sorted(item.id for item in items))
+
+
+def few(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + more
+
+
+def n_images(n: int) -> str:
+    """The number in words fit for a sentence."""
+    return "1 image" if n == 1 else f"{n} images"

@@ -11,20 +11,24 @@ import functools
 import hashlib
 import io
 import warnings
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import imagehash
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
 from PIL import (
     Image,
     ImageCms,
     ImageColor,
     ImageFile,
-    ImageOps,
     MpoImagePlugin,  # noqa: F401  (importing a plugin registers its format)
     TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
 )
 
@@ -32,7 +36,6 @@ from synth.errors import ImageError, UsageError
 from synth.records import Form, Pixels
 
 cv2.setNumThreads(0)  # chunks are the unit of parallel work: threads below them only get in each other's way
-ImageFile.LOAD_TRUNCATED_IMAGES = False  # process-wide in Pillow: another library may have switched it on
 
 READERS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 EXTENSIONS = {
@@ -50,6 +53,7 @@ DEFAULT_QUALITY = 95
 SIXTEEN_BIT_FORMATS = ("png", "tiff", "ppm")
 _ORIENTATION = 0x0112
 _LFS = b"version https://git-lfs"
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
     Raises:
         ImageError: not an image of an allowed format, damaged, too large or too small, levels not finite.
     """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # process-wide in Pillow: another library may have switched it on
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # broken metadata never refuses a file
@@ -78,11 +83,17 @@ def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise ImageError(f"more than {max_pixels} pixels") from None
-    except Image.UnidentifiedImageError:
+        # Pillow's own limit, which comes first where it is the lower one.
+        raise ImageError(f"more than {min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))} pixels") from None
+    except UnidentifiedImageError:
         raise ImageError(_what_it_is(data)) from None
     except Exception as error:  # Pillow's readers raise anything from SyntaxError to IndexError on damaged bytes
-        raise ImageError(f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+        raise ImageError(f"damaged: {_words(error)}") from None
+
+
+def _words(error: Exception) -> str:
+    first = str(error).partition("\n")[0]
+    return first if " " in first else f"{type(error).__name__} {first}".strip()  # a KeyError says no more than its key
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:
@@ -98,6 +109,10 @@ def _what_it_is(data: bytes) -> str:
         return "empty file"
     if data.startswith(_LFS):
         return "a Git LFS pointer, not the image: run `git lfs pull`"
+    if data.startswith(_SIGNATURES):
+        return "damaged or cut off: begins like an image, but can't be read"
+    if data[4:8] == b"ftyp":
+        return "HEIC, AVIF or video, whatever its name: convert to JPEG (pillow-heif reads HEIC)"
     return "not an image of a known format"
 
 
@@ -105,39 +120,66 @@ def _decode_opened(image: Image.Image, data: bytes, background: str) -> Decoded:
     name = {"MPO": "jpeg"}.get(str(image.format), str(image.format).lower())
     notes = ["animated"] if getattr(image, "is_animated", False) else []
     mode, quality, subsampling = image.mode, None, None
-    plain_jpeg = name == "jpeg" and mode in ("RGB", "L")
     if name == "jpeg":
         quality = estimate_quality(image)
         subsampling = simplejpeg.decode_jpeg_header(data)[3].lower()
-        notes += [] if b"\xff\xd9" in data[-65536:] else ["end_marker"]
     elif name == "webp":
         quality = None if data[12:16] == b"VP8L" else DEFAULT_QUALITY
-    if plain_jpeg and _orientation(image) == 1:
-        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB" if mode == "RGB" else "GRAY")
-        pixels = pixels if mode == "RGB" else pixels[:, :, 0]
+    elif name == "png":
+        _check_png(data)
+    if name == "jpeg" and mode in ("RGB", "L"):
+        pixels = _jpeg_pixels(data, mode)
     else:
+        if name == "jpeg":  # only looks for damage, which Pillow passes over: half a file of zeros, say
+            _jpeg_pixels(data, "CMYK")
         image.load()
-        upright = _turned(image)
-        notes += ["turned"] if upright is not image else []
-        notes += ["alpha"] if _has_alpha(upright) else []
-        pixels = _to_pixels(upright, background)
+        notes += ["alpha"] if _has_alpha(image) else []
+        pixels = _to_pixels(image, background)
+    turn = _TURNS.get(_orientation(image))
+    if turn:
+        notes.append("turned")
+        pixels = np.ascontiguousarray(turn(pixels))
     return Decoded(pixels, Form(name, mode, quality, subsampling), tuple(notes))
 
 
+def _jpeg_pixels(data: bytes, mode: str) -> Pixels:
+    pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace={"L": "GRAY"}.get(mode, mode))
+    return pixels[:, :, 0] if mode == "L" else pixels
+
+
+def _check_png(data: bytes) -> None:
+    """Pillow skips the checksums of pixel data: a flipped bit would become other pixels without a word."""
+    view, at = memoryview(data), len(b"\x89PNG\r\n\x1a\n")
+    while at + 12 <= len(data):
+        kind, end = data[at + 4 : at + 8], at + 8 + int.from_bytes(data[at : at + 4], "big")
+        stated = int.from_bytes(data[end : end + 4], "big")
+        if kind in (b"IHDR", b"PLTE", b"IDAT") and zlib.crc32(view[at + 4 : end]) != stated:
+            raise ImageError(f"damaged: wrong checksum of the {kind.decode()} chunk at byte {at}")
+        if kind == b"IEND":
+            return
+        at = end + 4
+    raise ImageError("damaged: the file is cut off before its end")
+
+
+_TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+"""EXIF orientation -> what makes the picture upright; other values are none."""
+
+
 def _orientation(image: Image.Image) -> int:
-    if "exif" not in image.info:
-        return 1
+    if image.format == "TIFF" or not {"exif", "Raw profile type exif"} & image.info.keys():
+        return 1  # Pillow turns a TIFF by itself
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken metadata never refuses a file
         return 1
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    try:
-        return image if image.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
-    except Exception:  # broken metadata never refuses a file
-        return image
 
 
 def _has_alpha(image: Image.Image) -> bool:
@@ -208,7 +250,7 @@ def to_uint8(pixels: Pixels) -> np.ndarray:
 def pixels_sha256(pixels: Pixels) -> str:
     """Hash of form and levels: the same pixels in another file format give the same hash."""
     digest = hashlib.sha256(f"{pixels.dtype.name} {pixels.shape}".encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ SPLIT_WORDS = {
 METADATA = ("metadata.csv", "metadata.jsonl")
 SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
+NAME_BYTES = 255
 LINK_OUT = "link that leads out of the folder: --follow-symlinks reads it"
 
 
@@ -74,7 +76,7 @@ def list_files(root: Path, settings: Data) -> Listing:
     if not root.is_dir():
         raise DatasetError(f"{root}: expected a folder of class folders, got a file")
     try:
-        next(os.scandir(root), None)
+        os.listdir(root)
     except PermissionError:
         raise DatasetError(f"{root}: no permission to read this folder") from None
     listing = Listing()
@@ -134,15 +136,13 @@ class _Walk:
     def _entry(self, entry: os.DirEntry[str], below: str) -> Iterator[str]:
         if _is_system(entry.name):
             self.listing.skipped["system file"] += _count_files(entry)
-        elif reason := _bad_name(entry.name):
-            self._refuse(below, reason)
-        elif entry.is_symlink() and (reason := self._bad_link(entry, below)):
+        elif reason := _bad_name(entry.name) or self._bad_link(entry, below):
             self._refuse(below, reason)
         elif entry.is_dir():
             self.seen.add(os.path.realpath(entry.path))
             yield from self.files(Path(entry.path))
-        elif not stat.S_ISREG(entry.stat().st_mode):
-            self._refuse(below, "not a regular file")
+        elif reason := _bad_file(entry):
+            self._refuse(below, reason)
         else:
             yield below
 
@@ -150,6 +150,8 @@ class _Walk:
         self.listing.refused.append((_shown(below), reason))
 
     def _bad_link(self, entry: os.DirEntry[str], below: str) -> str | None:
+        if not entry.is_symlink():
+            return None
         real = os.path.realpath(entry.path)
         if not os.path.exists(real):
             return "link that leads nowhere"
@@ -158,6 +160,13 @@ class _Walk:
             return "link to a folder that is read already"
         # Links that a run of ours put there (--link sym) are listed in the manifest.
         return None if inside or self.follow or below in self.ours else LINK_OUT
+
+
+def _bad_file(entry: os.DirEntry[str]) -> str | None:
+    try:
+        return None if stat.S_ISREG(entry.stat().st_mode) else "not a regular file"
+    except OSError as error:  # a folder that may be listed but not entered
+        return f"can't be read: {error.strerror}"
 
 
 def _below(path: Path, root: Path) -> str:
@@ -206,7 +215,8 @@ def _kind(path: str) -> str:
 
 
 def _from_folders(root: Path, found: list[str], listing: Listing) -> None:
-    folders = sorted(e.name for e in os.scandir(root) if e.is_dir() and not _is_system(e.name))
+    turned_down = {path for path, _ in listing.refused}  # a link that isn't followed is no class either
+    folders = _class_folders(root, "", turned_down)
     splits = [name for name in folders if name.lower() in SPLIT_WORDS]
     others = [name for name in folders if name.lower() not in SPLIT_WORDS]
     if any(SPLIT_WORDS[name.lower()] == PARENT_SPLIT for name in splits) and others:
@@ -219,9 +229,8 @@ def _from_folders(root: Path, found: list[str], listing: Listing) -> None:
         train = [name for name in splits if SPLIT_WORDS[name.lower()] == PARENT_SPLIT]
         listing.train_folder = f"{train[0] if train else PARENT_SPLIT}/"
     depth = 1 if by_split else 0
-    bases = [root / name for name in splits] if by_split else [root]
-    for base in bases:
-        listing.classes |= {e.name for e in os.scandir(base) if _is_class_folder(e)}
+    for base in [f"{name}/" for name in splits] if by_split else [""]:
+        listing.classes.update(_class_folders(root, base, turned_down))
     nested = False
     for path in found:
         if not _is_image(path, listing):
@@ -239,30 +248,36 @@ def _from_folders(root: Path, found: list[str], listing: Listing) -> None:
     )
 
 
-def _is_class_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir() and not _is_system(entry.name) and _bad_name(entry.name) is None
+def _class_folders(root: Path, base: str, turned_down: set[str]) -> list[str]:
+    try:
+        entries = [entry for entry in os.scandir(root / base) if entry.is_dir() and not _is_system(entry.name)]
+    except OSError:  # the walk has refused it with the reason
+        return []
+    names = sorted(entry.name for entry in entries if _bad_name(entry.name) is None)
+    return [name for name in names if f"{base}{name}" not in turned_down]
 
 
 def _from_metadata(root: Path, found: list[str], metadata: list[str], listing: Listing) -> None:
     listing.in_class_folders = False
-    known, listed, places = set(found), set(), set()
+    known, listed, places = set(found), set[str](), Counter[str]()
     has_splits = False
     for path in metadata:
         base = path.rpartition("/")[0]
         for number, row in _metadata_rows(root / path):
             where = f"{path}:{number}"
-            name, label = _field(row, "file_name", path), _field(row, "label", path)
+            name, label = _field(row, "file_name", where), _field(row, "label", where)
             id = f"{base}/{name}" if base else name
             split_word = str(row.get("split") or base or PARENT_SPLIT).lower()
             has_splits = has_splits or bool(row.get("split")) or bool(base)
             reason = _bad_row(id, label, split_word, known=known, listed=listed)
             if reason:
-                listing.refused.append((id if id in known - listed else where, f"{where}: {reason}"))
+                new = id in known and id not in listed
+                listing.refused.append((id if new else where, _shown(f"{where}: {reason}")))
                 listed.add(id)
                 continue
             listed.add(id)
             place = _place(label, id, split=SPLIT_WORDS[split_word], taken=places)
-            group = str(row["group"]) if row.get("group") not in (None, "") else None
+            group = _shown(str(row["group"])) if row.get("group") not in (None, "") else None
             listing.classes.add(label)
             listing.files.append(FoundFile(id, str(root / id), label, SPLIT_WORDS[split_word], place, group))
     for path in known - listed:
@@ -288,29 +303,30 @@ def _metadata_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
                 yield from ((n, _json_row(line, f"{path}:{n}")) for n, line in enumerate(file, start=1) if line.strip())
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: {error}") from None
+    except OSError as error:
+        raise DatasetError(f"{path}: can't be read: {error.strerror}") from None
 
 
 def _json_row(line: str, where: str) -> Mapping[str, object]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{where}: not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where}: not JSON: {error}") from None
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: expected an object with file_name and label")
     return row
 
 
-def _field(row: Mapping[str, object], name: str, path: str) -> str:
-    value = row.get(name)
-    if value is None:
-        raise DatasetError(f'{path}: expected the columns file_name and label, "{name}" is missing (got {list(row)})')
-    return str(value)
+def _field(row: Mapping[str, object], name: str, where: str) -> str:
+    if name not in row:
+        raise DatasetError(f'{where}: expected the columns file_name and label, "{name}" is missing (got {list(row)})')
+    return "" if row[name] is None else str(row[name])  # a short line of a CSV file has None
 
 
 def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[str]) -> str | None:
     if id.startswith("/") or re.match(r"^[A-Za-z]:", id) or "\\" in id or ".." in id.split("/") or "\0" in id:
         return f"file_name {id!r} leads out of the folder"
-    if not label or label.startswith(".") or re.search(r"[/\\\0]", label):
+    if _bad_label(label):
         return f"label {label!r} can't be a folder name"
     if split not in SPLIT_WORDS:
         return f"split {split!r}: expected one of {', '.join(SPLIT_WORDS)}"
@@ -319,13 +335,26 @@ def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[st
     return None if id in known else f"{id} is listed, but there is no such file"
 
 
-def _place(label: str, id: str, *, split: str, taken: set[str]) -> str:
+def _bad_label(label: str) -> bool:
+    if not label or label.startswith(".") or re.search(r"[/\\\0]", label) or _bad_name(label):
+        return True
+    return len(label.encode()) > NAME_BYTES
+
+
+def _place(label: str, id: str, *, split: str, taken: Counter[str]) -> str:
     """Path in an output: split and class folder, and a name that no other file there has."""
     name = id.rpartition("/")[2]
-    place, tried = f"{split}/{label}/{name}", 1
-    while place.casefold() in taken:
-        tried += 1
-        stem, suffix = os.path.splitext(name)
-        place = f"{split}/{label}/{stem}-{tried}{suffix}"
-    taken.add(place.casefold())
+    stem, suffix = os.path.splitext(name)
+    wished = place = f"{split}/{label}/{name}"
+    while taken[_folded(place)]:
+        taken[_folded(wished)] += 1
+        ending = f"-{taken[_folded(wished)]}{suffix}"
+        short = stem.encode()[: NAME_BYTES - len(ending.encode())].decode(errors="ignore")
+        place = f"{split}/{label}/{short}{ending}"
+    taken[_folded(place)] = 1
     return place
+
+
+def _folded(path: str) -> str:
+    """What is the same name for a system that ignores case and the form of accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -140,9 +140,7 @@ def _compose(touches: Sequence[Touch], sources: Sequence[Pixels]) -> Floats:
     matrices = np.tile(np.eye(4), (len(sources), 1, 1))
     for name, touched, columns in touches:
         if name == "contrast":
-            means = matrices[touched] @ np.array([mean_rgb(sources[i]) for i in touched.tolist()]).reshape(
-                -1, 4, 1
-            )
+            means = matrices[touched] @ np.array([mean_rgb(sources[i]) for i in touched.tolist()]).reshape(-1, 4, 1)
             pivot = LUMA[0] * means[:, 0, 0] + LUMA[1] * means[:, 1, 0] + LUMA[2] * means[:, 2, 0]
             columns = {**columns, "pivot": pivot}
         if name in AFFINE:
@@ -154,11 +152,7 @@ def mean_rgb(pixels: Pixels) -> tuple[float, float, float, float]:
     """Mean level of each channel as a fraction of the top level, and a 1."""
     red, green, blue, _ = cv2.mean(pixels)
     top = 65535.0 if pixels.dtype == np.uint16 else 255.0
-    return (
-        (red / top, green / top, blue / top, 1.0)
-        if pixels.ndim == 3
-        else (red / top, red / top, red / top, 1.0)
-    )
+    return (red / top, green / top, blue / top, 1.0) if pixels.ndim == 3 else (red / top, red / top, red / top, 1.0)
 
 
 def _are_touched(touches: Sequence[Touch], names: Sequence[str], n: int) -> npt.NDArray[np.bool_]:
@@ -196,9 +190,7 @@ def _all_tables(touches: Sequence[Touch], affine: Floats, sources: Sequence[Pixe
     return tables
 
 
-def _tables(
-    affine: Floats, gammas: Floats, *, n_channels: int, kind: type[np.uint8] | type[np.uint16]
-) -> Pixels:
+def _tables(affine: Floats, gammas: Floats, *, n_channels: int, kind: type[np.uint8] | type[np.uint16]) -> Pixels:
     """(m, 1, levels, n_channels): each level through the diagonal, the offset and the gamma."""
     top = int(np.iinfo(kind).max)
     gains = np.diagonal(affine, axis1=1, axis2=2)[:, None, :n_channels]

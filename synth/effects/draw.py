@@ -49,9 +49,7 @@ def _special(name: str, effect: Any, draws: Floats) -> dict[str, Floats] | None:
     """Effects whose draws are not simply one uniform number for each range."""
     if name == "quarter_turn":
         return {"turns": np.array(effect.turns, np.float64)[(draws[:, 0] * len(effect.turns)).astype(int)]}
-    if (
-        name == "crop"
-    ):  # a rectangle of the frame's own aspect, anywhere in the frame: x, y share the free room
+    if name == "crop":  # a rectangle of the frame's own aspect, anywhere in the frame: x, y share the free room
         return {"area": _within(effect.area, draws[:, 0]), "x": draws[:, 1], "y": draws[:, 2]}
     if name == "perspective":
         strength = _within(effect.strength, draws[:, 0])
@@ -61,9 +59,7 @@ def _special(name: str, effect: Any, draws: Floats) -> dict[str, Floats] | None:
             for i, axis in enumerate("xy")
         }
     if name == "channel_gain":
-        return {
-            channel: _within(effect.factor, draws[:, i]) for i, channel in enumerate(("red", "green", "blue"))
-        }
+        return {channel: _within(effect.factor, draws[:, i]) for i, channel in enumerate(("red", "green", "blue"))}
     return None
 
 

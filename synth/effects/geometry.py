@@ -22,9 +22,7 @@ from synth.records import Pixels
 Sizes = Floats  # (m, 2): width, height
 
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
-STAY, MIRROR, AFFINE, PERSPECTIVE = range(
-    4
-)  # what a matrix asks for: nothing, a copy, or an interpolation of a kind
+STAY, MIRROR, AFFINE, PERSPECTIVE = range(4)  # what a matrix asks for: nothing, a copy, or an interpolation of a kind
 _BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
 
 
@@ -105,7 +103,9 @@ def perspective(columns: Columns, sizes: Sizes) -> Floats:
     """The homography that moves each corner of the frame by its share of width and height."""
     matrices = []
     for i, size in enumerate(sizes):
-        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32) * (size - 1).astype(np.float32)
+        # The corners of a frame one pixel wide must not coincide.
+        far = np.maximum(size - 1, 1).astype(np.float32)
+        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32) * far
         moves = np.array([[columns[f"{axis}{corner}"][i] for axis in "xy"] for corner in range(4)]) * size
         matrices.append(cv2.getPerspectiveTransform(corners, (corners + moves).astype(np.float32)))
     return np.array(matrices)
@@ -168,14 +168,14 @@ def forms(matrices: Floats, sizes: Sizes) -> list[int]:
     return [int(form) for form in found]
 
 
-def warp(
-    pixels: Pixels, matrix: Floats, size: tuple[int, int], *, form: int, interpolation: str, fill: str
-) -> Pixels:
+def warp(pixels: Pixels, matrix: Floats, size: tuple[int, int], *, form: int, interpolation: str, fill: str) -> Pixels:
     """Apply one matrix of a known form with one interpolation; `size` is (width, height)."""
     if form == STAY:
         return pixels
     if form == MIRROR:
         return cast(Pixels, cv2.flip(pixels, 1))
+    if fill == "reflect" and min(size) == 1:
+        fill = "edge"  # the same picture; OpenCV's cubic reflection of a single row never ends
     border, colour = _border(fill, pixels.ndim, pixels.itemsize)
     flags = INTERPOLATIONS[interpolation]
     if form == AFFINE:

@@ -55,9 +55,7 @@ class Policy:
                 drawn[index][name] = {key: column[row] for key, column in columns.items()}
         return list(drawn)
 
-    def apply(
-        self, sources: Sequence[Pixels], params: Sequence[Params], *, attempts: Sequence[int]
-    ) -> list[Pixels]:
+    def apply(self, sources: Sequence[Pixels], params: Sequence[Params], *, attempts: Sequence[int]) -> list[Pixels]:
         """Apply each attempt's parameters to its source.
 
         Returns: pixels of each source's own dtype and channels; the source itself where nothing fired.

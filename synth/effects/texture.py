@@ -42,9 +42,7 @@ def blur(pixels: Pixels, params: Params) -> Pixels:
 class Transforms:
     """A pipeline of albumentations transforms as a pure function of the attempt."""
 
-    def __init__(
-        self, transforms: Sequence[Mapping[str, Any]], pipeline: str, *, forbidden: frozenset[str]
-    ) -> None:
+    def __init__(self, transforms: Sequence[Mapping[str, Any]], pipeline: str, *, forbidden: frozenset[str]) -> None:
         """Build the pipeline.
 
         Raises:
@@ -70,9 +68,7 @@ class Transforms:
             result = self._compose(image=pixels)["image"]
         except Exception as error:  # a transform may raise anything on pixels that it was not made for
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise GeneratorError(
-                f"albumentations on {pixels.dtype} {pixels.shape} of class {label}: {first}"
-            ) from None
+            raise GeneratorError(f"albumentations on {pixels.dtype} {pixels.shape} of class {label}: {first}") from None
         if result.dtype != pixels.dtype or result.ndim != pixels.ndim:
             raise GeneratorError(
                 f"albumentations gave {result.dtype} {result.shape} for class {label}: expected "
@@ -143,11 +139,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
 def _one_line(error: Exception) -> str:
     # albumentations' checks are pydantic's, which frame the message with a headline and an address.
     noise = ("validation error", "For further information")
-    lines = [
-        line.split(" [type=")[0]
-        for line in str(error).splitlines()
-        if not any(part in line for part in noise)
-    ]
+    lines = [line.split(" [type=")[0] for line in str(error).splitlines() if not any(part in line for part in noise)]
     return " ".join(" ".join(lines).split()) or type(error).__name__
 
 
@@ -162,9 +154,7 @@ def _load(library: Any, pipeline: str) -> Any:
             return library.from_dict(json.loads(pipeline))
         except Exception as error:  # whatever a foreign file makes the library raise is a wrong setting
             problem = f"{type(error).__name__}: {_one_line(error)}"
-            raise UsageError(
-                f"augment.pipeline: not a pipeline that albumentations saved: {problem}"
-            ) from None
+            raise UsageError(f"augment.pipeline: not a pipeline that albumentations saved: {problem}") from None
 
 
 def _names(steps: Sequence[Any]) -> Iterator[str]:

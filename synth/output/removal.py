@@ -74,8 +74,7 @@ def _undo_run(out: Path, rows: Sequence[Row], run: str | None) -> Undone:
         replace_file(out / MANIFEST, b"".join(map(row_line, left)))
     else:
         (out / MANIFEST).unlink()
-    with contextlib.suppress(OSError):
-        out.rmdir()  # only where nothing is left in it
+    _remove_folders(out, rows)
     return Undone(chosen, removed, tuple(kept))
 
 
@@ -87,11 +86,17 @@ def _remove(out: Path, row: Row) -> tuple[bool, bool]:
         return False, True
     existed = os.path.lexists(path)
     path.unlink(missing_ok=True)
-    if not row.synthetic:  # the folders of copied originals are ours too
-        for folder in list(path.parents)[: len(path.relative_to(out).parts) - 1]:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
     return existed, False
+
+
+def _remove_folders(out: Path, rows: Sequence[Row]) -> None:
+    """Take away the folders that an undo has emptied, where they are ours: not in a folder filled in place."""
+    if any(not row.synthetic and row.method is None for row in rows):
+        return
+    folders = {folder for row in rows if row.path is not None for folder in Path(row.path).parents}
+    for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
+        with contextlib.suppress(OSError):
+            (out / folder).rmdir()
 
 
 def _restore_root_files(out: Path, left: Sequence[Row], run: str, *, others: Sequence[str]) -> None:

@@ -32,6 +32,7 @@ from synth.manifest import MANIFEST, parse_row, read_manifest, row_line
 from synth.records import Item, Row
 
 CARD, RECIPE, SUMMARY = "README.md", "recipe.toml", "summary.json"
+LOCK_SECONDS = 0.5  # the workers of a run that was just killed may take a moment to die
 ROOT_FILES = (CARD, RECIPE, SUMMARY)
 
 
@@ -49,7 +50,7 @@ def locked(out: Path) -> Iterator[None]:
         OutputError: the folder that would hold the output can't be written.
     """
     path = out.with_name(out.name + ".lock")
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout:
@@ -79,6 +80,7 @@ class Staging:
         self.folder = staging_folder(out)
         self.tree = self.folder / "tree"
         self.journal = self.tree / MANIFEST
+        self._inputs = self.folder / "inputs.jsonl"
 
     @property
     def state(self) -> Mapping[str, Any] | None:
@@ -93,8 +95,8 @@ class Staging:
             state = json.loads((self.folder / "run.json").read_text("utf-8"))
             return {"run": str(state["run"]), "phase": str(state["phase"]), "kind": str(state["kind"])}
         except FileNotFoundError:
-            if not any(self.folder.iterdir()):
-                return None  # killed right after the folder was made
+            if {path.name for path in self.folder.iterdir()} <= {".run.json.tmp"}:
+                return None  # killed right after the folder was made, or right before it was taken away
         except (OSError, ValueError, KeyError, TypeError):
             pass
         raise OutputError(f"{self.folder} is in the way and no unfinished run of synth: move it away")
@@ -108,11 +110,12 @@ class Staging:
         state = self.state
         if state is not None and state["run"] != run:
             raise OutputError(self._other_run(items))
-        self.tree.mkdir(parents=True, exist_ok=True)
-        if state is None:
-            with (self.folder / "inputs.jsonl").open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps([item.id, item.sha256]) + "\n" for item in items)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._write_state(run, kind, phase="work")
+        if not self._inputs.exists():
+            lines = (json.dumps([item.id, item.sha256]) + "\n" for item in items)
+            replace_file(self._inputs, "".join(lines).encode())
+        self.tree.mkdir(exist_ok=True)
 
     def _write_state(self, run: str, kind: str, *, phase: str) -> None:
         state = {
@@ -126,7 +129,7 @@ class Staging:
         replace_file(self.folder / "run.json", json.dumps(state, indent=1).encode())
 
     def _other_run(self, items: Iterable[Item]) -> str:
-        lines = (self.folder / "inputs.jsonl").read_text("utf-8").splitlines()
+        lines = self._inputs.read_text("utf-8").splitlines() if self._inputs.exists() else []
         before, now = dict(map(json.loads, lines)), {item.id: item.sha256 for item in items}
         changes = (
             [f"new: {id}" for id in sorted(now.keys() - before.keys())]
@@ -192,18 +195,17 @@ class Staging:
         state = self.state
         if state is None or state["phase"] != "commit":
             return
-        if self.tree.exists():
-            if state["kind"] == "new":
-                os.rename(self.tree, self.out)
-            else:
-                self._merge(state["run"])
+        if state["kind"] == "new" and self.tree.exists():
+            os.rename(self.tree, self.out)
+        elif self.journal.exists():  # gone where a kill came while the tree was taken away
+            self._merge(state["run"])
         self.remove()
 
     def remove(self) -> None:
         """Take the staging folder away, `run.json` last."""
         shutil.rmtree(self.tree, ignore_errors=True)
-        for name in ("inputs.jsonl", "run.json"):
-            (self.folder / name).unlink(missing_ok=True)
+        for path in (self._inputs, self.folder / ".run.json.tmp", self.folder / "run.json"):
+            path.unlink(missing_ok=True)
         if self.folder.exists():
             self.folder.rmdir()
 

@@ -1,0 +1,87 @@
+"""Tiny real datasets, drawn into a temporary folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synth import cli
+
+COLOURS = {"red": (220, 40, 40), "yellow": (230, 200, 40), "green": (40, 190, 80)}
+
+
+def picture(label: str, index: int, *, size: tuple[int, int] = (24, 36)) -> Image.Image:
+    """A noisy disc in the colour of its class; every index another picture."""
+    width, height = size
+    rng = np.random.default_rng([sum(map(ord, label)), index])
+    pixels = rng.normal(90 + 40 * rng.random(), 12, (height, width, 3))
+    rows, columns = np.mgrid[:height, :width]
+    centre = rng.uniform(0.3, 0.7, 2) * (height, width)
+    inside = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < (min(size) * rng.uniform(0.2, 0.35)) ** 2
+    pixels[inside] = np.array(COLOURS.get(label, (120, 120, 200))) + rng.normal(0, 10, 3)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def fill_folder(folder: Path, label: str, n: int, *, suffix: str = ".jpg", first: int = 0) -> None:
+    """Write n pictures of a class."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(first, first + n):
+        options = {"quality": 88} if suffix == ".jpg" else {}
+        picture(label, i).save(folder / f"{label}-{i:03d}{suffix}", **options)
+
+
+def make_dataset(root: Path, counts: Mapping[str, Mapping[str, int]], *, suffix: str = ".jpg") -> Path:
+    """`root/split/class/...`; the split "" stands for no split folders."""
+    for split, by_class in counts.items():
+        for number, (label, n) in enumerate(by_class.items()):
+            fill_folder(root / split / label, label, n, suffix=suffix, first=1000 * number + 500 * (split == "test"))
+    return root
+
+
+def tree_state(root: Path) -> dict[str, tuple[str, int, int]]:
+    """{path: (content hash, mtime, mode)} of a whole folder, to show that nothing in it was touched."""
+    state = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder) / name
+            stat = path.stat()
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            state[str(path.relative_to(root))] = digest, stat.st_mtime_ns, stat.st_mode
+    return state
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """{path: bytes} of a whole folder."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def lights(tmp_path: Path) -> Path:
+    """12 red, 3 yellow and 8 green for training, 2 of each for testing."""
+    counts = {"train": {"red": 12, "yellow": 3, "green": 8}, "test": {"red": 2, "yellow": 2, "green": 2}}
+    return make_dataset(tmp_path / "lights", counts)
+
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in this process: run("plan", folder) -> exit status."""
+
+    def call(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["synth", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as error:
+            return error.code if isinstance(error.code, int) else 0
+        return 0
+
+    return call

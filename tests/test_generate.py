@@ -1,0 +1,283 @@
+"""The main job: exact numbers, pure attempts, equal use of originals, top-up, undo, remake."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torchvision
+from conftest import Run, contents, fill_folder, make_dataset, tree_state
+from PIL import Image
+
+import synth
+from synth.manifest import read_manifest
+from synth.recipe import load_recipe
+from synth.remaking import synthetic_ids
+
+
+def rows_of(out: Path) -> list[synth.Row]:
+    return list(read_manifest(out / "manifest.jsonl"))
+
+
+def generate(data: Path, out: Path, *, n_workers: int = 1, **settings: object) -> synth.Summary:
+    recipe = load_recipe(None, {key.replace("__", "."): value for key, value in settings.items()})
+    return synth.generate(synth.open_dataset(data), None, recipe, out, n_workers=n_workers)
+
+
+def test_target_is_reached_exactly(lights: Path, tmp_path: Path) -> None:
+    summary = generate(lights, tmp_path / "out", target={"yellow": 20})
+    assert {label: c.accepted for label, c in summary.classes.items()} == {"green": 0, "red": 0, "yellow": 17}
+    assert len(list((tmp_path / "out/train/yellow").iterdir())) == 20
+    assert synth.verify(tmp_path / "out").good
+
+
+def test_output_loads_as_image_folder(lights: Path, tmp_path: Path) -> None:
+    summary = generate(lights, tmp_path / "out")
+    folder = torchvision.datasets.ImageFolder(tmp_path / "out/train")
+    counts = Counter(folder.classes[target] for target in folder.targets)
+    assert counts == {label: c.real + c.accepted for label, c in summary.classes.items()}
+    assert len(torchvision.datasets.ImageFolder(tmp_path / "out/test")) == 6
+
+
+def test_output_loads_in_hugging_face_datasets(
+    lights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    summary = generate(lights, tmp_path / "out")
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    names = loaded["train"].features["label"].names
+    counts = Counter(names[label] for label in loaded["train"]["label"])
+    assert counts == {label: c.real + c.accepted for label, c in summary.classes.items()}
+    assert loaded["test"].num_rows == 6
+
+
+@pytest.mark.parametrize("method", ["augment", "duplicate", "synth.demo:TrafficLights"])
+def test_same_bytes_for_any_number_of_workers(lights: Path, tmp_path: Path, method: str) -> None:
+    for n_workers in (1, 2, 3):
+        generate(lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, method=method, target=150, cap=100)
+    assert contents(tmp_path / "out-1") == contents(tmp_path / "out-2") == contents(tmp_path / "out-3")
+
+
+def test_another_seed_gives_other_images(lights: Path, tmp_path: Path) -> None:
+    generate(lights, tmp_path / "a", seed=1)
+    generate(lights, tmp_path / "b", seed=2)
+    hashes = [{row.pixels_sha256 for row in rows_of(tmp_path / name) if row.synthetic} for name in "ab"]
+    assert not hashes[0] & hashes[1]
+
+
+def test_other_classes_do_not_change_a_class(lights: Path, tmp_path: Path) -> None:
+    generate(lights, tmp_path / "a", target={"yellow": 9})
+    fill_folder(lights / "train/blue", "blue", 4)
+    (lights / "train/red").rename(lights / "train/crimson")
+    generate(lights, tmp_path / "b", target={"yellow": 9})
+    made = [{p.name: p.read_bytes() for p in (tmp_path / n / "train/yellow").iterdir()} for n in "ab"]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("method", ["augment", "duplicate"])
+def test_each_original_is_used_equally_often(lights: Path, tmp_path: Path, method: str) -> None:
+    generate(lights, tmp_path / "out", target={"green": 29, "yellow": 13}, method=method)
+    uses = Counter(row.parents[0]["path"] for row in rows_of(tmp_path / "out") if row.synthetic)
+    for label, originals in {"green": 8, "yellow": 3}.items():
+        counts = [n for path, n in uses.items() if f"/{label}/" in path]
+        assert len(counts) == originals
+        assert max(counts) - min(counts) <= 1
+
+
+def test_only_training_images_become_parents(lights: Path, tmp_path: Path) -> None:
+    generate(lights, tmp_path / "out")
+    made = [row for row in rows_of(tmp_path / "out") if row.synthetic]
+    assert made
+    assert all(parent["path"].startswith("train/") for row in made for parent in row.parents)
+    assert contents(tmp_path / "out/test") == contents(lights / "test")
+
+
+def test_duplicates_are_exact_copies(lights: Path, tmp_path: Path) -> None:
+    generate(lights, tmp_path / "out", method="duplicate", target={"yellow": 8})
+    rows = rows_of(tmp_path / "out")
+    originals = {row.id: row.sha256 for row in rows if not row.synthetic}
+    copies = [row for row in rows if row.synthetic]
+    assert len(copies) == 5
+    assert all(row.sha256 == originals[row.parents[0]["path"]] for row in copies)
+
+
+def test_new_images_are_encoded_as_their_parents(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"": {"many": 6}})
+    make_dataset(tmp_path / "data", {"": {"few": 2}}, suffix=".png")
+    generate(data, tmp_path / "out", target=8)
+    made = [tmp_path / "out" / str(row.path) for row in rows_of(tmp_path / "out") if row.synthetic]
+    assert Counter(path.suffix for path in made) == {".png": 6, ".jpg": 2}
+    jpeg = next(path for path in made if path.suffix == ".jpg")
+    with Image.open(jpeg) as new, Image.open(data / "many/many-000.jpg") as real:
+        assert new.quantization == real.quantization
+
+
+def test_format_can_be_chosen(lights: Path, tmp_path: Path) -> None:
+    generate(lights, tmp_path / "out", target={"yellow": 6}, output__format="png")
+    assert {Path(str(row.path)).suffix for row in rows_of(tmp_path / "out") if row.synthetic} == {".png"}
+
+
+def test_in_place_then_undo_leaves_the_folder_as_it_was(lights: Path) -> None:
+    before = tree_state(lights)
+    generate(lights, lights, target={"yellow": 10})
+    assert len(list((lights / "train/yellow").iterdir())) == 10
+    assert synth.verify(lights).good
+    assert synth.undo(lights).removed == 7
+    assert tree_state(lights) == before
+
+
+def test_own_images_are_never_parents_nor_counted(lights: Path, tmp_path: Path) -> None:
+    generate(lights, lights, target={"yellow": 10})
+    dataset = synth.open_dataset(lights)
+    assert dataset.counts["yellow"] == {"train": 3, "test": 2}
+    assert dataset.skipped["made by an earlier run"] == 7
+    assert dataset.synthetic == {"green": 0, "red": 0, "yellow": 7}
+    generate(lights, tmp_path / "out", target={"yellow": 8})
+    assert {row.parents[0]["path"] for row in rows_of(tmp_path / "out") if row.synthetic} == {
+        item.id for item in dataset.train["yellow"]
+    }
+
+
+def test_a_higher_target_tops_up_as_if_asked_at_once(lights: Path, tmp_path: Path) -> None:
+    for target in (8, 14):
+        generate(lights, tmp_path / "twice", target={"yellow": target})
+    generate(lights, tmp_path / "once", target={"yellow": 14})
+    images = [contents(tmp_path / name / "train") for name in ("twice", "once")]
+    assert images[0] == images[1]
+    assert synth.verify(tmp_path / "twice").good
+    assert all(made.same_file for made in synth.remake(tmp_path / "twice", synthetic_ids(tmp_path / "twice")))
+
+
+def test_new_real_images_catch_up_when_topping_up(lights: Path, tmp_path: Path) -> None:
+    generate(lights, tmp_path / "out", target={"yellow": 9})
+    fill_folder(lights / "train/yellow", "yellow", 3, first=700)
+    generate(lights, tmp_path / "out", target={"yellow": 18})
+    rows = rows_of(tmp_path / "out")
+    uses = Counter(row.parents[0]["path"] for row in rows if row.synthetic)
+    assert sorted(uses.values()) == [2, 2, 2, 2, 2, 2]
+    assert sum(not row.synthetic and row.label == "yellow" and row.split == "train" for row in rows) == 6
+
+
+def test_undo_takes_back_one_run_after_the_other(lights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    generate(lights, out, target={"yellow": 6})
+    before = contents(out)
+    generate(lights, out, target={"yellow": 9}, seed=5)
+    synth.undo(out)
+    assert contents(out) == before
+    synth.undo(out)
+    assert not out.exists()
+
+
+def test_undo_keeps_a_file_that_was_changed_since(lights: Path, run: Run) -> None:
+    generate(lights, lights, target={"yellow": 5})
+    changed = next((lights / "train/yellow").glob("yellow-augment-000000-*"))
+    changed.write_bytes(b"edited")
+    undone = synth.undo(lights)
+    assert undone.kept == (changed.relative_to(lights).as_posix(),)
+    assert changed.read_bytes() == b"edited"
+
+
+def test_balanced_data_has_nothing_to_do_and_a_complete_output(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"": {"red": 4, "green": 4}})
+    assert generate(data, tmp_path / "out").short == 0
+    assert synth.verify(tmp_path / "out").files == 8
+    assert generate(data, tmp_path / "out").warnings == ("nothing to do",)
+
+
+def test_only_new_writes_the_new_images_alone(lights: Path, tmp_path: Path) -> None:
+    generate(lights, tmp_path / "out", target={"yellow": 7}, output__only_new=True)
+    assert [row.synthetic for row in rows_of(tmp_path / "out")] == [True] * 4
+    made = synth.remake(tmp_path / "out", synthetic_ids(tmp_path / "out"), data=lights)
+    assert all(image.same_file and image.same_pixels for image in made)
+    with pytest.raises(synth.SynthError, match="--data"):
+        synth.remake(tmp_path / "out", synthetic_ids(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("link", ["hard", "sym"])
+def test_originals_can_be_links(lights: Path, tmp_path: Path, link: str) -> None:
+    before = tree_state(lights)
+    generate(lights, tmp_path / "out", output__link=link, target={"yellow": 5})
+    original = next((tmp_path / "out/train/red").iterdir())
+    assert original.is_symlink() if link == "sym" else original.stat().st_nlink == 2
+    assert synth.verify(tmp_path / "out").good
+    assert len(synth.open_dataset(tmp_path / "out").items) == 29
+    synth.undo(tmp_path / "out")
+    assert tree_state(lights) == before
+
+
+def test_only_the_named_classes_get_images(lights: Path, tmp_path: Path) -> None:
+    summary = generate(lights, tmp_path / "out", classes=("yellow",))
+    assert {label: c.planned for label, c in summary.classes.items()} == {"green": 0, "red": 0, "yellow": 9}
+
+
+def test_mirrored_classes_lend_each_other_their_images(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"": {"left": 2, "right": 6}})
+    generate(data, tmp_path / "out", augment__label_map={"flip_horizontal": {"left": "right"}})
+    for row in rows_of(tmp_path / "out"):
+        if row.synthetic:
+            borrowed = row.parents[0]["path"].startswith("right/")
+            assert ("flip_horizontal" in row.params) == borrowed
+    parents = {row.parents[0]["path"] for row in rows_of(tmp_path / "out") if row.synthetic}
+    assert any(path.startswith("right/") for path in parents)
+
+
+def test_a_blank_candidate_is_rejected_and_the_shortfall_is_said(lights: Path, tmp_path: Path, run: Run) -> None:
+    blank = ("--set", "augment.effects.brightness.p=1", "--set", "augment.effects.brightness.factor=0")
+    assert run("generate", lights, tmp_path / "out", "--target", "yellow=5", "--quiet", *blank) == 3
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["classes"]["yellow"] == {
+        "real": 3,
+        "target": 5,
+        "planned": 2,
+        "attempted": 20,
+        "accepted": 0,
+        "rejected": {"blank": 20},
+        "short": 2,
+    }
+    assert sum(row.path is None for row in rows_of(tmp_path / "out")) == 20
+
+
+def test_rejected_attempts_are_replaced_in_order(lights: Path, tmp_path: Path) -> None:
+    """Half of the candidates are blank; the accepted ones are the first in attempt order, for any workers."""
+    sometimes = {"augment__effects__brightness__p": 0.5, "augment__effects__brightness__factor": 0}
+    for n_workers in (1, 2):
+        generate(lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, target={"yellow": 200}, cap=99, **sometimes)
+    rows = [row for row in rows_of(tmp_path / "out-1") if row.synthetic]
+    assert sum(row.verdict == "accepted" for row in rows) == 197
+    assert [row.attempt for row in rows] == list(range(len(rows)))
+    assert rows[-1].verdict == "accepted"
+    assert contents(tmp_path / "out-1") == contents(tmp_path / "out-2")
+
+
+def test_metadata_file_gives_class_folders(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    fill_folder(data / "files", "red", 4)
+    fill_folder(data / "files", "yellow", 1)
+    lines = [f"{p.relative_to(data).as_posix()},{p.name.split('-')[0]}" for p in sorted(data.rglob("*.jpg"))]
+    (data / "metadata.csv").write_text("file_name,label\n" + "\n".join(lines))
+    generate(data, tmp_path / "out")
+    assert {p.parent.name for p in (tmp_path / "out").rglob("*.jpg")} == {"red", "yellow"}
+    assert synth.verify(tmp_path / "out").good
+    assert all(image.same_file for image in synth.remake(tmp_path / "out", synthetic_ids(tmp_path / "out")))
+
+
+def test_sixteen_bit_grey_stays_sixteen_bit(tmp_path: Path) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for label, n in {"a": 4, "b": 1}.items():
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(n):
+            levels = np.linspace(0, 65535, 40 * 30).reshape(40, 30) * rng.uniform(0.5, 1)
+            Image.fromarray(levels.astype(np.uint16)).save(tmp_path / "data" / label / f"{i}.png")
+    generate(tmp_path / "data", tmp_path / "out")
+    made = [p for p in (tmp_path / "out/b").iterdir() if "augment" in p.name]
+    assert len(made) == 3
+    for path in made:
+        with Image.open(path) as image:
+            assert image.mode == "I;16"
+            assert len(np.unique(np.asarray(image))) > 256
