@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from synth.data.balance import ClassPlan, Plan, class_weights, make_plan
     from synth.data.dataset import Dataset, open_dataset
-    from synth.data.health import Finding, Inspection, inspect
+    from synth.data.findings import Finding
+    from synth.data.health import Inspection, inspect
     from synth.demo import run_demo
     from synth.errors import SynthError
     from synth.output.audit import Audit, verify
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "synth.data.balance": ("ClassPlan", "Plan", "class_weights", "make_plan"),
     "synth.data.dataset": ("Dataset", "open_dataset"),
-    "synth.data.health": ("Finding", "Inspection", "inspect"),
+    "synth.data.findings": ("Finding",),
+    "synth.data.health": ("Inspection", "inspect"),
     "synth.demo": ("run_demo",),
     "synth.errors": ("SynthError",),
     "synth.output.audit": ("Audit", "verify"),

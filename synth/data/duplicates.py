@@ -15,11 +15,8 @@ digits and shapes over 0.2.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -29,17 +26,13 @@ from scipy.sparse.csgraph import connected_components
 
 from synth.data import images
 from synth.errors import ImageError
-from synth.records import SPLITS, Item
+from synth.records import Item
 
 Indices = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 """(n, 4): 256 bits each."""
 Confirm = Callable[[Indices, Indices], npt.NDArray[np.bool_]]
 """Are the images a[i] and b[i] the same picture?"""
-
-Key = TypeVar("Key", bound=Hashable)
-Pictures = Mapping[int, Sequence[Item]]
-"""Images that show the same picture, by group number."""
 
 NEAR_BITS = 20
 N_BANDS = 11
@@ -54,75 +47,7 @@ THUMBNAIL_SIDE = 16
 SAME_RMS = 0.2
 """Largest difference of two thumbnails, in standard deviations of their levels."""
 _BLOCK = 4096
-SHOWN = 3  # names in a message
 _LEVELS = 24  # one standard deviation of a thumbnail, as int8 holds it
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, and what to do about it."""
-
-    kind: str
-    paths: tuple[str, ...]
-    """Ids of the items; empty where the finding is about a class or the whole."""
-    message: str
-
-
-def duplicate_findings(items: Sequence[Item]) -> Iterator[Finding]:
-    """label_conflict, split_leak, exact_duplicates and near_duplicates: one finding per group of images."""
-    groups, n_cut = same_picture(items)
-    pictures = group_by(items, groups.tolist())
-    yield from _label_conflicts(pictures)
-    yield from _split_leaks(pictures)
-    yield from _duplicates(pictures)
-    if n_cut:
-        message = f"{n_images(n_cut)} look in outline like too many others: not all their pairs were compared"
-        yield Finding("search_cut_short", (), message)
-
-
-def _label_conflicts(pictures: Pictures) -> Iterator[Finding]:
-    for items in pictures.values():
-        labels = sorted({item.label for item in items})
-        if len(labels) > 1:
-            same = _same_pixels(items, [item.label for item in items])
-            look = "the same pixels lie" if same else "images that look nearly the same lie"
-            advice = "keep them in the right class" if same else "look at them: is one of the labels wrong?"
-            yield Finding("label_conflict", ids_of(items), f"{look} in {' and '.join(labels)}: {advice}")
-
-
-def _split_leaks(pictures: Pictures) -> Iterator[Finding]:
-    for items in pictures.values():
-        splits = [split for split in SPLITS if any(item.split == split for item in items)]
-        if len(splits) > 1:
-            nearly = "" if _same_pixels(items, [item.split for item in items]) else "nearly "
-            where, out = " and ".join(splits), [item for item in items if item.split != splits[-1]]
-            message = f"{nearly}the same image is in {where}, so scores there are too good"
-            advice = f"keep it in {splits[-1]}, remove {few(ids_of(out))}"
-            yield Finding("split_leak", ids_of(items), f"{message}: {advice}")
-
-
-def _same_pixels(items: Sequence[Item], sides: Sequence[str]) -> bool:
-    """Do the very same pixels lie on two sides?"""
-    pixels = {item.pixels_sha256 for item in items}
-    return len({(item.pixels_sha256, side) for item, side in zip(items, sides, strict=True)}) > len(pixels)
-
-
-def _duplicates(pictures: Pictures) -> Iterator[Finding]:
-    near = []
-    for items in pictures.values():
-        for alike in group_by(items, ((item.label, item.split) for item in items)).values():
-            same = group_by(alike, (item.pixels_sha256 for item in alike))
-            for copies in same.values():
-                if len(copies) > 1:
-                    message = (
-                        f"the same pixels {len(copies)} times: they count for more than others; keep one"
-                    )
-                    yield Finding("exact_duplicates", ids_of(copies), message)
-            if len(same) > 1:
-                near.append(ids_of(copies[0] for copies in same.values()))
-    for paths in near:
-        message = f"{len(paths)} images look nearly the same: keep them on one side of any split"
-        yield Finding("near_duplicates", paths, message)
 
 
 def same_picture(items: Sequence[Item]) -> tuple[Indices, int]:
@@ -130,9 +55,7 @@ def same_picture(items: Sequence[Item]) -> tuple[Indices, int]:
 
     Returns: the group number of each item; for how many images the search was cut short (see `near_groups`).
     """
-    _, first, inverse = np.unique(
-        [item.pixels_sha256 for item in items], return_index=True, return_inverse=True
-    )
+    _, first, inverse = np.unique([item.pixels_sha256 for item in items], return_index=True, return_inverse=True)
     unique = [items[i] for i in first.tolist()]
     group_of = np.arange(len(unique), dtype=np.int64)
     # In order of brightness: the neighbours that a cut bucket still compares are the likely ones.
@@ -293,35 +216,8 @@ def _thumbnail(path: str) -> npt.NDArray[np.int8] | None:
         decoded = images.decode(Path(path).read_bytes(), max_pixels=images.MAX_SIDE**2, background="#ffffff")
     except (ImageError, OSError):  # changed or gone since then
         return None
-    small = cv2.resize(
-        images.to_uint8(decoded.pixels), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA
-    )
+    small = cv2.resize(images.to_uint8(decoded.pixels), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     levels = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
     scaled = (levels - levels.mean()) * (_LEVELS / max(float(levels.std()), 1e-3))
     thumbnail: npt.NDArray[np.int8] = np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel()
     return thumbnail
-
-
-def group_by(items: Iterable[Item], keys: Iterable[Key]) -> dict[Key, list[Item]]:
-    """{key: the items with that key}."""
-    groups: dict[Key, list[Item]] = defaultdict(list)
-    for item, key in zip(items, keys, strict=True):
-        groups[key].append(item)
-    return groups
-
-
-def ids_of(items: Iterable[Item]) -> tuple[str, ...]:
-    """Their ids, sorted."""
-    return tuple(sorted(item.id for item in items))
-
-
-def few(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more
-
-
-def n_images(n: int) -> str:
-    """The number in words fit for a sentence."""
-    return "1 image" if n == 1 else f"{n} images"

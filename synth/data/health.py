@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.dataset import Dataset
-from synth.data.duplicates import BLANK_SPREAD, Finding, duplicate_findings, few, group_by, ids_of, n_images
+from synth.data.duplicates import BLANK_SPREAD
+from synth.data.findings import Finding, duplicate_findings, few, group_by, ids_of, n_images
 from synth.records import PARENT_SPLIT, SPLITS, Item
 
 IMBALANCE_MIN = 3.0
@@ -31,11 +32,30 @@ MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
 APART_MIN, APART_MIN_FEW = 0.5, 0.9
 """Share of a class that is unlike the other classes: with at least 10 images, and with 2 to 9."""
 QUALITY_GAP = 5
-ORDER = (
-    "label_conflict split_leak group_leak class_only_in tiny_class single_class imbalance "
-    "mixed_formats_by_class mixed_modes exact_duplicates near_duplicates search_cut_short blank dark light "
-    "odd_size mixed_sizes first_frame_only odd_extension alpha not_portable layout"
-).split()
+ORDER = [
+    "label_conflict",
+    "split_leak",
+    "group_leak",
+    "class_only_in",
+    "tiny_class",
+    "single_class",
+    "imbalance",
+    "mixed_formats_by_class",
+    "mixed_modes",
+    "exact_duplicates",
+    "near_duplicates",
+    "search_cut_short",
+    "blank",
+    "dark",
+    "light",
+    "odd_size",
+    "mixed_sizes",
+    "first_frame_only",
+    "odd_extension",
+    "alpha",
+    "not_portable",
+    "layout",
+]
 """All kinds of findings, the most harmful first."""
 
 TINY = {
@@ -120,15 +140,11 @@ def _group_leaks(items: Sequence[Item]) -> Iterator[Finding]:
 
 def _small_classes(dataset: Dataset) -> Iterator[Finding]:
     if len(dataset.classes) == 1:
-        yield Finding(
-            "single_class", (), f"{dataset.classes[0]} is the only class: nothing to balance or tell apart"
-        )
+        yield Finding("single_class", (), f"{dataset.classes[0]} is the only class: nothing to balance or tell apart")
     for label, counts in dataset.counts.items():
         n, elsewhere = counts.get(PARENT_SPLIT, 0), [split for split in counts if counts[split]]
         if n == 0 and elsewhere:
-            message = (
-                f"{label} has images only in {' and '.join(elsewhere)}: none to learn from or to start from"
-            )
+            message = f"{label} has images only in {' and '.join(elsewhere)}: none to learn from or to start from"
             yield Finding("class_only_in", (), message)
         elif n <= FEW:
             yield Finding("tiny_class", (), f"{label} has {n_images(n)} to train on: {TINY[min(n, 2)]}")
@@ -164,9 +180,7 @@ def _format_differs(dataset: Dataset) -> Iterator[Finding]:
     formats = _unlike_others(dataset, [item.form.format for item in dataset.items])
     quality = {} if formats else _unlike_others(dataset, _qualities(dataset.items))
     if apart := formats or quality:
-        which = "; ".join(
-            f"{label} mostly {own}, the others {others}" for label, (own, others) in apart.items()
-        )
+        which = "; ".join(f"{label} mostly {own}, the others {others}" for label, (own, others) in apart.items())
         harm = "a classifier can learn that instead of the picture; store all classes alike"
         yield Finding("mixed_formats_by_class", (), f"classes differ in their files ({which}): {harm}")
 
@@ -206,9 +220,7 @@ def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
     if len(tally) < 2:
         return
     apart = _unlike_others(dataset, modes)
-    by_class = "; ".join(
-        f"{label} is mostly {own}, the others {others}" for label, (own, others) in apart.items()
-    )
+    by_class = "; ".join(f"{label} is mostly {own}, the others {others}" for label, (own, others) in apart.items())
     harm = f" ({by_class}): a classifier can learn that instead of the picture" if apart else ""
     minority = ids_of(item for item, mode in zip(dataset.items, modes, strict=True) if mode != tally[0][0])
     counts = ", ".join(f"{n} {mode}" for mode, n in tally)
@@ -249,9 +261,7 @@ def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
         yield Finding("mixed_sizes", (), message)
     elif odd:
         width, height = np.median(sides, axis=0)
-        message = (
-            f"{n_images(len(odd))} with a side {ODD_SIZE:.0f} times off the median {width:.0f}x{height:.0f}"
-        )
+        message = f"{n_images(len(odd))} with a side {ODD_SIZE:.0f} times off the median {width:.0f}x{height:.0f}"
         yield Finding("odd_size", ids_of(odd), f"{message}: look whether they belong here")
 
 
@@ -275,9 +285,7 @@ def _not_portable(dataset: Dataset) -> Iterator[Finding]:
     ids = [item.id for item in dataset.items]
     names = sorted(_clashing(ids) | {id for id in ids if _bad(id.rpartition("/")[2])})
     if names:
-        yield Finding(
-            "not_portable", tuple(names), f"{n_images(len(names))} with names like {names[0]!r}: {advice}"
-        )
+        yield Finding("not_portable", tuple(names), f"{n_images(len(names))} with names like {names[0]!r}: {advice}")
 
 
 def _clashing(paths: Iterable[str]) -> set[str]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from synth.effects import colour, geometry, texture
 from synth.effects.draw import Params, by_effect, draw_effect
-from synth.recipe import Augment, Effect
+from synth.recipe import Augment
+from synth.settings import Effect
 from synth.records import Pixels
 
 FLIPS = ("flip_horizontal", "flip_vertical")
