@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth import console
+from synth import console, printing
 from synth.errors import SynthError, UsageError
+from synth.options import (
+    Cap,
+    Classes,
+    Counts,
+    DataArgument,
+    Json,
+    Link,
+    Links,
+    Method,
+    OutArgument,
+    Quiet,
+    RecipeFile,
+    Scheme,
+    Seed,
+    Set,
+    Strict,
+    Target,
+    WeightFormat,
+    Workers,
+)
 
 if TYPE_CHECKING:
-    from synth.data.balance import Plan
     from synth.data.dataset import Dataset
-    from synth.output.summary import Summary
     from synth.recipe import Recipe
 
 REFUSED = 3
@@ -27,57 +44,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class WeightFormat(StrEnum):
-    """How weights are printed."""
-
-    table = "table"
-    torch = "torch"
-    keras = "keras"
-    json = "json"
-
-
-class Scheme(StrEnum):
-    """How weights follow from counts."""
-
-    inverse = "inverse"
-    balanced = "balanced"
-    effective = "effective"
-    sqrt = "sqrt"
-
-
-class Counts(StrEnum):
-    """Which images count."""
-
-    filled = "filled"
-    real = "real"
-
-
-class Link(StrEnum):
-    """How originals get into the output."""
-
-    copy = "copy"
-    hard = "hard"
-    sym = "sym"
-
-
-DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of class folders, or of train/val/test.")]
-OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="Output folder of an earlier run.")]
-Method = Annotated[str | None, typer.Option(help="augment, duplicate, or package.module:Name of your own.")]
-Target = Annotated[
-    str | None, typer.Option(help='Total per class: majority, mean, median, a number, "2x", yellow=350,green=500.')
-]
-Cap = Annotated[float | None, typer.Option(help="At most this many new images per real one (default 10).")]
-Classes = Annotated[list[str] | None, typer.Option("--class", help="Only this class gets images (repeatable).")]
-Seed = Annotated[int | None, typer.Option(help="Run seed: the same seed gives the same images (default 0).")]
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Settings from a TOML file; see synth recipe.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="One setting: augment.effects.hue.p=0.2 (repeatable).")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")]
-Links = Annotated[bool, typer.Option("--follow-symlinks", help="Read links that lead out of DATA.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-Strict = Annotated[bool, typer.Option("--strict", help="A refused input or a short class is a failure (status 1).")]
 
 
 def main() -> None:
@@ -161,32 +127,8 @@ def inspect(
     if json:
         console.print_json(inspection.to_json())
     else:
-        splits = list(dict.fromkeys(split for counts in inspection.classes.values() for split in counts))
-        console.table(
-            ["class", *splits], [[label, *(n.get(s, 0) for s in splits)] for label, n in inspection.classes.items()]
-        )
-        files = ", ".join(f"{n} {state}" for state, n in inspection.files.items())
-        ratio = f"{inspection.imbalance_ratio:.1f}" if inspection.imbalance_ratio else "none"
-        console.say(f"files: {files}; imbalance ratio: {ratio}")
-        for kind, n in inspection.skipped.items():
-            console.say(f"skipped: {n} x {kind}")
-        _print_findings(inspection)
+        printing.print_inspection(inspection)
     _exit(refused=bool(inspection.refused), strict=strict)
-
-
-def _print_findings(inspection: Any) -> None:
-    shown: dict[str, int] = {}
-    for finding in inspection.findings:
-        shown[finding.kind] = shown.get(finding.kind, 0) + 1
-        if shown[finding.kind] <= 3:
-            console.say(f"{finding.kind}: {finding.message}")
-            for path in finding.paths[:4]:
-                console.say(f"    {path}")
-            if len(finding.paths) > 4:
-                console.say(f"    ... {len(finding.paths) - 4} more")
-    for kind, n in shown.items():
-        if n > 3:
-            console.say(f"{kind}: {n} findings of this kind; --json lists all")
 
 
 @app.command()
@@ -212,6 +154,7 @@ def weights(
         console.say(f"class_weight={ {i: round(w, 6) for i, w in enumerate(found.values())} }  # {', '.join(found)}")
     else:
         console.table(["class", "weight"], [[label, f"{weight:.4g}"] for label, weight in found.items()])
+    _exit(refused=bool(dataset.refused), strict=False)
 
 
 @app.command()
@@ -233,15 +176,8 @@ def plan(
 
     recipe = _recipe(recipe_file, set, method=method, target=_target(target), cap=cap, classes=classes)
     dataset = _open(data, recipe, workers, quiet=quiet)
-    _print_plan(plan_for(dataset, recipe, out or data), json=json)
-
-
-def _print_plan(settled: Plan, *, json: bool) -> None:
-    if json:
-        console.print_json({"classes": settled.to_json(), "new": sum(settled.new.values())})
-        return
-    rows = [[c, p.real, p.existing, p.target, p.planned, p.note] for c, p in settled.classes.items()]
-    console.table(["class", "real", "existing", "target", "new", "note"], rows)
+    printing.print_plan(plan_for(dataset, recipe, out or data), json=json)
+    _exit(refused=bool(dataset.refused), strict=False)
 
 
 @app.command()
@@ -266,8 +202,10 @@ def preview(
 
     recipe = _recipe(recipe_file, set, method=method, classes=classes, seed=seed)
     dataset = _open(data, recipe, workers, quiet=quiet)
-    path = save_sheet(draw_preview(dataset, recipe, n=n, rows=rows, captions=params), out)
+    sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
+    path = save_sheet(sheet, out, outside=dataset.root)
     console.print_json({"sheet": str(path)}) if json else console.say(f"sheet: {path}")
+    _exit(refused=bool(dataset.refused), strict=False)
 
 
 @app.command()
@@ -315,28 +253,15 @@ def generate(
     with console.resumable():
         dataset = _open(data, recipe, workers, quiet=quiet)
         if dry_run:
-            _print_plan(plan_for(dataset, recipe, folder), json=json)
+            printing.print_plan(plan_for(dataset, recipe, folder), json=json)
+            _exit(refused=bool(dataset.refused), strict=strict)
             return
         with console.progress_display(quiet=quiet) as report:
-            summary = generate_images(dataset, None, recipe, folder, n_workers=_n_workers(workers), progress=report)
-    _print_summary(summary, folder, json=json)
+            summary = generate_images(
+                dataset, None, recipe, folder, in_place=in_place, n_workers=_n_workers(workers), progress=report
+            )
+    printing.print_summary(summary, folder, json=json)
     _exit(refused=bool(summary.refused or summary.short), strict=strict)
-
-
-def _print_summary(summary: Summary, out: Path, *, json: bool) -> None:
-    if json:
-        console.print_json(summary.to_json())
-        return
-    rows = [
-        [label, c.real, c.target, c.accepted, c.short, ", ".join(f"{n} {why}" for why, n in c.rejected.items())]
-        for label, c in summary.classes.items()
-    ]
-    console.table(["class", "real", "target", "new", "short", "rejected"], rows)
-    for warning in summary.warnings:
-        console.say(f"note: {warning}")
-    new = sum(c.accepted for c in summary.classes.values())
-    if summary.run:
-        console.say(f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run})")
 
 
 @app.command()
@@ -357,12 +282,7 @@ def verify(
     if json:
         console.print_json(found.to_json())
     else:
-        console.say(f"{found.rows} rows, {found.files} files: {'all good' if found.good else 'NOT good'}")
-        for word in ("missing", "changed", "unknown"):
-            for path in getattr(found, word):
-                console.say(f"{word}: {path}")
-        if found.unfinished:
-            console.say("a run on this folder was interrupted: the same command again finishes it")
+        printing.print_audit(found)
     if not found.good:
         raise typer.Exit(1)
 
@@ -430,7 +350,7 @@ def demo(
         console.print_json(result.summary.to_json())
         return
     console.say(f"drawn data:    {result.data}")
-    _print_summary(result.summary, result.balanced, json=False)
+    printing.print_summary(result.summary, result.balanced, json=False)
     console.say(f"contact sheet: {result.sheet}")
     console.say(f"next: synth verify {result.balanced}; synth inspect {result.data}; then your own folder")
 

@@ -61,7 +61,8 @@ def parse_row(line: bytes, where: str) -> Row:
         raise ManifestError(f"{where}: not JSON ({error})") from None
     if not isinstance(record, dict) or set(_KEYS) - set(record):
         missing = sorted(set(_KEYS) - set(record)) if isinstance(record, dict) else _KEYS
-        raise ManifestError(f"{where}: not a manifest row, missing {', '.join(missing[:4])}")
+        hint = "if this file is not of synth, move it away"
+        raise ManifestError(f"{where}: not a manifest row, missing {', '.join(missing[:4])}; {hint}")
     _check_record(record, where)
     return Row(
         label=record["class"],
@@ -74,8 +75,13 @@ def parse_row(line: bytes, where: str) -> Row:
 def _check_record(record: Mapping[str, Any], where: str) -> None:
     if record["path"] is not None:
         check_path(record["path"], where)
-    for parent in record["parents"]:
-        check_path(parent["path"], where)
+    parents, reasons = record["parents"], record["reasons"]
+    if not isinstance(parents, list) or not all(isinstance(parent, dict) for parent in parents):
+        raise ManifestError(f"{where}: parents must be a list of path and sha256")
+    for parent in parents:
+        check_path(parent.get("path"), where)
+    if not isinstance(reasons, list) or not isinstance(record["params"], dict):
+        raise ManifestError(f"{where}: reasons must be a list, params a table")
     if not isinstance(record["id"], str) or not isinstance(record["class"], str):
         raise ManifestError(f"{where}: id and class must be text")
     if record["sha256"] is not None and not _HASH.fullmatch(str(record["sha256"])):

@@ -63,16 +63,17 @@ def generate(
     recipe: Recipe,
     out: str | Path,
     *,
+    in_place: bool = False,
     n_workers: int = 1,
     progress: Progress | None = None,
 ) -> Summary:
     """Fill classes with new images: the dataset's images plus the new ones in `out`.
 
-    `out` equal to the dataset's own folder adds the new images there. The same call again resumes a run that was
-    interrupted, and tops up one that is complete.
+    The same call again resumes a run that was interrupted, and tops up one that is complete.
 
     Args:
         plan: from `make_plan`; None takes what the recipe asks for.
+        in_place: `out` is the dataset's own folder: the new images are added there.
 
     Raises:
         OutputError: the folder is not ours, or an unfinished run there does not fit; nothing has been written then.
@@ -81,13 +82,12 @@ def generate(
     """
     started = time.monotonic()
     out = Path(os.path.abspath(out))
-    in_place = os.path.realpath(out) == os.path.realpath(dataset.root)
     check_places(dataset, out, in_place=in_place)
+    check_out(out, in_place=in_place)
     with locked(out):
         staging = Staging(out)
         staging.finish_commit()
         existing = read_existing(out, recipe.method)
-        check_out(out, in_place=in_place)
         warnings = check_originals(dataset, existing, out)
         plan = plan or plan_for(dataset, recipe, out)
         check_plan(plan, existing)

@@ -38,7 +38,8 @@ class Augment(Settings):
     )
     forbid: tuple[str, ...] = Field((), description="effects and albumentations transforms that must never run")
     transforms: tuple[Mapping[str, Any], ...] = Field(
-        (), description="albumentations transforms by name: [{name = 'GaussNoise', p = 0.3}]; OneOf and the like belong in a pipeline"
+        (),
+        description="albumentations transforms by name: [{name = 'GaussNoise', p = 0.3}]; OneOf and such: pipeline",
     )
     pipeline: str = Field(
         "", description="a pipeline that albumentations saved: its JSON, or the path of a .json or .yaml file"

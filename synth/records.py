@@ -62,7 +62,7 @@ class Item:
     spread: float
     """Standard deviation of the levels, 0..1."""
     notes: tuple[str, ...] = ()
-    """Kinds of things worth a word: animated, alpha, extension, end_marker, turned."""
+    """Kinds of things worth a word: animated, alpha, extension, turned."""
 
 
 @dataclass(frozen=True, slots=True)

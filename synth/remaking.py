@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth.data import images
+from synth.data import encoding, images
 from synth.data.dataset import read_item
 from synth.errors import OutputError
 from synth.generators.base import Context, Generator, open_generator
@@ -81,7 +81,7 @@ def _remake_row(
     candidate = generator.remake(row.label, int(row.attempt or 0), parents=parents, params=row.params)
     class_form = Form(row.params["file"][0], "", *row.params["file"][1:]) if "file" in row.params else None
     form = form_of(candidate, recipe.output, class_form=class_form)
-    file = candidate.file or images.encode(candidate.pixels, form)
+    file = candidate.file or encoding.encode(candidate.pixels, form)
     return Remade(
         row.id,
         same_pixels=images.pixels_sha256(candidate.pixels) == row.pixels_sha256,

@@ -29,7 +29,8 @@ def uniforms(seed: int, label: str, *, stream: str, attempts: range, n_draws: in
     counts = -(-n_draws // DRAWS_PER_COUNT)
     philox = np.random.Philox(key=_key(seed, label, stream), counter=[attempts.start * counts, 0, 0, 0])
     raw = philox.random_raw(len(attempts) * counts * DRAWS_PER_COUNT)
-    return (raw >> np.uint64(11)).reshape(len(attempts), -1)[:, :n_draws] * 2.0**-53
+    bits = (raw >> np.uint64(11)).astype(np.float64)
+    return bits.reshape(len(attempts), -1)[:, :n_draws] * 2.0**-53
 
 
 def generator(seed: int, label: str, *, stream: str, attempt: int) -> np.random.Generator:

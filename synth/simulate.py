@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from cv2.typing import MatLike
 
-from synth.data.images import encode
+from synth.data.encoding import encode
 from synth.errors import OutputError, UsageError
 from synth.records import Form
 

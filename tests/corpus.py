@@ -20,9 +20,7 @@ Run = Callable[..., int]
 """conftest's `run`: one command line in this process, and its exit status."""
 
 WIDTH, HEIGHT = 48, 40
-LEVELS16 = (np.arange(WIDTH * HEIGHT, dtype=np.uint16) * 34).reshape(
-    HEIGHT, WIDTH
-)  # 0..65246: uses all 16 bits
+LEVELS16 = (np.arange(WIDTH * HEIGHT, dtype=np.uint16) * 34).reshape(HEIGHT, WIDTH)  # 0..65246: uses all 16 bits
 FLOATS = np.linspace(0, 1, WIDTH * HEIGHT, dtype=np.float32).reshape(HEIGHT, WIDTH)
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n0 0 moveto 9 9 lineto stroke showpage\n"
@@ -291,9 +289,7 @@ def broken_exif() -> dict[str, Case]:
         for suffix, format in ((".jpg", "JPEG"), (".png", "PNG"), (".webp", "WEBP")):
             cases[f"exif-{name}{suffix}"] = Case(encoded(picture(), format, exif=block), "used")
     for value in (0, 9, 4711):
-        cases[f"orientation-{value}.jpg"] = Case(
-            encoded(picture(), "JPEG", exif=exif(orientation=value)), "used"
-        )
+        cases[f"orientation-{value}.jpg"] = Case(encoded(picture(), "JPEG", exif=exif(orientation=value)), "used")
     return cases
 
 
@@ -306,9 +302,7 @@ def every_file() -> dict[str, Case]:
 def mutations(n: int, *, seed: int) -> Iterator[tuple[str, bytes]]:
     """Valid files with a few bytes changed, cut out, doubled or moved: (what was done, bytes)."""
     small = picture().resize((20, 16))
-    valid = {
-        format: encoded(small, format) for format in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "PPM", "BMP")
-    }
+    valid = {format: encoded(small, format) for format in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "PPM", "BMP")}
     valid["TIFF-lzw"] = encoded(small, "TIFF", compression="tiff_lzw")
     valid["JPEG-cmyk"] = encoded(small.convert("CMYK"), "JPEG", exif=exif(orientation=5))
     rng = np.random.default_rng(seed)
@@ -357,9 +351,7 @@ def state_of(root: Path) -> dict[bytes, tuple[int, int, bytes]]:
     return state
 
 
-def inspect_json(
-    run: Run, capsys: pytest.CaptureFixture[str], *arguments: object
-) -> tuple[int, dict[str, Any]]:
+def inspect_json(run: Run, capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict[str, Any]]:
     """Exit status and document of `inspect --json`, whose counts must add up."""
     capsys.readouterr()
     status = run("inspect", *arguments, "--json")

@@ -18,7 +18,7 @@ import pytest
 from corpus import Run, inspect_json
 from PIL import Image, ImageFile, ImageOps
 
-from synth.data import images
+from synth.data import encoding, images
 from synth.data.dataset import read_item
 from synth.errors import ImageError
 from synth.recipe import Data
@@ -134,20 +134,14 @@ def test_no_flipped_bit_of_a_png_passes() -> None:
             pixels_of(corpus.flipped(data, at))
 
 
-@pytest.mark.parametrize(
-    "name", ["cut-98%-plain.bmp", "cut-60%-still.gif", "cut-60%-cmyk.jpg", "cut-60%-raw.tiff"]
-)
-def test_another_librarys_leniency_does_not_let_cut_files_in(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("name", ["cut-98%-plain.bmp", "cut-60%-still.gif", "cut-60%-cmyk.jpg", "cut-60%-raw.tiff"])
+def test_another_librarys_leniency_does_not_let_cut_files_in(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(ImageError):
         pixels_of(CORPUS[name].data)
 
 
-@pytest.mark.parametrize(
-    "name", ["16.png", "16.tiff", "16.pgm", "16-big.tiff", "16-packed.tiff", "32-int.tiff"]
-)
+@pytest.mark.parametrize("name", ["16.png", "16.tiff", "16.pgm", "16-big.tiff", "16-packed.tiff", "32-int.tiff"])
 def test_sixteen_bits_are_kept_exactly(name: str) -> None:
     pixels = pixels_of(CORPUS[name].data)
     assert pixels.dtype == np.uint16
@@ -169,16 +163,14 @@ def test_sixteen_bit_colour_keeps_its_high_byte() -> None:
 @pytest.mark.parametrize(("name", "format"), [("16.png", "png"), ("16-big.tiff", "tiff"), ("16.pgm", "ppm")])
 def test_sixteen_bits_come_out_again(name: str, format: str) -> None:
     decoded = images.decode(CORPUS[name].data, max_pixels=MAX_PIXELS, background="#ffffff")
-    form = images.output_form(decoded.form, format="auto", quality=None, wide=True)
+    form = encoding.output_form(decoded.form, format="auto", quality=None, wide=True)
     assert form.format == format
-    np.testing.assert_array_equal(pixels_of(images.encode(decoded.pixels, form)), corpus.LEVELS16)
+    np.testing.assert_array_equal(pixels_of(encoding.encode(decoded.pixels, form)), corpus.LEVELS16)
 
 
 @pytest.mark.parametrize("name", ["rgba.png", "rgba.tiff", "rgba.webp"])
 @pytest.mark.parametrize(("background", "colour"), [("#ffffff", (255, 255, 255)), ("#102030", (16, 32, 48))])
-def test_transparency_shows_the_stated_background(
-    name: str, background: str, colour: tuple[int, ...]
-) -> None:
+def test_transparency_shows_the_stated_background(name: str, background: str, colour: tuple[int, ...]) -> None:
     pixels = pixels_of(CORPUS[name].data, background=background)
     half = corpus.HEIGHT // 2
     assert (pixels[:half] == colour).all()
@@ -212,13 +204,7 @@ def test_one_bit_is_black_and_white() -> None:
 
 
 def stored(image: Image.Image, format: str, orientation: int) -> bytes:
-    options = (
-        {"quality": 95, "subsampling": 0}
-        if format == "JPEG"
-        else {"lossless": True}
-        if format == "WEBP"
-        else {}
-    )
+    options = {"quality": 95, "subsampling": 0} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
     return corpus.encoded(image, format, exif=corpus.exif(orientation=orientation), **options)
 
 
@@ -312,9 +298,7 @@ def test_originals_are_copied_byte_for_byte(tmp_path: Path, run: Run) -> None:
     assert {path.name: path.read_bytes() for path in (out / "cat").iterdir()} == private_files()
 
 
-def test_other_kinds_are_skipped_and_counted(
-    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_kinds_are_skipped_and_counted(tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "in"
     corpus.write_files(root / "cat", corpus.good(3))
     others = ("a.heic", "b.HEIC", "a.avif", "a.svg", "a.eps", "a.psd", "a.mp4", "a.txt", "noending")
@@ -376,9 +360,7 @@ def blank_files() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("method", ["augment", "duplicate"])
-def test_a_class_of_blank_images(
-    method: str, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_class_of_blank_images(method: str, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = tmp_path / "in", tmp_path / "out"
     corpus.write_files(root / "blank", blank_files())
     corpus.write_files(root / "cat", corpus.good(25))

@@ -82,9 +82,7 @@ def stop(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("step", range(1, 40, 3))
-def test_a_commit_in_place_killed_at_any_step_is_finished_by_the_next_start(
-    lights: Path, step: int, run: Run
-) -> None:
+def test_a_commit_in_place_killed_at_any_step_is_finished_by_the_next_start(lights: Path, step: int, run: Run) -> None:
     """Every call that changes the folder may be the last one before a kill."""
     options = ("--target", "yellow=12", "--quiet", "--workers", 1, "--in-place")
     calls = 0
@@ -177,9 +175,7 @@ def test_two_runs_at_once_one_wins(lights: Path, tmp_path: Path) -> None:
     assert synth.verify(tmp_path / "out").good
 
 
-def test_the_lock_names_its_holder(
-    lights: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_lock_names_its_holder(lights: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     process = start(lights, tmp_path / "out", "--workers", "1")
     wait_for_rows(tmp_path / "out", at_least=1, process=process)
     process.send_signal(signal.SIGSTOP)
@@ -236,6 +232,11 @@ HOSTILE = {
     "no hash": {"sha256": "abc"},
     "path is a number": {"path": 7},
     "verdict": {"verdict": "perhaps"},
+    "no parents": {"parents": None},
+    "parents of another kind": {"parents": [1]},
+    "parent without a path": {"parents": [{}]},
+    "reasons": {"reasons": 3},
+    "params": {"params": []},
 }
 
 

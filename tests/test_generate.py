@@ -23,7 +23,8 @@ def rows_of(out: Path) -> list[synth.Row]:
 
 def generate(data: Path, out: Path, *, n_workers: int = 1, **settings: object) -> synth.Summary:
     recipe = load_recipe(None, {key.replace("__", "."): value for key, value in settings.items()})
-    return synth.generate(synth.open_dataset(data), None, recipe, out, n_workers=n_workers)
+    dataset = synth.open_dataset(data)
+    return synth.generate(dataset, None, recipe, out, in_place=data == out, n_workers=n_workers)
 
 
 def test_target_is_reached_exactly(lights: Path, tmp_path: Path) -> None:
@@ -41,9 +42,7 @@ def test_output_loads_as_image_folder(lights: Path, tmp_path: Path) -> None:
     assert len(torchvision.datasets.ImageFolder(tmp_path / "out/test")) == 6
 
 
-def test_output_loads_in_hugging_face_datasets(
-    lights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_output_loads_in_hugging_face_datasets(lights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
     summary = generate(lights, tmp_path / "out")
@@ -245,7 +244,9 @@ def test_rejected_attempts_are_replaced_in_order(lights: Path, tmp_path: Path) -
     """Half of the candidates are blank; the accepted ones are the first in attempt order, for any workers."""
     sometimes = {"augment__effects__brightness__p": 0.5, "augment__effects__brightness__factor": 0}
     for n_workers in (1, 2):
-        generate(lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, target={"yellow": 200}, cap=99, **sometimes)
+        generate(
+            lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, target={"yellow": 200}, cap=99, **sometimes
+        )
     rows = [row for row in rows_of(tmp_path / "out-1") if row.synthetic]
     assert sum(row.verdict == "accepted" for row in rows) == 197
     assert [row.attempt for row in rows] == list(range(len(rows)))

@@ -375,7 +375,8 @@ def test_search_asks_no_pair_twice() -> None:
 
     groups, _ = near_groups(clustered(3, 20, 8), no)
     assert len(np.unique(groups)) == 160
-    assert asked and max(asked.values()) == 1
+    assert asked
+    assert max(asked.values()) == 1
 
 
 def test_search_says_when_it_is_cut_short() -> None:

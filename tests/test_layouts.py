@@ -154,9 +154,7 @@ def test_links_are_followed_on_request(linked: Path, tmp_path: Path) -> None:
     assert not [path for path in out.rglob("*") if path.is_symlink()]  # copies, not links
 
 
-def test_a_link_that_is_not_followed_is_no_class_beside_splits(
-    tmp_path: Path, run: Run, capsys: Capture
-) -> None:
+def test_a_link_that_is_not_followed_is_no_class_beside_splits(tmp_path: Path, run: Run, capsys: Capture) -> None:
     root = lay_out(tmp_path / "in", ["train/cat/1.png", "train/dog/1.png"])
     (root / "extra").symlink_to(lay_out(tmp_path / "elsewhere", ["1.png"]))
     status, found = inspect_json(run, capsys, root)
@@ -279,9 +277,7 @@ def test_any_name_is_read_or_refused(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_names_that_are_not_utf8_are_refused_by_a_printable_name(
-    root: Path, run: Run, capsys: Capture
-) -> None:
+def test_names_that_are_not_utf8_are_refused_by_a_printable_name(root: Path, run: Run, capsys: Capture) -> None:
     for name in (b"cat/caf\xe9.png", b"cat/back\\slash.png"):
         with open(os.path.join(os.fsencode(root), name), "wb") as file:
             file.write(image())
@@ -297,12 +293,7 @@ def test_names_that_are_not_utf8_are_refused_by_a_printable_name(
 
 @pytest.mark.parametrize("splits", [[""], ["train/", "test/"]])
 def test_the_same_name_in_two_classes_and_splits(splits: list[str], tmp_path: Path, run: Run) -> None:
-    paths = [
-        f"{split}{label}/{name}"
-        for split in splits
-        for label in ("Cat", "cat")
-        for name in ("a.png", "A.png")
-    ]
+    paths = [f"{split}{label}/{name}" for split in splits for label in ("Cat", "cat") for name in ("a.png", "A.png")]
     root, out = lay_out(tmp_path / "in", [*paths, f"{splits[0]}cat/b.png"]), tmp_path / "out"
     assert run("generate", root, out, "--quiet") == 0
     for path in paths:
@@ -313,9 +304,7 @@ def test_the_same_name_in_two_classes_and_splits(splits: list[str], tmp_path: Pa
 def test_names_that_other_systems_take_for_one_are_said(tmp_path: Path, run: Run, capsys: Capture) -> None:
     root = lay_out(tmp_path / "in", ["Cat/a.png", "Cat/A.png", "cat/b.png", "cat/CON.png", "cat/c.png"])
     found = inspect_json(run, capsys, root)[1]
-    said = " ".join(
-        f"{f['kind']} {f['message']} {f['paths']}" for f in found["findings"] if "portable" in f["kind"]
-    )
+    said = " ".join(f"{f['kind']} {f['message']} {f['paths']}" for f in found["findings"] if "portable" in f["kind"])
     for word in ("A.png", "CON.png", "Cat"):
         assert word in said
 
@@ -519,9 +508,7 @@ JSONL = "".join(
 
 @pytest.mark.parametrize(("name", "text"), [("metadata.csv", CSV), ("metadata.jsonl", JSONL)])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_metadata_files(
-    name: str, text: str, encoding: str, tmp_path: Path, run: Run, capsys: Capture
-) -> None:
+def test_metadata_files(name: str, text: str, encoding: str, tmp_path: Path, run: Run, capsys: Capture) -> None:
     root, out = with_metadata(tmp_path / "in", name, text, encoding=encoding), tmp_path / "out"
     before = corpus.state_of(root)
     status, found = inspect_json(run, capsys, root)
@@ -651,9 +638,7 @@ def test_an_output_in_the_wrong_place_is_refused(
     assert corpus.state_of(tmp_path) == before
 
 
-def test_an_output_that_holds_other_things_is_refused(
-    root: Path, tmp_path: Path, run: Run, capsys: Capture
-) -> None:
+def test_an_output_that_holds_other_things_is_refused(root: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
     thesis = lay_out(tmp_path / "out", {"thesis.tex": b"dear to me"}) / "thesis.tex"
     before = corpus.state_of(tmp_path)
     assert run("generate", root, tmp_path / "out") == 1
@@ -661,9 +646,7 @@ def test_an_output_that_holds_other_things_is_refused(
     assert corpus.state_of(tmp_path) == before
     assert run("generate", root, thesis) == 1
     assert "is a file" in error_line(capsys)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == {
-        "thesis.tex": b"dear to me"
-    }
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == {"thesis.tex": b"dear to me"}
 
 
 def test_an_empty_folder_may_become_the_output(root: Path, tmp_path: Path, run: Run) -> None:
@@ -679,9 +662,7 @@ def test_a_dataset_that_lies_behind_a_link(root: Path, tmp_path: Path, run: Run,
     assert found["files"]["used"] == 5
 
 
-def test_a_file_that_vanishes_after_the_listing(
-    root: Path, tmp_path: Path, run: Run, capsys: Capture
-) -> None:
+def test_a_file_that_vanishes_after_the_listing(root: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
     """Between two commands a dataset may lose files: the next one reads what is there."""
     assert run("generate", root, tmp_path / "out", "--quiet") == 0
     shutil.rmtree(root / "dog")

@@ -46,7 +46,8 @@ def test_same_state_same_bytes(label: str) -> None:
     TrafficLights().draw(label, np.random.default_rng(4))
     again = TrafficLights().draw(label, np.random.default_rng(3))
     other = TrafficLights().draw(label, np.random.default_rng(4))
-    assert first.shape == again.shape and first.tobytes() == again.tobytes()
+    assert first.shape == again.shape
+    assert first.tobytes() == again.tobytes()
     assert first.tobytes() != other.tobytes()
 
 
@@ -65,8 +66,11 @@ def test_shape_and_type() -> None:
     assert {image.dtype for image in images} == {np.dtype(np.uint8)}
     heights, widths, channels = np.array([image.shape for image in images]).T
     assert set(channels.tolist()) == {3}
-    assert heights.min() >= 48 and heights.max() <= 100 and len(set(heights.tolist())) > 10
-    assert widths.min() >= 24 and widths.max() <= 48
+    assert heights.min() >= 48
+    assert heights.max() <= 100
+    assert len(set(heights.tolist())) > 10
+    assert widths.min() >= 24
+    assert widths.max() <= 48
     assert 1.5 < np.median(heights / widths) < 2.5
 
 
@@ -103,7 +107,8 @@ def test_draw_dataset_writes_the_counts(tmp_path: Path) -> None:
             names = sorted(path.name for path in (tmp_path / "lights" / split / label).iterdir())
             assert names == [f"{i:03d}.jpg" for i in range(n_images)]
     image = cv2.imread(str(tmp_path / "lights" / "train" / "red" / "000.jpg"))
-    assert image is not None and image.shape[0] >= 48
+    assert image is not None
+    assert image.shape[0] >= 48
 
 
 def test_default_counts_are_imbalanced() -> None:
@@ -115,9 +120,7 @@ def test_an_image_depends_on_its_own_place_only(tmp_path: Path) -> None:
     draw_dataset(tmp_path / "few", counts={"test": {"yellow": 2}}, seed=7)
     draw_dataset(tmp_path / "more", counts={"train": {"red": 1}, "test": {"green": 1, "yellow": 3}}, seed=7)
     draw_dataset(tmp_path / "other", counts={"test": {"yellow": 2}}, seed=8)
-    few, more, other = (
-        (tmp_path / name / "test/yellow/001.jpg").read_bytes() for name in ("few", "more", "other")
-    )
+    few, more, other = ((tmp_path / name / "test/yellow/001.jpg").read_bytes() for name in ("few", "more", "other"))
     assert few == more != other
 
 

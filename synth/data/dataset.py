@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from synth import workers
-from synth.data import images
-from synth.data.listing import FoundFile, Listing, list_files
+from synth.data import encoding, images
+from synth.data.listing import list_files
+from synth.data.tree import FoundFile, Listing
 from synth.errors import DatasetError, ImageError
 from synth.recipe import Data
 from synth.records import PARENT_SPLIT, SPLITS, Item
@@ -149,7 +150,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
     pixels = decoded.pixels
     small = images.to_uint8(pixels)
     suffix = Path(file.path).suffix.lower()
-    renamed = () if suffix in images.EXTENSIONS[decoded.form.format] else ("extension",)
+    renamed = () if suffix in encoding.EXTENSIONS[decoded.form.format] else ("extension",)
     return Item(
         id=file.id,
         path=file.path,

@@ -1,13 +1,12 @@
-"""The one place where pixels enter and leave: bytes -> pixels, pixels -> bytes.
+"""The one place where pixels enter: the bytes of a file -> pixels, and what identifies them.
 
 Rules, the same for every file: an allow-list of formats, chosen by content; size limits read from the header, before
 any pixel; the EXIF turn applied once; 16-bit grey stays 16-bit; 32-bit float grey becomes 16-bit; transparency is laid
-on a stated background; the first frame of an animation. Nothing but pixels is ever written: no EXIF, GPS or comments.
+on a stated background; the first frame of an animation.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import warnings
@@ -32,25 +31,15 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from synth.errors import ImageError, UsageError
+from synth.data.encoding import DEFAULT_QUALITY, estimate_quality
+from synth.errors import ImageError
 from synth.records import Form, Pixels
 
 cv2.setNumThreads(0)  # chunks are the unit of parallel work: threads below them only get in each other's way
 
 READERS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
-EXTENSIONS = {
-    "jpeg": (".jpg", ".jpeg"),
-    "png": (".png",),
-    "webp": (".webp",),
-    "bmp": (".bmp",),
-    "tiff": (".tiff", ".tif"),
-    "ppm": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "gif": (".gif",),
-}
 MIN_SIDE, MAX_SIDE = 2, 16_384
 HASH_SIDE = 16
-DEFAULT_QUALITY = 95
-SIXTEEN_BIT_FORMATS = ("png", "tiff", "ppm")
 _ORIENTATION = 0x0112
 _LFS = b"version https://git-lfs"
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
@@ -225,23 +214,6 @@ def _on_background(image: Image.Image, background: str) -> Pixels:
     return np.asarray(flat.convert("L") if grey and red == green == blue else flat)
 
 
-@functools.cache
-def _quantisation_tables() -> np.ndarray:
-    """Luminance tables that libjpeg uses for quality 1..100: (100, 64)."""
-    tables = []
-    for quality in range(1, 101):
-        file = io.BytesIO()
-        Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
-        tables.append(Image.open(file).quantization[0])  # type: ignore[attr-defined]
-    return np.array(tables)
-
-
-def estimate_quality(image: Image.Image) -> int:
-    """JPEG quality 1..100 whose standard luminance table is nearest to the file's own."""
-    table = np.array(image.quantization[0])  # type: ignore[attr-defined]
-    return int(np.abs(_quantisation_tables() - table).sum(axis=1).argmin()) + 1
-
-
 def to_uint8(pixels: Pixels) -> np.ndarray:
     """8-bit view of any pixels: the high byte of 16-bit levels, so that nothing is clipped."""
     return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
@@ -258,50 +230,3 @@ def dhash(pixels: Pixels) -> bytes:
     """Difference hash (Krawetz 2013), 256 bits: is a cell brighter than its left neighbour, on a 16 x 16 grid."""
     bits = imagehash.dhash(Image.fromarray(to_uint8(pixels)), hash_size=HASH_SIDE).hash
     return np.packbits(bits).tobytes()
-
-
-def output_form(parent: Form | None, *, format: str, quality: int | None, wide: bool) -> Form:
-    """How a new image is encoded: as its parent, or as the settings say.
-
-    Raises:
-        UsageError: 16-bit grey asked for in a format that can't hold it.
-    """
-    name = format if format != "auto" else (parent.format if parent else "png")
-    name = "png" if name == "gif" or (format == "auto" and wide and name not in SIXTEEN_BIT_FORMATS) else name
-    if wide and name not in SIXTEEN_BIT_FORMATS:
-        raise UsageError(f"16-bit grey can't be written as {name}: use --format png or tiff")
-    same = parent is not None and parent.format == name
-    inherited = parent.quality if same and parent else DEFAULT_QUALITY
-    subsampling = parent.subsampling if same and parent else "420"
-    return Form(name, "", quality or inherited, subsampling)
-
-
-def extension(form: Form, pixels: Pixels) -> str:
-    """File name ending that fits the format."""
-    return ".pgm" if form.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[form.format][0]
-
-
-def encode(pixels: Pixels, form: Form) -> bytes:
-    """Encode pixels; the same pixels and form give the same bytes."""
-    if form.format == "jpeg":
-        return _encode_jpeg(pixels, form)
-    options = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}.get(form.format, [])
-    if form.format == "webp":
-        options = [cv2.IMWRITE_WEBP_QUALITY, form.quality or 101]  # above 100 cv2 writes lossless
-    bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(extension(form, pixels), bgr, options)
-    if not done:
-        raise ImageError(f"{form.format}: can't encode {pixels.dtype} {pixels.shape}")
-    return bytes(data)
-
-
-def _encode_jpeg(pixels: Pixels, form: Form) -> bytes:
-    grey = pixels.ndim == 2
-    return bytes(
-        simplejpeg.encode_jpeg(
-            np.ascontiguousarray(pixels[:, :, None] if grey else pixels),
-            quality=form.quality or DEFAULT_QUALITY,
-            colorspace="GRAY" if grey else "RGB",
-            colorsubsampling="Gray" if grey else (form.subsampling or "420").replace("gray", "420"),
-        )
-    )

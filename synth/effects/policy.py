@@ -14,8 +14,8 @@ import numpy as np
 from synth.effects import colour, geometry, texture
 from synth.effects.draw import Params, by_effect, draw_effect
 from synth.recipe import Augment
-from synth.settings import Effect
 from synth.records import Pixels
+from synth.settings import Effect
 
 FLIPS = ("flip_horizontal", "flip_vertical")
 

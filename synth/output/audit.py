@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.data.listing import IMAGE_SUFFIXES
+from synth.data.tree import IMAGE_SUFFIXES
 from synth.errors import OutputError
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY, Staging

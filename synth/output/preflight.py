@@ -62,11 +62,13 @@ def read_existing(out: Path, method: str = "") -> Existing:
 def check_places(dataset: Dataset, out: Path, *, in_place: bool) -> None:
     """Refuse an output that is, holds or lies inside the input."""
     source, target = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(out))
-    if in_place:
-        if not dataset.in_class_folders:
-            raise OutputError(f"{source}: labels come from a metadata file, which is never changed: give an OUT folder")
-        return
-    if target.is_relative_to(source) or source.is_relative_to(target):
+    if in_place and source != target:
+        raise OutputError(f"in place means the input folder itself: {dataset.root}, not {out}")
+    if in_place and not dataset.in_class_folders:
+        raise OutputError(f"{source}: labels come from a metadata file, which is never changed: give an OUT folder")
+    if source == target and not in_place:
+        raise OutputError(f"output {out} is the input itself: --in-place adds the new images to it")
+    if not in_place and (target.is_relative_to(source) or source.is_relative_to(target)):
         raise OutputError(f"output {out} and input {dataset.root} lie inside one another: choose another folder")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,16 +73,18 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
     return contact_sheet(strips)
 
 
-def save_sheet(sheet: Image.Image, path: Path | None = None) -> Path:
+def save_sheet(sheet: Image.Image, path: Path | None = None, *, outside: Path | None = None) -> Path:
     """Save a sheet as PNG under a name that is free: preview.png, preview-2.png, ...; a given name must be free.
 
     Raises:
-        OutputError: the given file exists.
+        OutputError: the given file exists, or would lie in the folder that it must stay `outside` of.
     """
     if path is not None and path.exists():
         raise OutputError(f"{path} exists: choose another name")
     numbered = (Path("preview.png" if i == 1 else f"preview-{i}.png") for i in itertools.count(1))
     chosen = path or next(candidate for candidate in numbered if not candidate.exists())
+    if outside is not None and Path(os.path.realpath(chosen)).is_relative_to(os.path.realpath(outside)):
+        raise OutputError(f"{chosen} would lie inside the input: choose another place with --out")
     with chosen.open("xb") as file:
         sheet.save(file, "PNG")
     return chosen

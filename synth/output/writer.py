@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from synth.data import images
+from synth.data import encoding, images
 from synth.errors import DatasetError, OutputError
 from synth.generators.base import method_slug
 from synth.recipe import Output, Recipe
@@ -34,8 +34,8 @@ class Writer:
             params = {**params, "file": [class_form.format, class_form.quality, class_form.subsampling]}
         if verdict.accepted:
             form = form_of(candidate, self._recipe.output, class_form=class_form)
-            data = candidate.file or images.encode(candidate.pixels, form)
-            name = file_name(candidate, pixels_sha256, images.extension(form, candidate.pixels))
+            data = candidate.file or encoding.encode(candidate.pixels, form)
+            name = file_name(candidate, pixels_sha256, encoding.extension(form, candidate.pixels))
             path = f"{self._train_folder}{candidate.label}/{name}"
             sha256 = hashlib.sha256(data).hexdigest()
             self._write(path, data)
@@ -119,7 +119,7 @@ def form_of(candidate: Candidate, settings: Output, *, class_form: Form | None) 
     if candidate.file is not None and parent is not None:
         return parent
     wide = candidate.pixels.dtype.itemsize > 1
-    return images.output_form(parent, format=settings.format, quality=settings.quality, wide=wide)
+    return encoding.output_form(parent, format=settings.format, quality=settings.quality, wide=wide)
 
 
 def most_common_form(items: Sequence[Item]) -> Form | None:

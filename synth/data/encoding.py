@@ -1,0 +1,93 @@
+"""The one place where pixels leave: pixels -> the bytes of a file, encoded as real images of the class are.
+
+Nothing but pixels is ever written: no EXIF, GPS, profile or comment.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+
+import cv2
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from synth.errors import ImageError, UsageError
+from synth.records import Form, Pixels
+
+EXTENSIONS = {
+    "jpeg": (".jpg", ".jpeg"),
+    "png": (".png",),
+    "webp": (".webp",),
+    "bmp": (".bmp",),
+    "tiff": (".tiff", ".tif"),
+    "ppm": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "gif": (".gif",),
+}
+DEFAULT_QUALITY = 95
+SIXTEEN_BIT_FORMATS = ("png", "tiff", "ppm")
+
+
+@functools.cache
+def _quantisation_tables() -> np.ndarray:
+    """Luminance tables that libjpeg uses for quality 1..100: (100, 64)."""
+    tables = []
+    for quality in range(1, 101):
+        file = io.BytesIO()
+        Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+        tables.append(Image.open(file).quantization[0])  # type: ignore[attr-defined]
+    return np.array(tables)
+
+
+def estimate_quality(image: Image.Image) -> int:
+    """JPEG quality 1..100 whose standard luminance table is nearest to the file's own."""
+    table = np.array(image.quantization[0])  # type: ignore[attr-defined]
+    return int(np.abs(_quantisation_tables() - table).sum(axis=1).argmin()) + 1
+
+
+def output_form(parent: Form | None, *, format: str, quality: int | None, wide: bool) -> Form:
+    """How a new image is encoded: as its parent, or as the settings say.
+
+    Raises:
+        UsageError: 16-bit grey asked for in a format that can't hold it.
+    """
+    name = format if format != "auto" else (parent.format if parent else "png")
+    name = "png" if name == "gif" or (format == "auto" and wide and name not in SIXTEEN_BIT_FORMATS) else name
+    if wide and name not in SIXTEEN_BIT_FORMATS:
+        raise UsageError(f"16-bit grey can't be written as {name}: use --format png or tiff")
+    same = parent is not None and parent.format == name
+    inherited = parent.quality if same and parent else DEFAULT_QUALITY
+    subsampling = parent.subsampling if same and parent else "420"
+    return Form(name, "", quality or inherited, subsampling)
+
+
+def extension(form: Form, pixels: Pixels) -> str:
+    """File name ending that fits the format."""
+    return ".pgm" if form.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[form.format][0]
+
+
+def encode(pixels: Pixels, form: Form) -> bytes:
+    """Encode pixels; the same pixels and form give the same bytes."""
+    if form.format == "jpeg":
+        return _encode_jpeg(pixels, form)
+    options = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}.get(form.format, [])
+    if form.format == "webp":
+        options = [cv2.IMWRITE_WEBP_QUALITY, form.quality or 101]  # above 100 cv2 writes lossless
+    bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(extension(form, pixels), bgr, options)
+    if not done:
+        raise ImageError(f"{form.format}: can't encode {pixels.dtype} {pixels.shape}")
+    return bytes(data)
+
+
+def _encode_jpeg(pixels: Pixels, form: Form) -> bytes:
+    grey = pixels.ndim == 2
+    return bytes(
+        simplejpeg.encode_jpeg(
+            np.ascontiguousarray(pixels[:, :, None] if grey else pixels),
+            quality=form.quality or DEFAULT_QUALITY,
+            colorspace="GRAY" if grey else "RGB",
+            colorsubsampling="Gray" if grey else (form.subsampling or "420").replace("gray", "420"),
+        )
+    )

@@ -1,0 +1,139 @@
+"""A metadata file, `metadata.csv` or `metadata.jsonl`: label, split and group of each image it lists."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from synth.data.tree import FoundFile, Listing, bad_name, is_image, shown
+from synth.errors import DatasetError
+from synth.records import PARENT_SPLIT
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+NAME_BYTES = 255
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "validation": "val",
+    "valid": "val",
+    "val": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+
+
+def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], listing: Listing) -> None:
+    """Sort the files out as the metadata files say; `found` and `metadata` are paths below the root.
+
+    Raises:
+        DatasetError: a file that can't be read, or has no column file_name or label.
+    """
+    listing.in_class_folders = False
+    known, listed, places = set(found), set[str](), Counter[str]()
+    has_splits = False
+    for path in metadata:
+        base = path.rpartition("/")[0]
+        for number, row in _metadata_rows(root / path):
+            where = f"{path}:{number}"
+            name, label = _field(row, "file_name", where), _field(row, "label", where)
+            id = f"{base}/{name}" if base else name
+            split_word = str(row.get("split") or base or PARENT_SPLIT).lower()
+            has_splits = has_splits or bool(row.get("split")) or bool(base)
+            reason = _bad_row(id, label, split_word, known=known, listed=listed)
+            if reason:
+                new = id in known and id not in listed
+                listing.refused.append((id if new else where, shown(f"{where}: {reason}")))
+                listed.add(id)
+                continue
+            listed.add(id)
+            place = _place(label, id, split=SPLIT_WORDS[split_word], taken=places)
+            group = shown(str(row["group"])) if row.get("group") not in (None, "") else None
+            listing.classes.add(label)
+            listing.files.append(FoundFile(id, str(root / id), label, SPLIT_WORDS[split_word], place, group))
+    for path in known - listed:
+        if is_image(path, listing):
+            listing.skipped["not in the metadata file"] += 1
+    if has_splits:
+        listing.train_folder = f"{PARENT_SPLIT}/"
+    else:
+        listing.files[:] = [_without_split_folder(file) for file in listing.files]
+
+
+def _without_split_folder(file: FoundFile) -> FoundFile:
+    place = file.place.partition("/")[2]
+    return FoundFile(file.id, file.path, file.label, file.split, place, file.group)
+
+
+def _metadata_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix == ".csv":
+                yield from ((number, row) for number, row in enumerate(csv.DictReader(file), start=2))
+            else:
+                yield from ((n, _json_row(line, f"{path}:{n}")) for n, line in enumerate(file, start=1) if line.strip())
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: {error}") from None
+    except OSError as error:
+        raise DatasetError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def _json_row(line: str, where: str) -> Mapping[str, object]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where}: not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise DatasetError(f"{where}: expected an object with file_name and label")
+    return row
+
+
+def _field(row: Mapping[str, object], name: str, where: str) -> str:
+    if name not in row:
+        raise DatasetError(f'{where}: expected the columns file_name and label, "{name}" is missing (got {list(row)})')
+    return "" if row[name] is None else str(row[name])  # a short line of a CSV file has None
+
+
+def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[str]) -> str | None:
+    if id.startswith("/") or re.match(r"^[A-Za-z]:", id) or "\\" in id or ".." in id.split("/") or "\0" in id:
+        return f"file_name {id!r} leads out of the folder"
+    if _bad_label(label):
+        return f"label {label!r} can't be a folder name"
+    if split not in SPLIT_WORDS:
+        return f"split {split!r}: expected one of {', '.join(SPLIT_WORDS)}"
+    if id in listed:
+        return f"{id} is listed twice"
+    return None if id in known else f"{id} is listed, but there is no such file"
+
+
+def _bad_label(label: str) -> bool:
+    if not label or label.startswith(".") or re.search(r"[/\\\0]", label) or bad_name(label):
+        return True
+    return len(label.encode()) > NAME_BYTES
+
+
+def _place(label: str, id: str, *, split: str, taken: Counter[str]) -> str:
+    """Path in an output: split and class folder, and a name that no other file there has."""
+    name = id.rpartition("/")[2]
+    stem, suffix = os.path.splitext(name)
+    wished = place = f"{split}/{label}/{name}"
+    while taken[_folded(place)]:
+        taken[_folded(wished)] += 1
+        ending = f"-{taken[_folded(wished)]}{suffix}"
+        short = stem.encode()[: NAME_BYTES - len(ending.encode())].decode(errors="ignore")
+        place = f"{split}/{label}/{short}{ending}"
+    taken[_folded(place)] = 1
+    return place
+
+
+def _folded(path: str) -> str:
+    """What is the same name for a system that ignores case and the form of accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
