@@ -36,7 +36,10 @@ from synth.recipe import Recipe, dump_recipe
 from synth.records import PARENT_SPLIT, Item
 from synth.tasks import Copy, Job, Make, work
 
-CHUNK = 64
+UNIT = 32
+"""Attempts are made in whole units: a generator that computes in batches gets the same batches everywhere."""
+MAX_UNITS = 8  # per task: enough to pay for what a task costs, few enough to share out
+TASKS_PER_WORKER = 8
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, images done, images in all)."""
 
@@ -136,10 +139,13 @@ def _run(
             _count(summaries, verdicts, row.label, row.reasons)
     report = _Reporter(progress, len(copies), copied, summaries)
     report.show()
-    while tasks := _next_tasks(job, summaries, verdicts, copies=copies[copied:], tries=tries):
-        total = sum(len(task.items) if isinstance(task, Copy) else len(task.attempts) for task in tasks)
-        n = n_workers if total > CHUNK else 1  # starting workers costs more than one chunk
-        for task, done in workers.run(work, job, tasks, n_workers=n):
+    while True:
+        missing = copies[copied:], rests(job, summaries, verdicts, tries=tries)
+        n_missing = len(missing[0]) + sum(len(attempts) for attempts in missing[1].values())
+        if not n_missing:
+            return
+        n = n_workers if n_missing > 2 * UNIT else 1  # starting workers costs more than a few units
+        for task, done in workers.run(work, job, _tasks(*missing, size=_task_size(n_missing, n)), n_workers=n):
             staging.append(done.lines)
             if isinstance(task, Copy):
                 copied += len(task.items)
@@ -156,31 +162,34 @@ def _count(
     verdicts[label].append(not reasons)
 
 
-def _next_tasks(
-    job: Job,
-    summaries: Mapping[str, ClassSummary],
-    verdicts: Mapping[str, list[bool]],
-    *,
-    copies: Sequence[Item],
-    tries: int,
-) -> list[Copy | Make]:
-    """The originals that are still missing and the rest of the earliest unfinished round."""
-    tasks: list[Copy | Make] = [Copy(tuple(copies[i : i + CHUNK])) for i in range(0, len(copies), CHUNK)]
+def rests(
+    job: Job, summaries: Mapping[str, ClassSummary], verdicts: Mapping[str, list[bool]], *, tries: int
+) -> dict[str, range]:
+    """What is left of the earliest unfinished round: {class: its attempts}."""
     rounds = {label: rest_of_round(summaries[label].planned, verdicts[label], tries=tries) for label in verdicts}
     now = min((number for number, rest in rounds.values() if rest), default=0)
+    left = {}
     for label, (number, rest) in rounds.items():
         if rest and number == now:
             start = job.context.first_attempt.get(label, 0) + len(verdicts[label])
-            tasks += [Make(label, attempts) for attempts in _chunks(start, start + rest)]
-    return tasks
+            left[label] = range(start, start + rest)
+    return left
 
 
-def _chunks(start: int, stop: int) -> Iterator[range]:
-    """Split attempts at multiples of the chunk size, wherever they begin."""
-    while start < stop:
-        end = min(stop, (start // CHUNK + 1) * CHUNK)
-        yield range(start, end)
-        start = end
+def _task_size(n_missing: int, n_workers: int) -> int:
+    units = n_missing // (UNIT * TASKS_PER_WORKER * n_workers)
+    return UNIT * min(max(units, 1), MAX_UNITS)
+
+
+def _tasks(copies: Sequence[Item], attempts: Mapping[str, range], *, size: int) -> Iterator[Copy | Make]:
+    for i in range(0, len(copies), size):
+        yield Copy(tuple(copies[i : i + size]))
+    for label, left in attempts.items():
+        start = left.start
+        while start < left.stop:  # tasks end at multiples of their size, wherever they begin
+            end = min(left.stop, (start // size + 1) * size)
+            yield Make(label, range(start, end))
+            start = end
 
 
 def rest_of_round(planned: int, verdicts: Sequence[bool], *, tries: int) -> tuple[int, int]:

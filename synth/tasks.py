@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from synth.gates.base import Gate, judge_all, open_gates
 from synth.generators.base import Context, Generator, open_generator
 from synth.manifest import row_line
 from synth.output.writer import Writer, most_common_form
-from synth.records import Item
+from synth.records import Candidate, Item
+
+BATCH_PIXELS = 500_000
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,22 @@ def work(job: Job, task: Copy | Make) -> Done:
         return Done(b"".join(row_line(job.writer.original(item, in_place=job.in_place)) for item in task.items))
     form = most_common_form(job.context.train.get(task.label, ()))
     lines, verdicts = [], []
-    for candidate in job.generator.make(task.label, task.attempts):
-        verdict = judge_all(job.gates, candidate)
-        lines.append(row_line(job.writer.candidate(candidate, verdict, class_form=form)))
-        verdicts.append(verdict.reasons)
+    for batch in _batches(job.generator.make(task.label, task.attempts)):
+        judged = [judge_all(job.gates, candidate) for candidate in batch]
+        lines += [row_line(row) for row in job.writer.candidates(batch, judged, class_form=form)]
+        verdicts += [verdict.reasons for verdict in judged]
     return Done(b"".join(lines), tuple(verdicts))
+
+
+def _batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+    """Small images go through each step many at a time, which is faster; large ones one by one, which saves memory."""
+    batch: list[Candidate] = []
+    n_pixels = 0
+    for candidate in candidates:
+        batch.append(candidate)
+        n_pixels += candidate.pixels.size
+        if n_pixels >= BATCH_PIXELS:
+            yield batch
+            batch, n_pixels = [], 0
+    if batch:
+        yield batch

@@ -61,7 +61,7 @@ def all_with(p: float, **more: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def one(pixels: npt.NDArray[Any], params: Mapping[str, Any], **settings: Any) -> Any:
     """The given parameters on one image."""
-    return policy(**settings).apply([pixels], [params], attempts=[0])[0]
+    return policy(**settings).apply([pixels], [params], attempts=range(1))[0]
 
 
 def picture(height: int = 40, width: int = 56, *, top: int = 255, channels: int = 3) -> npt.NDArray[Any]:
@@ -184,7 +184,7 @@ def test_alone_or_in_a_chunk_gives_the_same_bytes(interpolation: str) -> None:
     params = effects.draw(range(40))
     together = effects.apply(sources, params, attempts=range(40))
     for i in range(40):
-        alone = effects.apply(sources[i : i + 1], params[i : i + 1], attempts=[i])[0]
+        alone = effects.apply(sources[i : i + 1], params[i : i + 1], attempts=range(i, i + 1))[0]
         assert alone.dtype == together[i].dtype
         assert np.array_equal(alone, together[i])
 

@@ -53,7 +53,7 @@ IMAGES = [*LIGHTS, gradient(64, 48), gradient(41, 97), noisy(32, 32), noisy(57, 
 def ours(params: Mapping[str, Values], image: Image, *, interpolation: str = "linear", fill: str = "reflect") -> Any:
     """Our effects at fixed parameters."""
     policy = Policy(Augment.model_validate({"interpolation": interpolation, "fill": fill}), "a", seed=0)
-    return policy.apply([image], [params], attempts=[0])[0]
+    return policy.apply([image], [params], attempts=range(1))[0]
 
 
 def affine(image: Image, flag: int, **settings: Any) -> Image:
@@ -284,7 +284,7 @@ def test_transforms_by_name_and_arguments() -> None:
 
 def test_a_policy_runs_them_last() -> None:
     settings = Augment.model_validate({"transforms": [{"name": "InvertImg", "p": 1}]})
-    result = Policy(settings, "a", seed=0).apply([DIGITS], [{"flip_vertical": {}}], attempts=[0])[0]
+    result = Policy(settings, "a", seed=0).apply([DIGITS], [{"flip_vertical": {}}], attempts=range(1))[0]
     assert np.array_equal(result, 255 - DIGITS[::-1])
 
 

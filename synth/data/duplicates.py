@@ -26,7 +26,7 @@ from scipy.sparse.csgraph import connected_components
 
 from synth.data import images
 from synth.errors import ImageError
-from synth.records import Item
+from synth.records import BLANK_SPREAD, Item
 
 Indices = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -41,8 +41,6 @@ WINDOW = 50
 """In a bucket with more images each is compared with its next 50, in order of brightness."""
 MAX_TURNED_DOWN = 20
 """An image with a hash near so many images of another look is left out from there on: it says nothing."""
-BLANK_SPREAD = 0.005
-"""Standard deviation (0..1) up to which all pixels are alike: the hash of such an image is noise."""
 THUMBNAIL_SIDE = 16
 SAME_RMS = 0.2
 """Largest difference of two thumbnails, in standard deviations of their levels."""

@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.dataset import Dataset
-from synth.data.duplicates import BLANK_SPREAD
 from synth.data.findings import Finding, duplicate_findings, few, group_by, ids_of, n_images
-from synth.records import PARENT_SPLIT, SPLITS, Item
+from synth.records import BLANK_SPREAD, PARENT_SPLIT, SPLITS, Item
 
 IMBALANCE_MIN = 3.0
 FEW = 5

@@ -221,7 +221,7 @@ def to_uint8(pixels: Pixels) -> np.ndarray:
 
 def pixels_sha256(pixels: Pixels) -> str:
     """Hash of form and levels: the same pixels in another file format give the same hash."""
-    digest = hashlib.sha256(f"{pixels.dtype.name} {pixels.shape}".encode())
+    digest = hashlib.sha256(f"uint{8 * pixels.itemsize} {pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
 

@@ -168,7 +168,7 @@ def forms(matrices: Floats, sizes: Sizes) -> list[int]:
     return [int(form) for form in found]
 
 
-def warp(pixels: Pixels, matrix: Floats, size: tuple[int, int], *, form: int, interpolation: str, fill: str) -> Pixels:
+def warp(pixels: Pixels, matrix: Floats, size: Sequence[int], form: int, *, interpolation: str, fill: str) -> Pixels:
     """Apply one matrix of a known form with one interpolation; `size` is (width, height)."""
     if form == STAY:
         return pixels

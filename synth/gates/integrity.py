@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
+from synth.records import BLANK_SPREAD, Candidate
 
-from synth.records import Candidate
-
-BLANK_RANGE = 2 / 255
+BLANK_RANGE = 0.01
 
 
 class IntegrityGate:
@@ -17,7 +14,7 @@ class IntegrityGate:
 
     def judge(self, candidate: Candidate) -> tuple[float, str | None]:
         """Score: brightest minus darkest level, as a fraction of the top level."""
-        low, high, _, _ = cv2.minMaxLoc(candidate.pixels.reshape(-1, 1))
-        score = (high - low) / float(np.iinfo(candidate.pixels.dtype).max)
-        from_blank = any(parent.spread < BLANK_RANGE for parent in candidate.parents)
-        return round(score, 4), "blank" if score < BLANK_RANGE and not from_blank else None
+        top = 255 if candidate.pixels.itemsize == 1 else 65535
+        score = (int(candidate.pixels.max()) - int(candidate.pixels.min())) / top
+        blank = score <= BLANK_RANGE and not any(parent.spread <= BLANK_SPREAD for parent in candidate.parents)
+        return round(score, 4), "blank" if blank else None

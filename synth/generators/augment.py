@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from synth.effects.draw import Params
@@ -11,6 +11,8 @@ from synth.generators.base import Context
 from synth.generators.parents import Deal, Sources
 from synth.recipe import Augment
 from synth.records import Candidate, Item
+
+PORTION_PIXELS = 250_000  # that many are in work together: more would not stay in the processor's caches
 
 Source = tuple[Item, tuple[str, ...]]
 """An original, and the flips that it must take to show the class asked for."""
@@ -26,7 +28,7 @@ class AugmentGenerator:
         self._policies: dict[str, Policy] = {}
         self._pools: dict[str, tuple[list[Source], Deal]] = {}
 
-    def make(self, label: str, attempts: range) -> list[Candidate]:
+    def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One changed original for each attempt."""
         policy = self._policy(label)
         first = self._context.first_attempt.get(label, 0)
@@ -35,20 +37,20 @@ class AugmentGenerator:
         mapped = [flip for flip in FLIPS if label in partners(self._settings, flip)]
         drawn = policy.draw(attempts, leave_out=mapped)
         params = [_with_flips(values, flips) for values, (_, flips) in zip(drawn, sources, strict=True)]
-        return self._apply(policy, [item for item, _ in sources], params, attempts=attempts)
+        items = [item for item, _ in sources]
+        for start, stop in _portions(items):
+            yield from self._apply(policy, items[start:stop], params[start:stop], attempts=attempts[start:stop])
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The recorded parameters on the recorded parent."""
-        return self._apply(self._policy(label), parents, [params], attempts=range(attempt, attempt + 1))[0]
+        return next(self._apply(self._policy(label), parents, [params], attempts=range(attempt, attempt + 1)))
 
     def _apply(
         self, policy: Policy, items: Sequence[Item], params: Sequence[Params], *, attempts: range
-    ) -> list[Candidate]:
+    ) -> Iterator[Candidate]:
         results = policy.apply([self._sources.pixels(item) for item in items], params, attempts=attempts)
-        return [
-            Candidate(pixels, policy.label, "augment", attempt, (item,), drawn)
-            for pixels, attempt, item, drawn in zip(results, attempts, items, params, strict=True)
-        ]
+        for pixels, attempt, item, drawn in zip(results, attempts, items, params, strict=True):
+            yield Candidate(pixels, policy.label, "augment", attempt, (item,), drawn)
 
     def _policy(self, label: str) -> Policy:
         if label not in self._policies:
@@ -66,6 +68,18 @@ class AugmentGenerator:
             counts = [used.get(item.id, 0) for item, _ in pool]
             self._pools[label] = pool, Deal(counts, seed=self._context.recipe.seed, label=label)
         return self._pools[label]
+
+
+def _portions(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
+    """Cut a chunk into portions of about `PORTION_PIXELS`."""
+    start, n_pixels = 0, 0
+    for index, item in enumerate(items):
+        if index > start and n_pixels + item.width * item.height > PORTION_PIXELS:
+            yield start, index
+            start, n_pixels = index, 0
+        n_pixels += item.width * item.height
+    if items:
+        yield start, len(items)
 
 
 def partners(settings: Augment, flip: str) -> Mapping[str, str]:

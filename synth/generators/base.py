@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,8 +28,8 @@ class Context:
 class Generator(Protocol):
     """A source of candidates. The same attempt gives the same candidate, in any chunk and any process."""
 
-    def make(self, label: str, attempts: range) -> list[Candidate]:
-        """One candidate for each attempt, in order."""
+    def make(self, label: str, attempts: range) -> Iterator[Candidate]:
+        """One candidate for each attempt, in order, as they are asked for: few are in memory at a time."""
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The candidate of a manifest row again, from its parents and parameters."""

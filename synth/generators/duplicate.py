@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from synth.generators.base import Context
@@ -18,7 +18,7 @@ class DuplicateGenerator:
         self._sources = Sources(context.recipe.data)
         self._deals: dict[str, Deal] = {}
 
-    def make(self, label: str, attempts: range) -> list[Candidate]:
+    def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One exact copy for each attempt."""
         items = self._context.train[label]
         used = self._context.used.get(label, {})
@@ -26,11 +26,9 @@ class DuplicateGenerator:
             counts = [used.get(item.id, 0) for item in items]
             self._deals[label] = Deal(counts, seed=self._context.recipe.seed, label=label)
         first = self._context.first_attempt.get(label, 0)
-        picks = [items[self._deals[label].pick(attempt - first)] for attempt in attempts]
-        return [
-            self.remake(label, attempt, parents=(item,), params={})
-            for attempt, item in zip(attempts, picks, strict=True)
-        ]
+        for attempt in attempts:
+            item = items[self._deals[label].pick(attempt - first)]
+            yield self.remake(label, attempt, parents=(item,), params={})
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The copy again."""

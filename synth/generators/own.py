@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,9 @@ class OwnGenerator:
         self._seed = context.recipe.seed
         self._drawer = _load(self._method)
 
-    def make(self, label: str, attempts: range) -> list[Candidate]:
+    def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One drawn image for each attempt."""
-        return [self.remake(label, attempt, parents=(), params={}) for attempt in attempts]
+        return (self.remake(label, attempt, parents=(), params={}) for attempt in attempts)
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The attempt again, from its seed."""

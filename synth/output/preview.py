@@ -60,7 +60,7 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
     strips = []
     for label in _labels(dataset, recipe):
         for row in range(rows):
-            candidates = generator.make(label, range(row * n, (row + 1) * n))
+            candidates = list(generator.make(label, range(row * n, (row + 1) * n)))
             parents = [candidate.parents[0] for candidate in candidates if candidate.parents]
             items = parents or dataset.train[label][row * n : (row + 1) * n]
             real = tuple(Tile(sources.pixels(item)) for item in items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -23,22 +24,47 @@ class Writer:
     """Writes below one folder; the same candidate gives the same bytes and the same row."""
 
     def __init__(self, tree: Path, recipe: Recipe, *, run: str, train_folder: str) -> None:
-        self._tree, self._recipe, self._run, self._train_folder = tree, recipe, run, train_folder
+        self._tree, self._run, self._train_folder = str(tree), run, train_folder
+        self._seed, self._output = recipe.seed, recipe.output
         self._made: set[str] = set()
 
-    def candidate(self, candidate: Candidate, verdict: Verdict, *, class_form: Form | None) -> Row:
-        """Write an accepted candidate's file, and give its row; a rejected one has a row only."""
-        pixels_sha256 = images.pixels_sha256(candidate.pixels)
+    def candidates(
+        self, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], *, class_form: Form | None
+    ) -> list[Row]:
+        """Write the accepted candidates' files, and give all their rows; a rejected one has a row only."""
+        hashes = [images.pixels_sha256(candidate.pixels) for candidate in candidates]
+        files = [
+            self._encoded(candidate, class_form=class_form) if verdict.accepted else None
+            for candidate, verdict in zip(candidates, verdicts, strict=True)
+        ]
+        rows = [
+            self._row(*each, class_form=class_form) for each in zip(candidates, verdicts, hashes, files, strict=True)
+        ]
+        for row, file in zip(rows, files, strict=True):
+            if file is not None and row.path is not None:
+                self._write(row.path, file[0])
+        return rows
+
+    def _encoded(self, candidate: Candidate, *, class_form: Form | None) -> tuple[bytes, str]:
+        """(the file's bytes, its name's ending)."""
+        form = form_of(candidate, self._output, class_form=class_form)
+        return candidate.file or encoding.encode(candidate.pixels, form), encoding.extension(form, candidate.pixels)
+
+    def _row(
+        self,
+        candidate: Candidate,
+        verdict: Verdict,
+        pixels_sha256: str,
+        file: tuple[bytes, str] | None,
+        *,
+        class_form: Form | None,
+    ) -> Row:
         path, sha256, params = None, None, candidate.params
         if not candidate.parents and class_form is not None:
             params = {**params, "file": [class_form.format, class_form.quality, class_form.subsampling]}
-        if verdict.accepted:
-            form = form_of(candidate, self._recipe.output, class_form=class_form)
-            data = candidate.file or encoding.encode(candidate.pixels, form)
-            name = file_name(candidate, pixels_sha256, encoding.extension(form, candidate.pixels))
-            path = f"{self._train_folder}{candidate.label}/{name}"
-            sha256 = hashlib.sha256(data).hexdigest()
-            self._write(path, data)
+        if file is not None:
+            path = f"{self._train_folder}{candidate.label}/{file_name(candidate, pixels_sha256, file[1])}"
+            sha256 = hashlib.sha256(file[0]).hexdigest()
         return Row(
             id=f"{candidate.label}/{method_slug(candidate.method)}/{candidate.attempt:06d}",
             run=self._run,
@@ -48,8 +74,8 @@ class Writer:
             synthetic=True,
             method=candidate.method,
             attempt=candidate.attempt,
-            seed=self._recipe.seed,
-            parents=tuple({"path": parent.id, "sha256": parent.sha256} for parent in candidate.parents),
+            seed=self._seed,
+            parents=tuple([{"path": parent.id, "sha256": parent.sha256} for parent in candidate.parents]),
             params=params,
             scores=verdict.scores,
             verdict="accepted" if verdict.accepted else "rejected",
@@ -62,7 +88,7 @@ class Writer:
 
     def original(self, item: Item, *, in_place: bool) -> Row:
         """Put an original into the tree as the recipe says (in place it stands there already), and give its row."""
-        link = self._recipe.output.link
+        link = self._output.link
         if not in_place:
             self._put_original(item, link)
         return Row(
@@ -95,22 +121,26 @@ class Writer:
             return
         target = self._path(item.place)
         with contextlib.suppress(FileNotFoundError):
-            target.unlink()  # left by a run that was killed before it noted the file
+            os.unlink(target)  # left by a run that was killed before it noted the file
         try:
             os.link(item.path, target) if link == "hard" else os.symlink(os.path.realpath(item.path), target)
         except OSError as error:
             raise OutputError(f"--link {link} of {item.id}: {error.strerror}; use --link copy") from None
 
     def _write(self, path: str, data: bytes) -> None:
-        with open(self._path(path), "wb") as file:
-            file.write(data)
+        # Small images are many: plain calls and strings cost half of what a file object and a Path do.
+        file = os.open(self._path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            os.write(file, data)
+        finally:
+            os.close(file)
 
-    def _path(self, path: str) -> Path:
+    def _path(self, path: str) -> str:
         folder = path.rpartition("/")[0]
         if folder not in self._made:
-            (self._tree / folder).mkdir(parents=True, exist_ok=True)
+            os.makedirs(f"{self._tree}/{folder}", exist_ok=True)
             self._made.add(folder)
-        return self._tree / path
+        return f"{self._tree}/{path}"
 
 
 def form_of(candidate: Candidate, settings: Output, *, class_form: Form | None) -> Form:
@@ -134,6 +164,7 @@ def file_name(candidate: Candidate, pixels_sha256: str, suffix: str) -> str:
     return "-".join(words) + suffix
 
 
+@functools.cache
 def slug(name: str) -> str:
     """Lower-case letters, digits, dots and underscores; the rest becomes one dash."""
     return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-.")[:SLUG_LENGTH] or "class"
