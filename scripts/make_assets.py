@@ -1,10 +1,11 @@
-"""Rebuild assets/demo-lights: the small, imbalanced dataset of traffic lights that the demo uses.
+"""Rebuild assets/: the drawn dataset of traffic lights, and the README's picture made from it.
 
     python scripts/make_assets.py
 
 It holds drawings of synth.simulate with seed 0, no photographs: 300 images for training (168 red, 9 yellow,
 123 green) and 54 for testing (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The
-old images are deleted first; if the folder holds anything else, nothing is touched.
+old images are deleted first; if the folder holds anything else, nothing is touched. assets/preview.png is the sheet
+that `synth preview assets/demo-lights --n 10` draws.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import re
 from pathlib import Path
 
+from synth import Recipe, open_dataset, preview
 from synth.simulate import LABELS, SPLITS, draw_dataset
 
 DEMO_LIGHTS = Path(__file__).resolve().parent.parent / "assets" / "demo-lights"
@@ -24,6 +26,8 @@ def main() -> None:
     clear(DEMO_LIGHTS)
     draw_dataset(DEMO_LIGHTS, seed=0)
     sizes = [path.stat().st_size for path in DEMO_LIGHTS.rglob("*.jpg")]
+    sheet = preview(open_dataset(DEMO_LIGHTS), Recipe(), n=10)
+    sheet.quantize(128).save(DEMO_LIGHTS.parent / "preview.png", optimize=True)
     print(f"{DEMO_LIGHTS}: {len(sizes)} images, {sum(sizes) / 1e6:.2f} MB")
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from synth import workers
 from synth.data.balance import Plan, make_plan
 from synth.data.dataset import Dataset
-from synth.generators.base import Context, needs_parents, open_generator
+from synth.errors import UsageError
+from synth.generators.base import Context, needs_parents
 from synth.output.preflight import (
     Existing,
     check_originals,
@@ -101,12 +102,16 @@ def generate(
         check_space(dataset, plan, copies if not in_place else [], out)
         run = run_id(dataset, plan, recipe, existing, in_place=in_place)
         context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
-        open_generator(context)  # a wrong method or policy fails here, before anything is written
+        job = Job(context, run, staging.tree, dataset.train_folder, in_place)
+        _ = job.generator  # a wrong method or transform fails here, before anything is written
         kind = "add" if out.exists() and any(out.iterdir()) else "new"
         staging.begin(run, kind=kind, items=dataset.items)
-        job = Job(context, run, staging.tree, dataset.train_folder, in_place)
         summaries = _summaries(plan)
-        _run(job, staging, summaries, copies=copies, tries=recipe.tries, n_workers=n_workers, progress=progress)
+        try:
+            _run(job, staging, summaries, copies=copies, tries=recipe.tries, n_workers=n_workers, progress=progress)
+        except UsageError:
+            staging.remove()  # such a run can't be resumed, only started otherwise
+            raise
         summary = Summary(
             run, recipe.seed, recipe.method, summaries, dataset.refused, None, (*dataset.warnings, *warnings)
         )

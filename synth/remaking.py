@@ -11,7 +11,8 @@ from pathlib import Path
 from synth.data import encoding, images
 from synth.data.dataset import read_item
 from synth.errors import OutputError
-from synth.generators.base import Context, Generator, open_generator
+from synth.generators.base import Context, Generator
+from synth.generators.registry import open_generator
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import RECIPE, aside, run_of
 from synth.output.writer import form_of

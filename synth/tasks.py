@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth.gates.base import Gate, judge_all, open_gates
-from synth.generators.base import Context, Generator, open_generator
+from synth.generators.base import Context, Generator
+from synth.generators.registry import open_generator
 from synth.manifest import row_line
 from synth.output.writer import Writer, most_common_form
 from synth.records import Candidate, Item

@@ -154,8 +154,18 @@ def test_every_write_may_fail(
 
         return call
 
+    def full_low(path: object, flags: int, *arguments: object, **keywords: object) -> object:
+        nonlocal calls
+        if flags & os.O_CREAT:
+            calls += 1
+            if calls == fails_at:
+                raise OSError(28, "No space left on device", str(path))
+        return low(path, flags, *arguments, **keywords)  # type: ignore[arg-type]
+
+    low = os.open
     out = tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", full_low)
         patch.setattr("builtins.open", full(open))
         patch.setattr(Path, "open", full(Path.open))
         assert run("generate", lights, out, "--quiet", "--workers", 1) == 1

@@ -282,3 +282,16 @@ def test_sixteen_bit_grey_stays_sixteen_bit(tmp_path: Path) -> None:
         with Image.open(path) as image:
             assert image.mode == "I;16"
             assert len(np.unique(np.asarray(image))) > 256
+
+
+def test_sixteen_bit_levels_are_never_squeezed_into_jpeg(tmp_path: Path) -> None:
+    import numpy as np
+
+    for label, n in {"a": 3, "b": 1}.items():
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(n):
+            levels = np.arange(600, dtype=np.uint16).reshape(20, 30) * 100 + i
+            Image.fromarray(levels).save(tmp_path / "data" / label / f"{i}.png")
+    with pytest.raises(synth.SynthError, match="--format png or tiff"):
+        generate(tmp_path / "data", tmp_path / "out", output__format="jpeg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]

@@ -26,6 +26,8 @@ class AugmentGenerator:
         self._settings = context.recipe.augment
         self._sources = Sources(context.recipe.data)
         self._policies: dict[str, Policy] = {}
+        for label in context.train:  # a wrong transform shows itself before any work
+            self._policy(label)
         self._pools: dict[str, tuple[list[Source], Deal]] = {}
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:

@@ -1,13 +1,11 @@
-"""What a generator is, and the table of those that come with the package."""
+"""What a generator is."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from synth.errors import UsageError
 from synth.recipe import Recipe
 from synth.records import Candidate, Item
 
@@ -33,30 +31,6 @@ class Generator(Protocol):
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The candidate of a manifest row again, from its parents and parameters."""
-
-
-BUILT_IN = {
-    "augment": ("synth.generators.augment", "AugmentGenerator"),
-    "duplicate": ("synth.generators.duplicate", "DuplicateGenerator"),
-}
-
-
-def open_generator(context: Context) -> Generator:
-    """The generator that the recipe's method names.
-
-    Raises:
-        UsageError: a method that is neither built in nor `package.module:Name`, or can't be imported.
-    """
-    method = context.recipe.method
-    if method in BUILT_IN:
-        module, name = BUILT_IN[method]
-        generator: Generator = getattr(importlib.import_module(module), name)(context)
-        return generator
-    if ":" in method:
-        from synth.generators.own import OwnGenerator
-
-        return OwnGenerator(context)
-    raise UsageError(f'unknown method "{method}": expected {", ".join(BUILT_IN)} or package.module:Name')
 
 
 def needs_parents(method: str) -> bool:

@@ -66,8 +66,8 @@ def _load(method: str) -> Any:
         sys.path.insert(0, os.getcwd())  # an installed command does not look in the folder it is run from
     try:
         drawer = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f'method "{method}": {error}') from None
+    except Exception as error:  # importing and building it runs the user's code
+        raise UsageError(f'method "{method}": {type(error).__name__}: {error}') from None
     if not callable(getattr(drawer, "draw", None)):
         raise UsageError(f'method "{method}": expected a class with a method draw(label, rng)')
     return drawer

@@ -15,8 +15,9 @@ from synth.data.dataset import Dataset
 from synth.data.images import to_uint8
 from synth.errors import OutputError, UsageError
 from synth.gates.base import judge_all, open_gates
-from synth.generators.base import Context, open_generator
+from synth.generators.base import Context
 from synth.generators.parents import Sources
+from synth.generators.registry import open_generator
 from synth.recipe import Recipe
 from synth.records import Candidate, Pixels
 

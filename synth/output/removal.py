@@ -13,7 +13,7 @@ from pathlib import Path
 from synth.errors import OutputError
 from synth.manifest import MANIFEST, read_manifest, row_line
 from synth.output.audit import file_sha256
-from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, aside, locked, replace_file, run_of
+from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, aside, locked, new_file, replace_file, run_of
 from synth.output.summary import CARD_MARK, card
 from synth.records import PARENT_SPLIT, Row
 
@@ -48,34 +48,39 @@ def undo(out: str | Path, run: str | None = None) -> Undone:
             return Undone(state["run"], removed, ())
         if not (out / MANIFEST).is_file():
             raise OutputError(f"{out}: no {MANIFEST}, so nothing to undo")
-        return _undo_run(out, list(read_manifest(out / MANIFEST)), run)
+        return _undo_run(out, run)
 
 
-def runs_of(rows: Iterable[Row]) -> list[str]:
-    """The runs in a manifest, oldest first."""
-    return list(dict.fromkeys(row.run for row in rows))
-
-
-def _undo_run(out: Path, rows: Sequence[Row], run: str | None) -> Undone:
-    runs = runs_of(rows)
+def _undo_run(out: Path, run: str | None) -> Undone:
+    manifest = out / MANIFEST
+    runs = list(dict.fromkeys(row.run for row in read_manifest(manifest)))
     chosen = run or runs[-1]
     if chosen not in runs:
         raise OutputError(f'{out}: no run "{chosen}": it has {", ".join(runs)}')
-    removed, kept = 0, []
-    for row in rows:
+    others = [name for name in runs if name != chosen]
+    removed, kept, folders, in_place = 0, [], set[Path](), False
+    for row in read_manifest(manifest):
+        in_place = in_place or (not row.synthetic and row.method is None)
         if row.run == chosen and row.path is not None and row.method is not None:
             gone, changed = _remove(out, row)
             removed += gone
             kept += [row.path] if changed else []
-    left = [row for row in rows if row.run != chosen or row.method is None]
-    others = [name for name in runs if name != chosen]
-    _restore_root_files(out, left, chosen, others=others)
+            folders.update(Path(row.path).parents)
+    _restore_root_files(out, chosen, others=others)
     if others:
-        replace_file(out / MANIFEST, b"".join(map(row_line, left)))
+        with new_file(manifest) as file:
+            file.writelines(row_line(row) for row in read_manifest(manifest) if _stays(row, chosen))
     else:
-        (out / MANIFEST).unlink()
-    _remove_folders(out, rows)
+        manifest.unlink()
+    _restore_card(out, others=others)
+    if not in_place:
+        _remove_empty(out, folders)
     return Undone(chosen, removed, tuple(kept))
+
+
+def _stays(row: Row, chosen: str) -> bool:
+    """Rows of other runs, and those of originals that the run found in their place."""
+    return row.run != chosen or row.method is None
 
 
 def _remove(out: Path, row: Row) -> tuple[bool, bool]:
@@ -89,17 +94,14 @@ def _remove(out: Path, row: Row) -> tuple[bool, bool]:
     return existed, False
 
 
-def _remove_folders(out: Path, rows: Sequence[Row]) -> None:
-    """Take away the folders that an undo has emptied, where they are ours: not in a folder filled in place."""
-    if any(not row.synthetic and row.method is None for row in rows):
-        return
-    folders = {folder for row in rows if row.path is not None for folder in Path(row.path).parents}
+def _remove_empty(out: Path, folders: Iterable[Path]) -> None:
+    """Take away the folders that an undo has emptied; they are ours where nothing was filled in place."""
     for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
         with contextlib.suppress(OSError):
             (out / folder).rmdir()
 
 
-def _restore_root_files(out: Path, left: Sequence[Row], run: str, *, others: Sequence[str]) -> None:
+def _restore_root_files(out: Path, run: str, *, others: Sequence[str]) -> None:
     latest = run_of(out) in (run, None)
     for name in (RECIPE, SUMMARY):
         aside(out, name, run).unlink(missing_ok=True)
@@ -108,18 +110,19 @@ def _restore_root_files(out: Path, left: Sequence[Row], run: str, *, others: Seq
             before = aside(out, name, others[-1]) if others else None
             if before is not None and before.exists():
                 os.replace(before, out / name)
-    _restore_card(out, left, others=others)
 
 
-def _restore_card(out: Path, left: Sequence[Row], *, others: Sequence[str]) -> None:
+def _restore_card(out: Path, *, others: Sequence[str]) -> None:
     path = out / CARD
     if not path.exists() or CARD_MARK not in path.read_text("utf-8", errors="replace"):
         return
     if not others:
         path.unlink()
         return
-    real = Counter(row.label for row in left if not row.synthetic and row.split == PARENT_SPLIT)
-    new = Counter(row.label for row in left if row.synthetic and row.path is not None)
+    real, new = Counter[str](), Counter[str]()
+    for row in read_manifest(out / MANIFEST):
+        real[row.label] += not row.synthetic and row.split == PARENT_SPLIT
+        new[row.label] += row.synthetic and row.path is not None
     totals = {label: (real[label], new[label]) for label in sorted(real.keys() | new.keys())}
     with contextlib.suppress(OSError, ValueError):
         replace_file(path, card(json.loads((out / SUMMARY).read_text("utf-8")), totals).encode())

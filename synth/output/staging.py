@@ -23,7 +23,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -216,11 +216,12 @@ class Staging:
 
     def _merge(self, run: str) -> None:
         target = self.out / MANIFEST
-        old = list(read_manifest(target)) if target.exists() else []
-        ids = {row.id for row in old}
-        new = [row for row in read_manifest(self.journal) if row.id not in ids]
-        if new:
-            replace_file(target, b"".join(map(row_line, (*old, *new))))
+        known = {row.id for row in read_manifest(target)} if target.exists() else set()
+        with new_file(target) as file:
+            if target.exists():
+                with target.open("rb") as old:
+                    shutil.copyfileobj(old, file)
+            file.writelines(row_line(row) for row in read_manifest(self.journal) if row.id not in known)
         for row in read_manifest(self.journal):
             if row.path is not None and row.method is not None:
                 _put(self.tree / row.path, self.out / row.path)
@@ -268,11 +269,18 @@ def run_of(out: Path) -> str | None:
     return run if isinstance(run, str) else None
 
 
-def replace_file(path: Path, data: bytes) -> None:
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file of our own whole: readers see the old one or the new one, never half."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a small file of our own whole."""
+    with new_file(path) as file:
+        file.write(data)

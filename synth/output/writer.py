@@ -131,7 +131,9 @@ class Writer:
         # Small images are many: plain calls and strings cost half of what a file object and a Path do.
         file = os.open(self._path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
-            os.write(file, data)
+            rest = memoryview(data)
+            while rest:  # a disk that is nearly full takes a part, and refuses the rest at the next call
+                rest = rest[os.write(file, rest) :]
         finally:
             os.close(file)
 

@@ -1,0 +1,208 @@
+"""The command line says what the library returns, on the right stream, with the right status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Run, contents, make_dataset, tree_state
+from PIL import Image
+
+import synth
+from synth.data.balance import SCHEMES
+
+COMMANDS = ["inspect", "weights", "plan", "preview", "generate", "verify", "undo", "recipe", "demo"]
+Capture = pytest.CaptureFixture[str]
+
+
+def document(capsys: Capture) -> dict[str, object]:
+    loaded = json.loads(capsys.readouterr().out)
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, run: Run, capsys: Capture) -> None:
+    assert run(command, "--help") == 0
+    assert f"Example: synth {command}" in capsys.readouterr().out
+
+
+def test_inspect_prints_what_the_library_returns(lights: Path, run: Run, capsys: Capture) -> None:
+    assert run("inspect", lights, "--json") == 0
+    assert document(capsys) == synth.inspect(synth.open_dataset(lights)).to_json()
+
+
+def test_plan_prints_what_the_library_returns(lights: Path, run: Run, capsys: Capture) -> None:
+    assert run("plan", lights, "--json", "--target", "10") == 0
+    plan = synth.make_plan(synth.open_dataset(lights), 10)
+    assert document(capsys) == {"classes": plan.to_json(), "new": 9}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_weights_print_what_the_library_returns(lights: Path, scheme: str, run: Run, capsys: Capture) -> None:
+    assert run("weights", lights, "--json", "--scheme", scheme) == 0
+    weights = synth.class_weights(synth.open_dataset(lights), scheme)
+    assert document(capsys) == {"scheme": scheme, "counts": "filled", "classes": weights}
+
+
+def test_weights_for_torch_and_keras(lights: Path, run: Run, capsys: Capture) -> None:
+    run("weights", lights, "--format", "torch", "--quiet")
+    assert capsys.readouterr().out == "weight=torch.tensor([2.875, 1.916667, 7.666667])  # green, red, yellow\n"
+    run("weights", lights, "--format", "keras", "--quiet")
+    assert capsys.readouterr().out == "class_weight={0: 2.875, 1: 1.916667, 2: 7.666667}  # green, red, yellow\n"
+
+
+def test_generate_prints_what_the_library_returns(lights: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
+    assert run("generate", lights, tmp_path / "a", "--json", "--target", "yellow=9", "--seed", 3) == 0
+    printed = document(capsys)
+    recipe = synth.Recipe(target={"yellow": 9}, seed=3)
+    returned = synth.generate(synth.open_dataset(lights), None, recipe, tmp_path / "b").to_json()
+    assert isinstance(printed.pop("seconds"), float)
+    assert isinstance(returned.pop("seconds"), float)
+    assert printed == returned
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_summary_file_is_the_document_without_the_clock(
+    lights: Path, tmp_path: Path, run: Run, capsys: Capture
+) -> None:
+    run("generate", lights, tmp_path / "out", "--json")
+    printed = document(capsys)
+    stored = json.loads((tmp_path / "out/summary.json").read_text())
+    assert stored == {**printed, "seconds": None}
+
+
+def test_the_stored_recipe_gives_the_same_bytes(lights: Path, tmp_path: Path, run: Run) -> None:
+    options = ("--target", "yellow=9", "--seed", 3, "--set", "augment.effects.shear.p=0.5")
+    run("generate", lights, tmp_path / "a", *options)
+    run("generate", lights, tmp_path / "b", "--recipe", tmp_path / "a/recipe.toml")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(lights: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
+    before = sorted(tmp_path.iterdir())
+    assert run("generate", lights, tmp_path / "out", "--dry-run", "--json") == 0
+    assert document(capsys)["new"] == 13
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_json_has_standard_output_to_itself(lights: Path, tmp_path: Path) -> None:
+    (lights / "train/red/bad.jpg").write_bytes(b"no image")
+    command = (sys.executable, "-m", "synth.cli", "generate", str(lights), str(tmp_path / "out"), "--json")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 3
+    assert json.loads(result.stdout)["refused"] == [
+        {"path": "train/red/bad.jpg", "reason": "not an image of a known format"}
+    ]
+    assert "refused train/red/bad.jpg" in result.stderr
+
+
+def test_quiet_says_nothing_on_standard_error(lights: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
+    assert run("generate", lights, tmp_path / "out", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(
+    lights: Path, tmp_path: Path, run: Run, capsys: Capture
+) -> None:
+    assert run("generate", lights, tmp_path / "out") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("new images: 42 of 42, ")
+    assert all("\x1b" not in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "word"),
+    [
+        (["generate", "DATA"], 2, "--in-place"),
+        (["generate", "DATA", "OUT", "--in-place"], 2, "--in-place"),
+        (["generate", "DATA", "OUT", "--method", "magic"], 2, "augment, duplicate"),
+        (["generate", "DATA", "OUT", "--method", "nowhere:Name"], 2, "nowhere"),
+        (["generate", "DATA", "OUT", "--method", "json:loads"], 2, "json:loads"),
+        (["generate", "DATA", "OUT", "--class", "yelow"], 2, 'did you mean "yellow"'),
+        (["generate", "DATA", "OUT", "--set", "sed=3"], 2, 'did you mean "seed"'),
+        (["generate", "DATA", "OUT", "--set", "augment.transforms=[{name='GausNoise'}]"], 2, "GaussNoise"),
+        (["generate", "DATA", "OUT", "--workers", "0"], 2, "workers"),
+        (["verify", "OUT"], 1, "manifest.jsonl"),
+        (["undo", "OUT"], 1, "nothing to undo"),
+        (["inspect", "OUT"], 1, "no such folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_status(
+    lights: Path, tmp_path: Path, arguments: list[str], status: int, word: str, run: Run, capsys: Capture
+) -> None:
+    before = tree_state(tmp_path)
+    words = [word.replace("DATA", str(lights)).replace("OUT", str(tmp_path / "out")) for word in arguments]
+    assert run(*words, *(["--quiet"] if arguments[0] in ("generate", "inspect") else [])) == status
+    error = capsys.readouterr().err
+    assert word in error
+    assert "Traceback" not in error
+    assert tree_state(tmp_path) == before
+
+
+def test_preview_writes_only_the_sheet(lights: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    before = tree_state(lights)
+    for _ in range(2):
+        assert run("preview", lights, "--class", "yellow", "--params", "--quiet") == 0
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["preview-2.png", "preview.png"]
+    assert tree_state(lights) == before
+    assert run("preview", lights, "--out", "preview.png", "--quiet") == 1
+    assert run("preview", lights, "--out", lights / "sheet.png", "--quiet") == 1
+
+
+def test_preview_shows_what_generate_makes(lights: Path, tmp_path: Path) -> None:
+    dataset = synth.open_dataset(lights)
+    sheet = synth.preview(dataset, synth.Recipe(classes=("yellow",)), n=3)
+    synth.preview(dataset, synth.Recipe(method="synth.demo:TrafficLights"), n=2, rows=2, captions=True)
+    assert isinstance(sheet, Image.Image)
+    assert sheet.width > 3 * 100
+
+
+def test_recipe_prints_toml(run: Run, capsys: Capture) -> None:
+    assert run("recipe", "duplicate", "--set", "seed=4") == 0
+    assert 'method = "duplicate"' in capsys.readouterr().out
+
+
+def test_verify_makes_images_again(lights: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
+    run("generate", lights, tmp_path / "out", "--quiet")
+    capsys.readouterr()
+    assert run("verify", tmp_path / "out", "--remake", "5", "--remake", "yellow/augment/000002", "--json") == 0
+    remade = document(capsys)["remade"]
+    assert isinstance(remade, list)
+    assert all(row["same_file"] and row["same_pixels"] for row in remade)
+    assert "yellow/augment/000002" in [row["id"] for row in remade]
+    assert run("verify", tmp_path / "out", "--remake", "yellow/augment/999") == 1
+
+
+def test_undo_says_what_it_took_out(lights: Path, run: Run, capsys: Capture) -> None:
+    run("generate", lights, "--in-place", "--quiet", "--target", "yellow=5")
+    capsys.readouterr()
+    assert run("undo", lights, "--json") == 0
+    assert document(capsys)["removed"] == 2
+    assert run("undo", lights) == 1
+
+
+def test_demo_runs_offline(tmp_path: Path, run: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr("socket.socket.connect", no_network)
+    assert run("demo", tmp_path / "demo", "--json", "--quiet") == 0
+    classes = document(capsys)["classes"]
+    assert isinstance(classes, dict)
+    assert classes["yellow"]["accepted"] == 159
+    assert synth.verify(tmp_path / "demo/balanced").good
+    assert (tmp_path / "demo/preview.png").exists()
+
+
+def test_strict_turns_a_refusal_into_a_failure(tmp_path: Path, run: Run) -> None:
+    data = make_dataset(tmp_path / "data", {"": {"red": 2, "green": 2}})
+    (data / "red/bad.png").write_bytes(b"")
+    assert run("inspect", data, "--quiet") == 3
+    assert run("inspect", data, "--quiet", "--strict") == 1
+    assert run("generate", data, tmp_path / "out", "--quiet", "--strict") == 1

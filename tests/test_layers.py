@@ -1,0 +1,113 @@
+"""The shape of the package: imports point one way, torch stays out, public names are what they say."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import synth
+
+PACKAGE = Path(synth.__file__).parent
+LAYERS = """
+errors records seeds settings recipe manifest workers
+data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
+data.balance
+effects.draw effects.geometry effects.colour effects.texture effects.policy
+generators.base generators.parents generators.duplicate generators.augment generators.own generators.registry
+gates.integrity gates.base
+output.summary output.staging output.writer output.preflight output.preview output.audit output.removal
+tasks pipeline remaking simulate demo
+console printing options cli
+""".split()
+"""A file imports only what stands before it."""
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules of this package that a file imports, also inside functions, but not for types alone."""
+    found = set()
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "synth":
+            base = node.module.removeprefix("synth").removeprefix(".")
+            names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
+            found |= names & set(LAYERS) or {base}
+    return found - {""}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
+def test_a_file_imports_only_what_stands_above_it(path: Path) -> None:
+    name = module_of(path)
+    if path.name == "__init__.py":
+        return
+    assert name in LAYERS
+    above = set(LAYERS[: LAYERS.index(name)])
+    assert imports_of(path) <= above, f"{name} imports {imports_of(path) - above}"
+
+
+@pytest.mark.parametrize(
+    ("library", "home"), [("albumentations", "effects/texture.py"), ("typer", "cli.py options.py")]
+)
+def test_a_library_stays_in_its_room(library: str, home: str) -> None:
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if f"import {library}" in path.read_text("utf-8")
+    }
+    assert users == set(home.split())
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    assert synth.__all__ == sorted(synth.__all__)
+    assert all(getattr(synth, name).__doc__ for name in synth.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = synth.nothing
+
+
+COMMANDS = [
+    "--help",
+    "inspect DATA",
+    "weights DATA",
+    "plan DATA",
+    "preview DATA --out OUT.png",
+    "generate DATA OUT --workers 1 --set augment.transforms=[{name='GaussNoise',p=0.5}]",
+    "generate DATA OUT --method synth.demo:TrafficLights",
+    "verify OUT --remake 1",
+    "undo OUT",
+    "recipe augment",
+]
+
+
+WITHOUT_TORCH = """
+import sys
+from synth import cli
+try:
+    cli.main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+assert "torch" not in sys.modules
+"""
+HEAVY = {"numpy", "cv2", "PIL", "pydantic", "rich.console", "torch"}
+
+
+def test_no_command_imports_torch(lights: Path, tmp_path: Path) -> None:
+    for command in COMMANDS:
+        words = [word.replace("DATA", str(lights)).replace("OUT", str(tmp_path / "out")) for word in command.split()]
+        arguments = (sys.executable, "-c", WITHOUT_TORCH, *words)
+        result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, (command, result.stderr)
+
+
+def test_help_loads_no_heavy_library() -> None:
+    script = f"{WITHOUT_TORCH}\nheavy = {HEAVY} & set(sys.modules)\nassert not heavy, heavy"
+    subprocess.run((sys.executable, "-c", script, "--help"), check=True, capture_output=True)
