@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from synth import workers
 from synth.data import encoding, images
@@ -141,15 +140,16 @@ def _read_chunk(settings: Data, files: Iterable[FoundFile]) -> list[Item | str]:
 
 def _read_one(file: FoundFile, settings: Data) -> Item | str:
     try:
-        data = Path(file.path).read_bytes()
+        with open(file.path, "rb") as opened:
+            data = opened.read()
         decoded = images.decode(data, max_pixels=settings.max_pixels, background=settings.background)
     except ImageError as error:
         return str(error)
     except OSError as error:
         return f"can't be read: {error.strerror}"
     pixels = decoded.pixels
-    small = images.to_uint8(pixels)
-    suffix = Path(file.path).suffix.lower()
+    mean, spread = images.mean_and_spread(pixels)
+    suffix = os.path.splitext(file.path)[1].lower()
     renamed = () if suffix in encoding.EXTENSIONS[decoded.form.format] else ("extension",)
     return Item(
         id=file.id,
@@ -165,8 +165,8 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         form=decoded.form,
         grey=pixels.ndim == 2,
         dhash=images.dhash(pixels),
-        mean=float(np.mean(small)) / 255,
-        spread=float(np.std(small)) / 255,
+        mean=mean,
+        spread=spread,
         notes=decoded.notes + renamed,
     )
 

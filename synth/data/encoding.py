@@ -40,10 +40,10 @@ def _quantisation_tables() -> np.ndarray:
     return np.array(tables)
 
 
-def estimate_quality(image: Image.Image) -> int:
-    """JPEG quality 1..100 whose standard luminance table is nearest to the file's own."""
-    table = np.array(image.quantization[0])  # type: ignore[attr-defined]
-    return int(np.abs(_quantisation_tables() - table).sum(axis=1).argmin()) + 1
+@functools.lru_cache(maxsize=1024)
+def estimate_quality(luminance: tuple[int, ...]) -> int:
+    """JPEG quality 1..100 whose standard luminance table is nearest to a file's own, 64 numbers."""
+    return int(np.abs(_quantisation_tables() - np.array(luminance)).sum(axis=1).argmin()) + 1
 
 
 def output_form(parent: Form | None, *, format: str, quality: int | None, wide: bool) -> Form:

@@ -110,7 +110,7 @@ def _decode_opened(image: Image.Image, data: bytes, background: str) -> Decoded:
     notes = ["animated"] if getattr(image, "is_animated", False) else []
     mode, quality, subsampling = image.mode, None, None
     if name == "jpeg":
-        quality = estimate_quality(image)
+        quality = estimate_quality(tuple(image.quantization[0]))  # type: ignore[attr-defined]
         subsampling = simplejpeg.decode_jpeg_header(data)[3].lower()
     elif name == "webp":
         quality = None if data[12:16] == b"VP8L" else DEFAULT_QUALITY
@@ -217,6 +217,12 @@ def _on_background(image: Image.Image, background: str) -> Pixels:
 def to_uint8(pixels: Pixels) -> np.ndarray:
     """8-bit view of any pixels: the high byte of 16-bit levels, so that nothing is clipped."""
     return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+
+
+def mean_and_spread(pixels: Pixels) -> tuple[float, float]:
+    """Mean and standard deviation of all levels, 0..1."""
+    mean, spread = cv2.meanStdDev(np.ascontiguousarray(to_uint8(pixels)).reshape(-1, 1))
+    return float(mean[0, 0]) / 255, float(spread[0, 0]) / 255
 
 
 def pixels_sha256(pixels: Pixels) -> str:

@@ -31,7 +31,7 @@ def list_files(root: Path, settings: Data) -> Listing:
     listing = Listing()
     ours = _our_files(root, listing)
     walk = Walk(root, listing, follow=settings.follow_symlinks, ours=ours, seen={os.path.realpath(root)})
-    found = list(walk.files(root))
+    found = list(walk.files())
     metadata = [path for path in found if path.rpartition("/")[2] in METADATA and path.count("/") <= 1]
     if metadata:
         read_metadata(root, found, metadata, listing)
@@ -89,7 +89,7 @@ def _from_folders(root: Path, found: list[str], listing: Listing) -> None:
             continue
         nested = nested or len(parts) > depth + 2
         split = SPLIT_WORDS[parts[0].lower()] if by_split else PARENT_SPLIT
-        listing.files.append(FoundFile(path, str(root / path), parts[depth], split, place=path))
+        listing.files.append(FoundFile(path, f"{root}/{path}", parts[depth], split, place=path))
     listing.warnings = (
         *((f"class named like a split: {', '.join(splits)}",) if splits and others else ()),
         *(("folders inside class folders: their images count for the outer class",) if nested else ()),

@@ -58,7 +58,7 @@ def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], lis
             place = _place(label, id, split=SPLIT_WORDS[split_word], taken=places)
             group = shown(str(row["group"])) if row.get("group") not in (None, "") else None
             listing.classes.add(label)
-            listing.files.append(FoundFile(id, str(root / id), label, SPLIT_WORDS[split_word], place, group))
+            listing.files.append(FoundFile(id, f"{root}/{id}", label, SPLIT_WORDS[split_word], place, group))
     for path in known - listed:
         if is_image(path, listing):
             listing.skipped["not in the metadata file"] += 1

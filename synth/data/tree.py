@@ -53,15 +53,15 @@ class Walk:
     ours: Mapping[str, bool]
     seen: set[str]
 
-    def files(self, folder: Path) -> Iterator[str]:
-        """Paths below the root, in order of name."""
+    def files(self, folder: str = "") -> Iterator[str]:
+        """Paths below the root, in order of name; `folder` is one below it, with a slash at its end."""
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(f"{self.root}/{folder}"), key=lambda entry: entry.name)
         except OSError as error:
-            self._refuse(_below(folder, self.root), f"can't be read: {error.strerror}")
+            self._refuse(folder.rstrip("/"), f"can't be read: {error.strerror}")
             return
         for entry in entries:
-            yield from self._entry(entry, _below(Path(entry.path), self.root))
+            yield from self._entry(entry, f"{folder}{entry.name}")
 
     def _entry(self, entry: os.DirEntry[str], below: str) -> Iterator[str]:
         if is_system(entry.name):
@@ -70,7 +70,7 @@ class Walk:
             self._refuse(below, reason)
         elif entry.is_dir():
             self.seen.add(os.path.realpath(entry.path))
-            yield from self.files(Path(entry.path))
+            yield from self.files(f"{below}/")
         elif reason := _bad_file(entry):
             self._refuse(below, reason)
         else:
@@ -97,10 +97,6 @@ def _bad_file(entry: os.DirEntry[str]) -> str | None:
         return None if stat.S_ISREG(entry.stat().st_mode) else "not a regular file"
     except OSError as error:  # a folder that may be listed but not entered
         return f"can't be read: {error.strerror}"
-
-
-def _below(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
 
 
 def shown(name: str) -> str:
