@@ -1,9 +1,4 @@
-"""generate: plan -> generator -> gates -> writer, chunk by chunk, in any number of processes.
-
-The images of a class are the first n accepted attempts in attempt order. Attempts go in rounds: the first round has as
-many as images are planned, the next as many as were rejected, until none is missing or the tries are used up. The
-rounds follow from the verdicts alone, so a resumed run goes on exactly where the killed one stopped.
-"""
+"""generate: plan -> generator -> gates -> writer, chunk by chunk, in any number of processes."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +30,9 @@ from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, locked
 from synth.output.summary import CARD_MARK, ClassSummary, Summary, card, versions
 from synth.recipe import Recipe, dump_recipe
 from synth.records import PARENT_SPLIT, Item
-from synth.tasks import Copy, Job, Make, work
+from synth.rounds import UNIT, attempts_left, cut_into_tasks, task_size
+from synth.tasks import Copy, Job, work
 
-UNIT = 32
-"""Attempts are made in whole units: a generator that computes in batches gets the same batches everywhere."""
-MAX_UNITS = 8  # per task: enough to pay for what a task costs, few enough to share out
-TASKS_PER_WORKER = 8
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, images done, images in all)."""
 
@@ -144,13 +136,15 @@ def _run(
             _count(summaries, verdicts, row.label, row.reasons)
     report = _Reporter(progress, len(copies), copied, summaries)
     report.show()
+    planned = {label: entry.planned for label, entry in summaries.items()}
     while True:
-        missing = copies[copied:], rests(job, summaries, verdicts, tries=tries)
-        n_missing = len(missing[0]) + sum(len(attempts) for attempts in missing[1].values())
+        attempts = attempts_left(planned, verdicts, first=job.context.first_attempt, tries=tries)
+        n_missing = len(copies) - copied + sum(map(len, attempts.values()))
         if not n_missing:
             return
         n = n_workers if n_missing > 2 * UNIT else 1  # starting workers costs more than a few units
-        for task, done in workers.run(work, job, _tasks(*missing, size=_task_size(n_missing, n)), n_workers=n):
+        tasks = cut_into_tasks(copies[copied:], attempts, size=task_size(n_missing, n))
+        for task, done in workers.run(work, job, tasks, n_workers=n):
             staging.append(done.lines)
             if isinstance(task, Copy):
                 copied += len(task.items)
@@ -165,46 +159,6 @@ def _count(
 ) -> None:
     summaries[label].count(accepted=not reasons, reasons=reasons)
     verdicts[label].append(not reasons)
-
-
-def rests(
-    job: Job, summaries: Mapping[str, ClassSummary], verdicts: Mapping[str, list[bool]], *, tries: int
-) -> dict[str, range]:
-    """What is left of the earliest unfinished round: {class: its attempts}."""
-    rounds = {label: rest_of_round(summaries[label].planned, verdicts[label], tries=tries) for label in verdicts}
-    now = min((number for number, rest in rounds.values() if rest), default=0)
-    left = {}
-    for label, (number, rest) in rounds.items():
-        if rest and number == now:
-            start = job.context.first_attempt.get(label, 0) + len(verdicts[label])
-            left[label] = range(start, start + rest)
-    return left
-
-
-def _task_size(n_missing: int, n_workers: int) -> int:
-    units = n_missing // (UNIT * TASKS_PER_WORKER * n_workers)
-    return UNIT * min(max(units, 1), MAX_UNITS)
-
-
-def _tasks(copies: Sequence[Item], attempts: Mapping[str, range], *, size: int) -> Iterator[Copy | Make]:
-    for i in range(0, len(copies), size):
-        yield Copy(tuple(copies[i : i + size]))
-    for label, left in attempts.items():
-        start = left.start
-        while start < left.stop:  # tasks end at multiples of their size, wherever they begin
-            end = min(left.stop, (start // size + 1) * size)
-            yield Make(label, range(start, end))
-            start = end
-
-
-def rest_of_round(planned: int, verdicts: Sequence[bool], *, tries: int) -> tuple[int, int]:
-    """Which round a class is in, and how many attempts of it are still to be made (0: the class is done)."""
-    number, begin, missing = 0, 0, planned
-    while missing and begin + missing <= len(verdicts):
-        accepted = sum(verdicts[begin : begin + missing])
-        number, begin, missing = number + 1, begin + missing, missing - accepted
-    rest = begin + missing - len(verdicts)
-    return number, max(min(rest, planned * tries - len(verdicts)), 0)
 
 
 @dataclass

@@ -20,7 +20,7 @@ effects.draw effects.geometry effects.colour effects.texture effects.policy
 generators.base generators.parents generators.duplicate generators.augment generators.own generators.registry
 gates.integrity gates.base
 output.summary output.staging output.writer output.preflight output.preview output.audit output.removal
-tasks pipeline remaking simulate demo
+tasks rounds pipeline remaking simulate demo
 console printing options cli
 """.split()
 """A file imports only what stands before it."""

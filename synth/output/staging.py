@@ -15,11 +15,13 @@ replaced that this package did not write.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -186,7 +188,7 @@ class Staging:
             self._check_free()
         for name, data in root_files.items():
             replace_file(self.tree / name, data)
-        os.sync()  # once, in place of an fsync for each of many small files
+        _sync_file_system(self.tree)
         self._write_state(run, kind, phase="commit")
         self.finish_commit()
 
@@ -267,6 +269,20 @@ def run_of(out: Path) -> str | None:
     except (OSError, ValueError, AttributeError):
         return None
     return run if isinstance(run, str) else None
+
+
+def _sync_file_system(folder: Path) -> None:
+    """Bring all images to the disk at once: an fsync for each of many small files takes ten times as long."""
+    if sys.platform != "linux":
+        os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
