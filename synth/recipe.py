@@ -30,8 +30,8 @@ class ClassPolicy(Settings):
 class Augment(Settings):
     """The augmentation engine."""
 
-    interpolation: Literal["linear", "cubic", "lanczos"] = Field(
-        "cubic", description="how pixels are read between the grid: linear, cubic or lanczos"
+    interpolation: Literal["auto", "linear", "cubic", "lanczos"] = Field(
+        "auto", description="between pixels: linear, cubic, lanczos; auto: cubic, and linear from 256 pixels a side on"
     )
     fill: Annotated[str, AfterValidator(valid_fill)] = Field(
         "reflect", description='what enters the frame: "reflect", "edge" or a colour like "#808080"'

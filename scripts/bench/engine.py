@@ -1,6 +1,6 @@
 """How fast new images are written, as ratios measured in one run.
 
-    python scripts/bench/engine.py [--rounds 5] [--cores 1] [--policy default] [--interpolation cubic]
+    python scripts/bench/engine.py [--rounds 5] [--cores 1] [--policy default] [--interpolation auto]
 
 Engines, each making the same number of new files from the same sources, decoded once:
 
@@ -41,13 +41,13 @@ import simplejpeg
 from sources import make_sources
 
 import synth
+from synth.effects.geometry import INTERPOLATIONS, LARGE_SIDE
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
 from synth.recipe import Recipe, load_recipe
 from synth.records import Item
 
 N_IMAGES = {"S": 4000, "M": 3000, "L": 300}
-INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 STRONG = {
     **{f"{name}.p": 0 for name in ("scale", "shift", "blur")},
     **{f"{name}.p": 1 for name in ("rotate", "shear", "brightness", "contrast", "saturation", "hue")},
@@ -100,7 +100,7 @@ class Bench:
 
     def compose(self, out: Path) -> None:
         """albumentations, effect by effect."""
-        warp = {"interpolation": INTERPOLATIONS[self.interpolation], "border_mode": cv2.BORDER_REFLECT_101}
+        warp = self._warp()
         if self.policy == "strong":
             geometry = [A.Rotate(limit=15, p=1, **warp), A.Affine(shear={"x": (-10, 10), "y": 0}, p=1, **warp)]
         else:
@@ -113,13 +113,18 @@ class Bench:
 
     def compose_fused(self, out: Path) -> None:
         """albumentations with one Affine."""
-        warp = {"interpolation": INTERPOLATIONS[self.interpolation], "border_mode": cv2.BORDER_REFLECT_101}
+        warp = self._warp()
         if self.policy == "strong":
             geometry = A.Affine(rotate=(-15, 15), shear={"x": (-10, 10), "y": 0}, p=1, **warp)
         else:  # as often as at least one of three effects with probability .5 fires
             shares = {"scale": (0.85, 1.15), "rotate": (-10, 10), "translate_percent": (-0.08, 0.08)}
             geometry = A.Affine(**shares, p=0.875, **warp)
         self._run(out, [A.HorizontalFlip(p=0.5), geometry, *self._colour()])
+
+    def _warp(self) -> dict[str, int]:
+        large = min(self.items[0].width, self.items[0].height) >= LARGE_SIDE
+        chosen = ("linear" if large else "cubic") if self.interpolation == "auto" else self.interpolation
+        return {"interpolation": INTERPOLATIONS[chosen], "border_mode": cv2.BORDER_REFLECT_101}
 
     def _colour(self) -> list[Any]:
         if self.policy == "strong":
@@ -180,7 +185,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--sets", default="SML")
     parser.add_argument("--policy", choices=("default", "strong"), default="default")
-    parser.add_argument("--interpolation", choices=sorted(INTERPOLATIONS), default="cubic")
+    parser.add_argument("--interpolation", choices=("auto", "linear", "cubic"), default="auto")
     options = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     with tempfile.TemporaryDirectory() as folder:

@@ -21,6 +21,7 @@ from synth.records import Pixels
 
 Sizes = Floats  # (m, 2): width, height
 
+LARGE_SIDE = 256
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
 STAY, MIRROR, AFFINE, PERSPECTIVE = range(4)  # what a matrix asks for: nothing, a copy, or an interpolation of a kind
 _BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
@@ -177,12 +178,21 @@ def warp(pixels: Pixels, matrix: Floats, size: Sequence[int], form: int, *, inte
     if fill == "reflect" and min(size) == 1:
         fill = "edge"  # the same picture; OpenCV's cubic reflection of a single row never ends
     border, colour = _border(fill, pixels.ndim, pixels.itemsize)
-    flags = INTERPOLATIONS[interpolation]
+    flags = _flags(interpolation, pixels)
+    fast = pixels.ndim == 3 and flags == cv2.INTER_LINEAR  # OpenCV moves four channels twice as fast as three
+    source = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA) if fast else pixels
     if form == AFFINE:
-        moved = cv2.warpAffine(pixels, matrix[:2], size, flags=flags, borderMode=border, borderValue=colour)
+        moved = cv2.warpAffine(source, matrix[:2], size, flags=flags, borderMode=border, borderValue=colour)
     else:
-        moved = cv2.warpPerspective(pixels, matrix, size, flags=flags, borderMode=border, borderValue=colour)
-    return cast(Pixels, moved)
+        moved = cv2.warpPerspective(source, matrix, size, flags=flags, borderMode=border, borderValue=colour)
+    return cast(Pixels, cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB) if fast else moved)
+
+
+def _flags(interpolation: str, pixels: Pixels) -> int:
+    """Linear interpolation takes a third of the sharpness of small images, cubic a tenth, at three times the cost."""
+    if interpolation == "auto":
+        interpolation = "cubic" if min(pixels.shape[:2]) < LARGE_SIDE else "linear"
+    return INTERPOLATIONS[interpolation]
 
 
 @functools.cache
