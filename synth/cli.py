@@ -127,11 +127,12 @@ def inspect(
     from synth.data.health import inspect as inspect_dataset
 
     recipe = _recipe(recipe_file, set, data__follow_symlinks=follow_symlinks or None)
-    inspection = inspect_dataset(_open(data, recipe, workers, quiet=quiet))
+    dataset = _open(data, recipe, workers, quiet=quiet)
+    inspection = inspect_dataset(dataset)
     if json:
         console.print_json(inspection.to_json())
     else:
-        printing.print_inspection(inspection)
+        printing.print_inspection(inspection, dataset.synthetic)
     _exit(refused=bool(inspection.refused), strict=strict)
 
 
@@ -141,9 +142,13 @@ def weights(
     scheme: Annotated[Scheme, typer.Option(help="How weights follow from counts.")] = Scheme.inverse,
     format: Annotated[WeightFormat, typer.Option(help="What is printed.")] = WeightFormat.table,
     counts: Annotated[Counts, typer.Option(help="With or without the images of earlier runs.")] = Counts.filled,
+    recipe_file: RecipeFile = None,
+    set: Set = None,
+    follow_symlinks: Links = False,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
+    strict: Strict = False,
 ) -> None:
     """Loss weights per class, for the real counts or those of a filled folder.
 
@@ -151,7 +156,8 @@ def weights(
     """
     from synth.data.balance import class_weights
 
-    dataset = _open(data, _recipe(None, None), workers, quiet=quiet)
+    recipe = _recipe(recipe_file, set, data__follow_symlinks=follow_symlinks or None)
+    dataset = _open(data, recipe, workers, quiet=quiet)
     found = class_weights(dataset, scheme.value, filled=counts is Counts.filled)
     if json or format is WeightFormat.json:
         console.print_json({"scheme": scheme.value, "counts": counts.value, "classes": found})
@@ -161,7 +167,7 @@ def weights(
         console.say(f"class_weight={ {i: round(w, 6) for i, w in enumerate(found.values())} }  # {', '.join(found)}")
     else:
         console.table(["class", "weight"], [[label, f"{weight:.4g}"] for label, weight in found.items()])
-    _exit(refused=bool(dataset.refused), strict=False)
+    _exit(refused=bool(dataset.refused), strict=strict)
 
 
 @app.command()
@@ -174,9 +180,11 @@ def plan(
     classes: Classes = None,
     recipe_file: RecipeFile = None,
     set: Set = None,
+    follow_symlinks: Links = False,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
+    strict: Strict = False,
 ) -> None:
     """Show how many new images each class would get; writes nothing.
 
@@ -184,10 +192,19 @@ def plan(
     """
     from synth.pipeline import plan_for
 
-    recipe = _recipe(recipe_file, set, method=method, target=_target(target), cap=cap, classes=classes)
+    links = follow_symlinks or None
+    recipe = _recipe(
+        recipe_file,
+        set,
+        method=method,
+        target=_target(target),
+        cap=cap,
+        classes=classes,
+        data__follow_symlinks=links,
+    )
     dataset = _open(data, recipe, workers, quiet=quiet)
     printing.print_plan(plan_for(dataset, recipe, out or data), json=json)
-    _exit(refused=bool(dataset.refused), strict=False)
+    _exit(refused=bool(dataset.refused), strict=strict)
 
 
 @app.command()
@@ -202,9 +219,11 @@ def preview(
     out: Annotated[Path | None, typer.Option(help="Where the sheet goes (default preview.png, then -2, ...).")] = None,
     recipe_file: RecipeFile = None,
     set: Set = None,
+    follow_symlinks: Links = False,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
+    strict: Strict = False,
 ) -> None:
     """Draw a sheet: real images above what would be made from them.
 
@@ -213,12 +232,13 @@ def preview(
     from synth.output.preview import preview as draw_preview
     from synth.output.preview import save_sheet
 
-    recipe = _recipe(recipe_file, set, method=method, classes=classes, seed=seed)
+    links = follow_symlinks or None
+    recipe = _recipe(recipe_file, set, method=method, classes=classes, seed=seed, data__follow_symlinks=links)
     dataset = _open(data, recipe, workers, quiet=quiet)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
     console.print_json({"sheet": str(path)}) if json else console.say(f"sheet: {path}")
-    _exit(refused=bool(dataset.refused), strict=False)
+    _exit(refused=bool(dataset.refused), strict=strict)
 
 
 @app.command()
@@ -247,8 +267,8 @@ def generate(
 
     Example: synth generate lights balanced
     """
+    from synth.pipeline import check_run, plan_for
     from synth.pipeline import generate as generate_images
-    from synth.pipeline import plan_for
 
     if (out is None) != in_place:
         raise UsageError("give either an output folder OUT or --in-place")
@@ -269,6 +289,7 @@ def generate(
     with console.resumable():
         dataset = _open(data, recipe, workers, quiet=quiet)
         if dry_run:
+            check_run(dataset, recipe, folder, in_place=in_place)
             printing.print_plan(plan_for(dataset, recipe, folder), json=json)
             _exit(refused=bool(dataset.refused), strict=strict)
             return
@@ -285,15 +306,16 @@ def verify(
     out: OutArgument,
     remake: Annotated[list[str] | None, typer.Option(help="Make this id again and compare; a number: so many.")] = None,
     data: Annotated[Path | None, typer.Option(help="The input, where OUT holds the new images alone.")] = None,
-    seed: Seed = None,
+    seed: Annotated[int, typer.Option(help="Which ones a number draws.")] = 0,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check every file against the manifest, or make images again.
 
     Example: synth verify balanced --remake 20
     """
     if remake:
-        _verify_remade(out, remake, data, seed or 0, json=json)
+        _verify_remade(out, remake, data, seed, json=json)
         return
     from synth.output.audit import verify as audit
 
@@ -327,6 +349,7 @@ def undo(
     out: OutArgument,
     run: Annotated[str | None, typer.Option(help="The run to take out (default: the last).")] = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Take out exactly the files of one run.
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +43,12 @@ def run_demo(out: str | Path, *, seed: int = 0, n_workers: int = 1, progress: Pr
     out = Path(out)
     data, balanced, sheet = out / "data", out / "balanced", out / "preview.png"
     if not data.exists():
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and {path.name for path in out.iterdir()} - {"data.incomplete"}:
             raise OutputError(f"{out} holds files: choose a new or empty folder for the demo")
-        draw_dataset(data)
+        unfinished = data.with_name("data.incomplete")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        draw_dataset(unfinished)
+        unfinished.rename(data)
     dataset = open_dataset(data, n_workers=n_workers)
     recipe = Recipe(seed=seed, cap=50)  # nine yellow lights are to become as many as there are red ones
     if not sheet.exists():

@@ -12,6 +12,9 @@ SynthError                 one clear line; the command line prints it and exits 
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class SynthError(Exception):
     """Root of all errors of this package; `str(error)` is one line for a person."""
@@ -49,3 +52,9 @@ class LockedError(OutputError):
     """Another run holds the output folder."""
 
     exit_status = 11
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The nearest known name as the end of a message, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""

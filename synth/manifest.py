@@ -1,15 +1,16 @@
 """The manifest: one JSON line per image of an output folder, and one per rejected candidate.
 
-Appended chunk by chunk while a run goes on, so a kill can tear only the last line, which reading drops. A row that
-could lead outside the folder, or a line that is no row, is refused with its number; files are streamed, never held.
+A row that could lead outside the folder, or a line that is no row, is refused with its number; rows are streamed, only
+their ids are held.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import UnionType
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ from synth.records import Row
 MANIFEST = "manifest.jsonl"
 _KEYS = tuple("class" if field.name == "label" else field.name for field in dataclasses.fields(Row))
 _HASH = re.compile(r"[0-9a-f]{64}")
+_DRIVE = re.compile(r"[A-Za-z]:[/\\]")
+RUN_NAME = re.compile(r"[0-9a-f]{12}")
 
 
 def row_line(row: Row) -> bytes:
@@ -72,22 +75,37 @@ def parse_row(line: bytes, where: str) -> Row:
     )
 
 
+_TYPES: Mapping[str, type | UnionType] = {
+    "id": str,
+    "run": str,
+    "class": str,
+    "split": str,
+    "synthetic": bool,
+    "method": str | None,
+    "attempt": int | None,
+    "seed": int | None,
+    "parents": list,
+    "params": dict,
+    "scores": dict,
+    "reasons": list,
+    "pixels_sha256": str,
+}
+
+
 def _check_record(record: Mapping[str, Any], where: str) -> None:
+    for key, kind in _TYPES.items():
+        if not isinstance(record[key], kind):
+            raise ManifestError(f"{where}: {key} can't be {record[key]!r}")
+    if not RUN_NAME.fullmatch(record["run"]):
+        raise ManifestError(f"{where}: run {record['run']!r} is no name of a run")
     if record["path"] is not None:
         check_path(record["path"], where)
-    parents, reasons = record["parents"], record["reasons"]
-    if not isinstance(parents, list) or not all(isinstance(parent, dict) for parent in parents):
-        raise ManifestError(f"{where}: parents must be a list of path and sha256")
-    for parent in parents:
-        check_path(parent.get("path"), where)
-    if not isinstance(reasons, list) or not isinstance(record["params"], dict):
-        raise ManifestError(f"{where}: reasons must be a list, params a table")
-    if not isinstance(record["id"], str) or not isinstance(record["class"], str):
-        raise ManifestError(f"{where}: id and class must be text")
+    for parent in record["parents"]:
+        check_path(parent.get("path") if isinstance(parent, dict) else None, where)
     if record["sha256"] is not None and not _HASH.fullmatch(str(record["sha256"])):
         raise ManifestError(f"{where}: sha256 is no hash")
-    if not isinstance(record["synthetic"], bool) or record["verdict"] not in ("accepted", "rejected"):
-        raise ManifestError(f"{where}: synthetic must be true or false, verdict accepted or rejected")
+    if record["verdict"] not in ("accepted", "rejected"):
+        raise ManifestError(f"{where}: verdict must be accepted or rejected")
 
 
 def check_path(path: object, where: str) -> None:
@@ -99,12 +117,12 @@ def check_path(path: object, where: str) -> None:
     if not isinstance(path, str) or not path:
         raise ManifestError(f"{where}: path is no text")
     parts = PurePosixPath(path).parts
-    if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path or re.match(r"^[A-Za-z]:", path):
+    if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path or _DRIVE.match(path):
         raise ManifestError(f"{where}: path {path!r} leads outside the folder")
 
 
-def read_manifest(path: Path, *, torn_line: bool = False) -> Iterator[Row]:
-    """Stream the rows. With `torn_line` a last line that a kill cut off is dropped instead of refused.
+def read_manifest(path: Path) -> Iterator[Row]:
+    """Stream the rows.
 
     Raises:
         ManifestError: a damaged or hostile line, or an id that stands twice; file and line are named.
@@ -112,16 +130,8 @@ def read_manifest(path: Path, *, torn_line: bool = False) -> Iterator[Row]:
     seen: set[str] = set()
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n") and torn_line:
-                return
             row = parse_row(line, f"{path.name}:{number}")
             if row.id in seen:
                 raise ManifestError(f"{path.name}:{number}: the id {row.id!r} stands twice")
             seen.add(row.id)
             yield row
-
-
-def write_manifest(path: Path, rows: Iterable[Row]) -> None:
-    """Write a whole manifest."""
-    with path.open("wb") as file:
-        file.writelines(row_line(row) for row in rows)

@@ -13,18 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth import workers
-from synth.data.balance import Plan, make_plan
+from synth.data.balance import Plan, check_classes, make_plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.generators.base import Context, needs_parents
+from synth.generators.own import code_digest
+from synth.generators.registry import open_generator
 from synth.output.preflight import (
     Existing,
     check_originals,
     check_out,
     check_places,
-    check_plan,
     check_space,
+    check_unmixed,
+    leaks,
     read_existing,
+    settle_plan,
 )
 from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, locked
 from synth.output.summary import CARD_MARK, ClassSummary, Summary, card, versions
@@ -37,20 +41,44 @@ Progress = Callable[[str, int, int], None]
 """Called with (what is being done, images done, images in all)."""
 
 
-def plan_for(dataset: Dataset, recipe: Recipe, out: Path | None = None) -> Plan:
+def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) -> Plan:
     """The plan that a recipe asks for, given what already stands in the output folder.
 
     Raises:
-        UsageError: an unknown target or class.
+        UsageError: an unknown target, class or method.
     """
+    check_recipe(recipe, dataset.classes)
     return make_plan(
         dataset,
         recipe.target,
         recipe.cap,
         classes=recipe.classes,
-        existing=read_existing(out, recipe.method).new if out else {},
+        existing=read_existing(Path(out), recipe.method).new if out else {},
         needs_parents=needs_parents(recipe.method),
     )
+
+
+def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
+    """Refuse a recipe that names classes which the dataset does not have.
+
+    Raises:
+        UsageError: with the nearest known class.
+    """
+    pairs = [pair for mapped in recipe.augment.label_map.values() for pair in mapped.items()]
+    check_classes([*recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes)
+
+
+def check_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bool = False) -> None:
+    """Refuse what `generate` would refuse before it writes: places, classes, method, transforms.
+
+    Raises:
+        OutputError, UsageError: as `generate`.
+    """
+    out = Path(os.path.realpath(out))
+    check_places(dataset, out, recipe, in_place=in_place)
+    check_out(out, in_place=in_place)
+    check_recipe(recipe, dataset.classes)
+    open_generator(Context(recipe, dataset.train))
 
 
 def generate(
@@ -77,26 +105,26 @@ def generate(
         GeneratorError: the generator failed; the same call resumes.
     """
     started = time.monotonic()
-    out = Path(os.path.abspath(out))
-    check_places(dataset, out, in_place=in_place)
-    check_out(out, in_place=in_place)
+    out = Path(os.path.realpath(out))
+    check_run(dataset, recipe, out, in_place=in_place)
     with locked(out):
         staging = Staging(out)
         staging.finish_commit()
         existing = read_existing(out, recipe.method)
-        warnings = check_originals(dataset, existing, out)
-        plan = plan or plan_for(dataset, recipe, out)
-        check_plan(plan, existing)
+        check_unmixed(dataset, existing)
+        warnings = (*dataset.warnings, *leaks(dataset), *check_originals(dataset, existing, out))
+        context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
+        plan = settle_plan(plan or plan_for(dataset, recipe, out), existing, context)
         fresh = [item for item in dataset.items if item.id not in existing.real]
         copies = [] if recipe.output.only_new else fresh
         if not plan.new and (in_place or (not copies and existing.digest)):
             return _nothing_to_do(dataset, plan, recipe, warnings, time.monotonic() - started)
-        check_space(dataset, plan, copies if not in_place else [], out)
+        copied_whole = [] if in_place or recipe.output.link != "copy" else copies
+        check_space(dataset, plan, copied_whole, out)
         run = run_id(dataset, plan, recipe, existing, in_place=in_place)
-        context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
         job = Job(context, run, staging.tree, dataset.train_folder, in_place)
-        _ = job.generator  # a wrong method or transform fails here, before anything is written
-        kind = "add" if out.exists() and any(out.iterdir()) else "new"
+        _ = job.generator  # built before the workers are forked: they need not build it again
+        kind = "add" if os.path.lexists(out) else "new"
         staging.begin(run, kind=kind, items=dataset.items)
         summaries = _summaries(plan)
         try:
@@ -104,9 +132,7 @@ def generate(
         except UsageError:
             staging.remove()  # such a run can't be resumed, only started otherwise
             raise
-        summary = Summary(
-            run, recipe.seed, recipe.method, summaries, dataset.refused, None, (*dataset.warnings, *warnings)
-        )
+        summary = Summary(run, recipe.seed, recipe.method, summaries, dataset.refused, None, warnings)
         root_files = _root_files(summary, recipe, existing, copies, out)
         staging.commit(run, kind=kind, root_files=root_files)
     return dataclasses.replace(summary, seconds=round(time.monotonic() - started, 3))
@@ -114,7 +140,9 @@ def generate(
 
 def run_id(dataset: Dataset, plan: Plan, recipe: Recipe, existing: Existing, *, in_place: bool) -> str:
     """Names a run by all that decides about its bytes, so that only the same run can be resumed."""
-    parts = [versions(), dataset.digest, recipe.model_dump(mode="json"), dict(plan.new), existing.digest, in_place]
+    code = code_digest(recipe.method) if ":" in recipe.method else ""
+    settings = recipe.model_dump(mode="json")
+    parts = [versions(), code, dataset.digest, settings, dict(plan.new), existing.digest, in_place]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -176,12 +204,12 @@ class _Reporter:
             return
         made = sum(entry.accepted for entry in self.summaries.values())
         planned = sum(entry.planned for entry in self.summaries.values())
-        what = "originals" if self.copied < self.to_copy else "new images"
+        what = "originals" if self.copied < self.to_copy else "images"
         self.progress(what, self.copied + made, self.to_copy + planned)
 
 
 def _summaries(plan: Plan) -> dict[str, ClassSummary]:
-    return {label: ClassSummary(p.real, p.target, p.planned) for label, p in plan.classes.items()}
+    return {c: ClassSummary(p.real, p.existing, p.target, p.planned, note=p.note) for c, p in plan.classes.items()}
 
 
 def _nothing_to_do(dataset: Dataset, plan: Plan, recipe: Recipe, warnings: Sequence[str], seconds: float) -> Summary:
@@ -192,7 +220,7 @@ def _nothing_to_do(dataset: Dataset, plan: Plan, recipe: Recipe, warnings: Seque
         _summaries(plan),
         dataset.refused,
         round(seconds, 3),
-        (*dataset.warnings, *warnings, "nothing to do"),
+        (*warnings, "nothing to do: the planned images are there (for others: synth undo, or another OUT)"),
     )
 
 

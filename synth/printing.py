@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
 
 
-def print_inspection(inspection: Inspection) -> None:
-    """Counts, files and findings."""
+def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> None:
+    """Counts, files and findings; beside the real images those that earlier runs put there, if any."""
     splits = list(dict.fromkeys(split for counts in inspection.classes.values() for split in counts))
-    console.table(
-        ["class", *splits], [[label, *(n.get(s, 0) for s in splits)] for label, n in inspection.classes.items()]
-    )
+    made = sum(synthetic.values()) > 0
+    rows = [
+        [label, *(n.get(split, 0) for split in splits), *([synthetic.get(label, 0)] if made else [])]
+        for label, n in inspection.classes.items()
+    ]
+    console.table(["class", *splits, *(["synthetic"] if made else [])], rows)
     files = ", ".join(f"{n} {state}" for state, n in inspection.files.items())
     ratio = f"{inspection.imbalance_ratio:.1f}" if inspection.imbalance_ratio else "none"
     console.say(f"files: {files}; imbalance ratio: {ratio}")
@@ -50,8 +54,11 @@ def print_plan(settled: Plan, *, json: bool) -> None:
     if json:
         console.print_json({"classes": settled.to_json(), "new": sum(settled.new.values())})
         return
-    rows = [[c, p.real, p.existing, p.target, p.planned, p.note] for c, p in settled.classes.items()]
-    console.table(["class", "real", "existing", "target", "new", "note"], rows)
+    rows = [[c, p.real, p.existing, p.planned, p.target] for c, p in settled.classes.items()]
+    console.table(["class", "real", "existing", "new", "target"], rows)
+    for label, entry in settled.classes.items():
+        if entry.note:
+            console.say(f"{label}: {entry.note}")
 
 
 def print_summary(summary: Summary, out: Path, *, json: bool) -> None:
@@ -60,15 +67,22 @@ def print_summary(summary: Summary, out: Path, *, json: bool) -> None:
         console.print_json(summary.to_json())
         return
     rows = [
-        [label, c.real, c.target, c.accepted, c.short, ", ".join(f"{n} {why}" for why, n in c.rejected.items())]
+        [label, c.real, c.existing, c.accepted, c.target, c.short, _words(c.rejected)]
         for label, c in summary.classes.items()
     ]
-    console.table(["class", "real", "target", "new", "short", "rejected"], rows)
+    console.table(["class", "real", "existing", "new", "target", "short", "rejected"], rows)
+    for label, entry in summary.classes.items():
+        if entry.note:
+            console.say(f"{label}: {entry.note}")
     for warning in summary.warnings:
         console.say(f"note: {warning}")
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
         console.say(f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run})")
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {word}" for word, n in counts.items())
 
 
 def print_audit(found: Audit) -> None:

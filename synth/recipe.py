@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -15,7 +14,7 @@ import tomlkit
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from tomlkit.items import Table
 
-from synth.errors import UsageError
+from synth.errors import UsageError, did_you_mean
 from synth.settings import Colour, Effects, Settings, valid_fill
 
 
@@ -61,6 +60,17 @@ class Augment(Settings):
     def _inline(cls, value: str) -> str:
         return _read_pipeline(value) if value and not value.lstrip().startswith("{") else value
 
+    @field_validator("label_map")
+    @classmethod
+    def _maps_both_ways(cls, maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+        for flip, pairs in maps.items():
+            if len({frozenset(pair) for pair in pairs.items()}) < len(set(pairs) | set(pairs.values())) / 2:
+                raise ValueError(f"{flip}: a class can have one mirror class only, got {dict(pairs)}")
+            for label, mirrored in pairs.items():
+                if pairs.get(mirrored, label) != label or list(pairs.values()).count(mirrored) > 1:
+                    raise ValueError(f'{flip}: "{mirrored}" is the mirror of two classes in {dict(pairs)}')
+        return maps
+
     @model_validator(mode="after")
     def _classes_are_valid(self) -> Augment:
         for label in self.classes:
@@ -76,7 +86,7 @@ class Augment(Settings):
         merged = self.effects.model_dump()
         for name, keys in own.effects.items():
             if name not in merged:
-                raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{_hint(name, merged)}')
+                raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{did_you_mean(name, merged)}')
             merged[name] = {**merged[name], **keys}
         return Effects.model_validate(merged)
 
@@ -101,6 +111,15 @@ class Data(Settings):
     )
     follow_symlinks: bool = Field(False, description="also read links that lead out of the input folder")
 
+    @field_validator("groups")
+    @classmethod
+    def _is_regular(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f'"{pattern}" is no regular expression: {error}') from None
+        return pattern
+
 
 class Output(Settings):
     """How the output is written."""
@@ -116,7 +135,7 @@ class Output(Settings):
 class Recipe(Settings):
     """Every setting of a run; saved with it as `recipe.toml`."""
 
-    seed: int = Field(0, ge=0, description="run seed; the same seed gives the same images")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="run seed; the same seed gives the same images")
     method: str = Field("augment", description="augment, duplicate, or package.module:Name of your own")
     target: int | str | Mapping[str, int] = Field(
         "majority", description='real plus new images of a class: majority, mean, median, a number, "2x", or a table'
@@ -217,29 +236,27 @@ def _read_pipeline(value: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"pipeline {value}: {error}") from None
     if path.suffix in (".yaml", ".yml"):
-        import yaml  # albumentations brings it; only a YAML pipeline needs it
+        import yaml  # only a YAML pipeline needs it
 
-        return json.dumps(yaml.safe_load(text))
+        try:
+            return json.dumps(yaml.safe_load(text))
+        except (yaml.YAMLError, TypeError) as error:
+            raise ValueError(f"pipeline {value}: {' '.join(str(error).split())}") from None
     return json.dumps(json.loads(text))
-
-
-def _hint(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def _check_forbidden(names: Sequence[str]) -> None:
     # An effect is snake_case, an albumentations transform CamelCase: only the first kind can be checked here.
     for name in names:
         if name not in Effects.model_fields and not name[:1].isupper():
-            raise ValueError(f'forbid: unknown effect "{name}"{_hint(name, Effects.model_fields)}')
+            raise ValueError(f'forbid: unknown effect "{name}"{did_you_mean(name, Effects.model_fields)}')
 
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
-        return f'recipe: unknown key "{".".join(where)}"{_hint(where[-1], _siblings(where[:-1]))}'
+        return f'recipe: unknown key "{".".join(where)}"{did_you_mean(where[-1], _siblings(where[:-1]))}'
     text = first["msg"].removeprefix("Value error, ")
     got = first["input"]
     shown = "" if first["type"] == "value_error" or isinstance(got, dict) else f", got {got!r}"
@@ -263,11 +280,11 @@ def parse_target(text: str) -> int | str | dict[str, int]:
         UsageError: a part that is not NAME=NUMBER.
     """
     if "=" not in text:
-        return int(text) if text.isdigit() else text
+        return int(text) if text.isdecimal() else text
     counts = {}
     for part in text.split(","):
         name, equals, number = part.rpartition("=")
-        if not equals or not number.strip().isdigit():
+        if not equals or not number.strip().isdecimal():
             raise UsageError(f'--target expects NAME=NUMBER, got "{part}"')
         counts[name.strip()] = int(number)
     return counts

@@ -18,6 +18,8 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 SPLITS = ("train", "val", "test")
 PARENT_SPLIT = "train"
+ENCODED_AS = "encoded_as"
+"""Parameter of an image without parents: format, quality and subsampling of its file."""
 BLANK_SPREAD = 0.005
 """Standard deviation of the levels (0..1) up to which all pixels of an image are alike."""
 

@@ -17,7 +17,7 @@ from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import RECIPE, aside, run_of
 from synth.output.writer import form_of
 from synth.recipe import Recipe, load_recipe
-from synth.records import Form, Item, Row
+from synth.records import ENCODED_AS, Form, Item, Row
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,20 @@ class Remade:
     """The file as it was made again."""
 
 
-def remake(out: str | Path, ids: Sequence[str], *, data: str | Path | None = None) -> list[Remade]:
+def remake(out: str | Path, ids: str | Sequence[str], *, data: str | Path | None = None) -> list[Remade]:
     """Make images again from their manifest rows and compare them with what the rows say.
 
     Args:
-        ids: ids or paths of synthetic rows.
+        ids: id or path of a synthetic row, or several.
         data: the input folder, for an output that holds the new images alone.
 
     Raises:
         OutputError: no such synthetic image, or a parent that is gone or changed.
     """
     out = Path(out)
-    wanted = set(ids)
+    if not (out / MANIFEST).is_file():
+        raise OutputError(f"{out}: no {MANIFEST}, so not an output of synth")
+    wanted = {ids} if isinstance(ids, str) else set(ids)
     rows, places = [], {}
     for row in read_manifest(out / MANIFEST):
         if not row.synthetic:
@@ -66,8 +68,8 @@ def chosen_ids(out: str | Path, words: Sequence[str], *, seed: int = 0) -> list[
     """Ids as typed; a number stands for so many, drawn at random."""
     ids = []
     for word in words:
-        known = synthetic_ids(out) if word.isdigit() else []
-        ids += random.Random(seed).sample(known, min(int(word), len(known))) if word.isdigit() else [word]
+        known = synthetic_ids(out) if word.isdecimal() else []
+        ids += random.Random(seed).sample(known, min(int(word), len(known))) if word.isdecimal() else [word]
     return ids
 
 
@@ -80,7 +82,8 @@ def _remake_row(
 ) -> Remade:
     parents = [_parent(parent, recipe, places=places, data=data) for parent in row.parents]
     candidate = generator.remake(row.label, int(row.attempt or 0), parents=parents, params=row.params)
-    class_form = Form(row.params["file"][0], "", *row.params["file"][1:]) if "file" in row.params else None
+    encoded_as = row.params.get(ENCODED_AS)
+    class_form = Form(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
     form = form_of(candidate, recipe.output, class_form=class_form)
     file = candidate.file or encoding.encode(candidate.pixels, form)
     return Remade(

@@ -110,7 +110,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
 ) -> None:
     assert run("generate", lights, tmp_path / "out") == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].startswith("new images: 42 of 42, ")
+    assert lines[-1].startswith("images: 42 of 42, ")
     assert all("\x1b" not in line for line in lines)
 
 
@@ -126,7 +126,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
         (["generate", "DATA", "OUT", "--set", "sed=3"], 2, 'did you mean "seed"'),
         (["generate", "DATA", "OUT", "--set", "augment.transforms=[{name='GausNoise'}]"], 2, "GaussNoise"),
         (["generate", "DATA", "OUT", "--workers", "0"], 2, "workers"),
-        (["verify", "OUT"], 1, "manifest.jsonl"),
+        (["verify", "OUT"], 1, "no such folder"),
         (["undo", "OUT"], 1, "nothing to undo"),
         (["inspect", "OUT"], 1, "no such folder"),
     ],

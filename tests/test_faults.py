@@ -242,6 +242,8 @@ HOSTILE = {
     "no hash": {"sha256": "abc"},
     "path is a number": {"path": 7},
     "verdict": {"verdict": "perhaps"},
+    "run": {"run": "/../../victim"},
+    "attempt": {"attempt": "x"},
     "no parents": {"parents": None},
     "parents of another kind": {"parents": [1]},
     "parent without a path": {"parents": [{}]},
@@ -330,3 +332,50 @@ def test_a_users_readme_is_kept(lights: Path, run: Run) -> None:
     assert run("generate", lights, "--in-place", "--quiet", "--target", "yellow=5") == 0
     assert run("undo", lights) == 0
     assert (lights / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("step", range(1, 22, 2))
+def test_an_undo_killed_at_any_step_may_be_repeated(lights: Path, step: int, run: Run) -> None:
+    before = contents(lights)
+    options = ("--quiet", "--workers", 1, "--in-place")
+    run("generate", lights, "--target", "yellow=6", *options)
+    first = contents(lights)
+    run("generate", lights, "--target", "yellow=9", *options)
+    calls = 0
+
+    def dying(function: object) -> object:
+        def call(*arguments: object, **keywords: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == step:
+                raise KeyboardInterrupt
+            return function(*arguments, **keywords)  # type: ignore[operator]
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("replace", "unlink"):
+            patch.setattr(os, name, dying(getattr(os, name)))
+        killed = run("undo", lights) != 0
+    if killed:
+        run("undo", lights)
+    assert synth.verify(lights).good
+    if contents(lights) == first:
+        run("undo", lights)
+    assert contents(lights) == before
+
+
+def test_a_link_that_leads_out_of_the_output_is_not_followed(lights: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "outside").mkdir()
+    run("generate", lights, tmp_path / "out", "--target", "yellow=5", "--only-new", "--quiet")
+    moved = tmp_path / "out/train/yellow"
+    moved.rename(tmp_path / "kept")
+    moved.symlink_to(tmp_path / "outside")
+    assert run("generate", lights, tmp_path / "out", "--target", "yellow=9", "--only-new", "--quiet") == 1
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_verify_inside_the_folder(lights: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("generate", lights, tmp_path / "out", "--quiet")
+    monkeypatch.chdir(tmp_path / "out")
+    assert run("verify", ".") == 0

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torchvision
 from conftest import Run, contents, fill_folder, make_dataset, tree_state
@@ -184,7 +185,7 @@ def test_balanced_data_has_nothing_to_do_and_a_complete_output(tmp_path: Path) -
     data = make_dataset(tmp_path / "data", {"": {"red": 4, "green": 4}})
     assert generate(data, tmp_path / "out").short == 0
     assert synth.verify(tmp_path / "out").files == 8
-    assert generate(data, tmp_path / "out").warnings == ("nothing to do",)
+    assert "nothing to do" in generate(data, tmp_path / "out").warnings[0]
 
 
 def test_only_new_writes_the_new_images_alone(lights: Path, tmp_path: Path) -> None:
@@ -230,12 +231,14 @@ def test_a_blank_candidate_is_rejected_and_the_shortfall_is_said(lights: Path, t
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["classes"]["yellow"] == {
         "real": 3,
+        "existing": 0,
         "target": 5,
         "planned": 2,
         "attempted": 20,
         "accepted": 0,
         "rejected": {"blank": 20},
         "short": 2,
+        "note": "",
     }
     assert sum(row.path is None for row in rows_of(tmp_path / "out")) == 20
 
@@ -267,8 +270,6 @@ def test_metadata_file_gives_class_folders(tmp_path: Path) -> None:
 
 
 def test_sixteen_bit_grey_stays_sixteen_bit(tmp_path: Path) -> None:
-    import numpy as np
-
     rng = np.random.default_rng(0)
     for label, n in {"a": 4, "b": 1}.items():
         (tmp_path / "data" / label).mkdir(parents=True)
@@ -285,8 +286,6 @@ def test_sixteen_bit_grey_stays_sixteen_bit(tmp_path: Path) -> None:
 
 
 def test_sixteen_bit_levels_are_never_squeezed_into_jpeg(tmp_path: Path) -> None:
-    import numpy as np
-
     for label, n in {"a": 3, "b": 1}.items():
         (tmp_path / "data" / label).mkdir(parents=True)
         for i in range(n):
@@ -295,3 +294,106 @@ def test_sixteen_bit_levels_are_never_squeezed_into_jpeg(tmp_path: Path) -> None
     with pytest.raises(synth.SynthError, match="--format png or tiff"):
         generate(tmp_path / "data", tmp_path / "out", output__format="jpeg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+def test_a_plan_made_before_is_not_made_twice(lights: Path, tmp_path: Path) -> None:
+    dataset = synth.open_dataset(lights)
+    plan = synth.make_plan(dataset, {"yellow": 9})
+    first = synth.generate(dataset, plan, synth.Recipe(), tmp_path / "out")
+    again = synth.generate(dataset, plan, synth.Recipe(), tmp_path / "out")
+    assert (first.classes["yellow"].accepted, again.run) == (6, None)
+
+
+def test_a_plan_for_a_class_without_images_is_refused(lights: Path, tmp_path: Path) -> None:
+    (lights / "train/blue").mkdir()
+    dataset = synth.open_dataset(lights)
+    plan = synth.Plan({"blue": synth.ClassPlan(real=0, existing=0, target=5, planned=5)})
+    with pytest.raises(synth.SynthError, match="no training image"):
+        synth.generate(dataset, plan, synth.Recipe(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["empty folder", "link to an empty folder"])
+def test_an_empty_output_folder_is_filled(lights: Path, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "out").mkdir()
+    if kind != "empty folder":
+        (tmp_path / "link").symlink_to(tmp_path / "out")
+    generate(lights, tmp_path / ("out" if kind == "empty folder" else "link"), target={"yellow": 5})
+    assert synth.verify(tmp_path / "out").good
+    assert {path.name for path in tmp_path.iterdir()} <= {"lights", "out", "link"}
+
+
+def test_only_new_of_balanced_data_is_an_empty_output(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"": {"red": 3, "green": 3}})
+    for _ in range(2):
+        generate(data, tmp_path / "out", output__only_new=True)
+        assert synth.verify(tmp_path / "out").good
+
+
+def test_runs_in_place_are_undone_one_by_one_whatever_was_added(lights: Path) -> None:
+    generate(lights, lights, target={"yellow": 6})
+    fill_folder(lights / "train/yellow", "yellow", 1, first=700)
+    before = contents(lights)
+    generate(lights, lights, target={"yellow": 10})
+    assert synth.undo(lights).removed == 3
+    ours = ("README.md", "manifest.jsonl")  # both now know of the added image
+    assert {k: v for k, v in contents(lights).items() if k not in ours} == {
+        k: v for k, v in before.items() if k not in ours
+    }
+    assert synth.undo(lights).removed == 3
+    assert not list(lights.glob("*.*"))
+    with pytest.raises(synth.SynthError, match="nothing to undo"):
+        synth.undo(lights)
+
+
+def test_the_first_of_two_runs_can_be_undone_first(lights: Path) -> None:
+    before = contents(lights)
+    first = generate(lights, lights, target={"yellow": 6})
+    generate(lights, lights, target={"yellow": 9}, seed=4)
+    assert synth.undo(lights, first.run).removed == 3
+    assert all(made.same_file for made in synth.remake(lights, synthetic_ids(lights)))
+    synth.undo(lights)
+    assert contents(lights) == before
+
+
+def test_files_of_systems_do_not_spoil_verify(lights: Path) -> None:
+    generate(lights, lights, target={"yellow": 5})
+    (lights / "train/red/._red-000.jpg").write_bytes(b"x")
+    (lights / ".DS_Store").write_bytes(b"x")
+    assert synth.verify(lights).good
+
+
+def test_a_class_name_with_a_colon(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"": {"A: good": 4, "B: bad": 2}})
+    generate(data, tmp_path / "out")
+    assert synth.verify(tmp_path / "out").good
+
+
+def test_rows_of_a_metadata_file_may_change_their_order(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for folder, label in {"a": "red", "b": "red", "c": "red"}.items():
+        fill_folder(data / folder, label, 1, first=ord(folder))
+        next((data / folder).iterdir()).rename(data / folder / "1.jpg")
+    (data / "metadata.csv").write_text("file_name,label\na/1.jpg,red\nb/1.jpg,red\n")
+    generate(data, tmp_path / "out")
+    (data / "metadata.csv").write_text("file_name,label\nc/1.jpg,red\nb/1.jpg,red\na/1.jpg,red\n")
+    generate(data, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out/red").iterdir()) == ["a-1.jpg", "b-1.jpg", "c-1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("augment__classes", {"yelow": {"forbid": ["hue"]}}, 'did you mean "yellow"'),
+        ("augment__label_map", {"flip_horizontal": {"lefft": "red"}}, "lefft"),
+        ("augment__label_map", {"flip_horizontal": {"red": "green", "yellow": "green"}}, "mirror of two"),
+    ],
+)
+def test_a_class_that_is_not_there_is_named(lights: Path, tmp_path: Path, key: str, value: object, word: str) -> None:
+    with pytest.raises(synth.SynthError, match=word):
+        generate(lights, tmp_path / "out", **{key: value})
+
+
+def test_training_images_that_stand_in_the_test_split_are_named(lights: Path, tmp_path: Path) -> None:
+    source = next((lights / "test/yellow").iterdir())
+    (lights / "train/yellow/leak.jpg").write_bytes(source.read_bytes())
+    assert "train/yellow/leak.jpg" in generate(lights, tmp_path / "out").warnings[0]

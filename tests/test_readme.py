@@ -49,7 +49,7 @@ def test_the_commands_run_in_order(workplace: Path) -> None:
         assert result.returncode == 0, (command, result.stderr)
     assert (workplace / "sheet.png").exists()
     assert not (workplace / "balanced").exists()
-    assert {path.parent.name for path in (workplace / "drawn").rglob("*Discs*".lower())} == {"yellow"}
+    assert {path.parent.name for path in (workplace / "drawn").rglob("*squares*")} == {"yellow"}
 
 
 @pytest.mark.xdist_group("readme")

@@ -92,6 +92,8 @@ def test_a_class_has_its_own_effects() -> None:
         ("output.format", "heic", ["output.format", "heic"]),
         ("augment.pipeline", "missing.json", ["missing.json"]),
         ("seed", "abc", ["seed", "abc"]),
+        ("seed", 2**64, ["seed"]),
+        ("data.groups", "(", ["data.groups", "regular expression"]),
     ],
 )
 def test_a_wrong_setting_is_one_helpful_line(key: str, value: object, words: list[str]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from synth.data.dataset import Dataset
-from synth.errors import UsageError
+from synth.errors import UsageError, did_you_mean
 from synth.recipe import multiple_of
 from synth.records import PARENT_SPLIT
 
@@ -66,21 +65,20 @@ def make_plan(
         cap: at most this many new images per real one.
         classes: only these get new images; empty: all.
         existing: new images that earlier runs made, by class.
-        needs_parents: False for a generator that needs no real image of the class; the cap does not bind it then.
+        needs_parents: False for a generator that can also fill a class without any real image.
 
     Raises:
         UsageError: an unknown word, or a class that the dataset does not have.
     """
     counts = {label: by_split.get(PARENT_SPLIT, 0) for label, by_split in dataset.counts.items()}
     targets = _targets(target, counts)
-    _check_known(classes, counts)
+    check_classes(classes, counts)
     made = existing or {}
     plans = {}
     for label, real in counts.items():
         wished = max(targets[label], real) if not classes or label in classes else real
-        plans[label] = _class_plan(
-            real, made.get(label, 0), target=wished, cap=cap if needs_parents else math.inf, needs_parents=needs_parents
-        )
+        bound = cap if real or needs_parents else math.inf  # a simulator may fill a class that has no image yet
+        plans[label] = _class_plan(real, made.get(label, 0), target=wished, cap=bound, needs_parents=needs_parents)
     return Plan(plans)
 
 
@@ -95,7 +93,7 @@ def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_pare
 
 def _targets(target: int | str | Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
     if isinstance(target, Mapping):
-        _check_known(target, counts)
+        check_classes(target, counts)
         return {label: target.get(label, 0) for label in counts}
     if isinstance(target, int):
         return dict.fromkeys(counts, target)
@@ -113,11 +111,16 @@ def _targets(target: int | str | Mapping[str, int], counts: Mapping[str, int]) -
     return {label: math.ceil(round(factor * n, 6)) for label, n in counts.items()}
 
 
-def _check_known(names: Sequence[str] | Mapping[str, int], counts: Mapping[str, int]) -> None:
+def check_classes(names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a class that the dataset does not have.
+
+    Raises:
+        UsageError: with the nearest known class, or all of them.
+    """
+    classes = list(known)
     for name in names:
-        if name not in counts:
-            near = difflib.get_close_matches(name, counts, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else f" (classes: {', '.join(counts)})"
+        if name not in classes:
+            hint = did_you_mean(name, classes) or f" (classes: {', '.join(classes)})"
             raise UsageError(f'no class "{name}" in the dataset{hint}')
 
 

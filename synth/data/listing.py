@@ -32,7 +32,7 @@ def list_files(root: Path, settings: Data) -> Listing:
     ours = _our_files(root, listing)
     walk = Walk(root, listing, follow=settings.follow_symlinks, ours=ours, seen={os.path.realpath(root)})
     found = list(walk.files())
-    metadata = [path for path in found if path.rpartition("/")[2] in METADATA and path.count("/") <= 1]
+    metadata = [path for path in found if _is_metadata(path)]
     if metadata:
         read_metadata(root, found, metadata, listing)
     else:
@@ -40,6 +40,12 @@ def list_files(root: Path, settings: Data) -> Listing:
     _leave_out_synthetic(listing, ours)
     listing.files.sort(key=lambda file: file.id)
     return listing
+
+
+def _is_metadata(path: str) -> bool:
+    """At the root or in a split folder; elsewhere such a file is none of ours."""
+    folder, _, name = path.rpartition("/")
+    return name in METADATA and (not folder or folder.lower() in SPLIT_WORDS)
 
 
 def _our_files(root: Path, listing: Listing) -> Mapping[str, bool]:

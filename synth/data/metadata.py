@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from synth.data.tree import FoundFile, Listing, bad_name, is_image, shown
-from synth.errors import DatasetError
+from synth.errors import DatasetError, ManifestError
+from synth.manifest import check_path
 from synth.records import PARENT_SPLIT
 
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -38,7 +39,7 @@ def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], lis
         DatasetError: a file that can't be read, or has no column file_name or label.
     """
     listing.in_class_folders = False
-    known, listed, places = set(found), set[str](), Counter[str]()
+    known, listed, places = set(found), set[str](), set[str]()
     has_splits = False
     for path in metadata:
         base = path.rpartition("/")[0]
@@ -103,7 +104,9 @@ def _field(row: Mapping[str, object], name: str, where: str) -> str:
 
 
 def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[str]) -> str | None:
-    if id.startswith("/") or re.match(r"^[A-Za-z]:", id) or "\\" in id or ".." in id.split("/") or "\0" in id:
+    try:
+        check_path(id, "file_name")
+    except ManifestError:
         return f"file_name {id!r} leads out of the folder"
     if _bad_label(label):
         return f"label {label!r} can't be a folder name"
@@ -120,18 +123,14 @@ def _bad_label(label: str) -> bool:
     return len(label.encode()) > NAME_BYTES
 
 
-def _place(label: str, id: str, *, split: str, taken: Counter[str]) -> str:
-    """Path in an output: split and class folder, and a name that no other file there has."""
-    name = id.rpartition("/")[2]
-    stem, suffix = os.path.splitext(name)
-    wished = place = f"{split}/{label}/{name}"
-    while taken[_folded(place)]:
-        taken[_folded(wished)] += 1
-        ending = f"-{taken[_folded(wished)]}{suffix}"
-        short = stem.encode()[: NAME_BYTES - len(ending.encode())].decode(errors="ignore")
-        place = f"{split}/{label}/{short}{ending}"
-    taken[_folded(place)] = 1
-    return place
+def _place(label: str, id: str, *, split: str, taken: set[str]) -> str:
+    """Path in an output: split and class folder, and a name that follows from the id, so that it stays the same."""
+    name = id.replace("/", "-")
+    if len(name.encode()) > NAME_BYTES or _folded(f"{split}/{label}/{name}") in taken:
+        ending = f"-{hashlib.sha256(id.encode()).hexdigest()[:8]}{os.path.splitext(name)[1]}"
+        name = name.encode()[: NAME_BYTES - len(ending.encode())].decode(errors="ignore") + ending
+    taken.add(_folded(f"{split}/{label}/{name}"))
+    return f"{split}/{label}/{name}"
 
 
 def _folded(path: str) -> str:

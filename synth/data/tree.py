@@ -53,28 +53,37 @@ class Walk:
     ours: Mapping[str, bool]
     seen: set[str]
 
-    def files(self, folder: str = "") -> Iterator[str]:
-        """Paths below the root, in order of name; `folder` is one below it, with a slash at its end."""
-        try:
-            entries = sorted(os.scandir(f"{self.root}/{folder}"), key=lambda entry: entry.name)
-        except OSError as error:
-            self._refuse(folder.rstrip("/"), f"can't be read: {error.strerror}")
-            return
-        for entry in entries:
-            yield from self._entry(entry, f"{folder}{entry.name}")
+    def files(self) -> Iterator[str]:
+        """Paths below the root, folder by folder."""
+        pending = [""]  # folders below the root, with a slash at their end
+        while pending:
+            folder = pending.pop()
+            try:
+                entries = sorted(os.scandir(f"{self.root}/{folder}"), key=lambda entry: entry.name)
+            except OSError as error:
+                self._refuse(folder.rstrip("/"), f"can't be read: {error.strerror}")
+                continue
+            for entry in entries:
+                state = self._settle(entry, f"{folder}{entry.name}")
+                if state == "folder":
+                    pending.append(f"{folder}{entry.name}/")
+                elif state == "file":
+                    yield f"{folder}{entry.name}"
 
-    def _entry(self, entry: os.DirEntry[str], below: str) -> Iterator[str]:
+    def _settle(self, entry: os.DirEntry[str], below: str) -> str:
+        """`file` or `folder` for what is ours to look at; anything else is settled in the listing."""
         if is_system(entry.name):
             self.listing.skipped["system file"] += _count_files(entry)
         elif reason := bad_name(entry.name) or self._bad_link(entry, below):
             self._refuse(below, reason)
         elif entry.is_dir():
             self.seen.add(os.path.realpath(entry.path))
-            yield from self.files(f"{below}/")
+            return "folder"
         elif reason := _bad_file(entry):
             self._refuse(below, reason)
         else:
-            yield below
+            return "file"
+        return "settled"
 
     def _refuse(self, below: str, reason: str) -> None:
         self.listing.refused.append((shown(below), reason))

@@ -8,7 +8,6 @@ would give each the same seed and so tie their draws to one another.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import importlib.metadata
 import inspect
@@ -17,7 +16,7 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import cv2
@@ -25,7 +24,7 @@ import numpy as np
 
 from synth import seeds
 from synth.effects.draw import Params
-from synth.errors import GeneratorError, UsageError
+from synth.errors import GeneratorError, UsageError, did_you_mean
 from synth.records import Pixels
 
 STREAM = "albumentations"
@@ -110,14 +109,14 @@ def _build(library: Any, settings: Mapping[str, Any]) -> Any:
     known = _known(library)
     if name not in known:
         what = "is no single transform, see augment.pipeline" if hasattr(library, name) else "does not exist"
-        raise UsageError(f'augment.transforms: albumentations "{name}" {what}{_hint(name, known)}')
+        raise UsageError(f'augment.transforms: albumentations "{name}" {what}{did_you_mean(name, known)}')
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # a misspelt argument only warns there
         try:
             return known[name](**arguments)
         except (UserWarning, ValueError, TypeError) as error:
             taken = inspect.signature(known[name]).parameters
-            hints = [_hint(key, taken) for key in arguments if key not in taken]
+            hints = [did_you_mean(key, taken) for key in arguments if key not in taken]
             raise UsageError(f"augment.transforms: {name}: {_one_line(error)}{''.join(hints)}") from None
 
 
@@ -129,11 +128,6 @@ def _known(library: Any) -> dict[str, Any]:
         for name, kind in vars(library).items()
         if isinstance(kind, type) and issubclass(kind, library.BasicTransform) and kind not in bases
     }
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def _one_line(error: Exception) -> str:

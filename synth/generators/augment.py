@@ -36,7 +36,7 @@ class AugmentGenerator:
         first = self._context.first_attempt.get(label, 0)
         pool, deal = self._pool(label, policy)
         sources = [pool[deal.pick(attempt - first)] for attempt in attempts]
-        mapped = [flip for flip in FLIPS if label in partners(self._settings, flip)]
+        mapped = [flip for flip in FLIPS if partners(self._settings, flip).get(label, label) != label]
         drawn = policy.draw(attempts, leave_out=mapped)
         params = [_with_flips(values, flips) for values, (_, flips) in zip(drawn, sources, strict=True)]
         items = [item for item, _ in sources]

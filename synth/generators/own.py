@@ -9,18 +9,22 @@ gives the same image. It may give a pair (pixels, parameters) to have parameters
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from synth import seeds
 from synth.errors import GeneratorError, UsageError
 from synth.generators.base import Context
-from synth.records import Candidate, Item, Pixels
+from synth.records import ENCODED_AS, Candidate, Item, Pixels
 
 EXPECTED = "uint8 (H, W) or (H, W, 3), or uint16 (H, W)"
 
@@ -45,8 +49,25 @@ class OwnGenerator:
             result = self._drawer.draw(label, rng)
         except Exception as error:  # whatever it raises is the user's code speaking
             raise GeneratorError(f"{where}: {type(error).__name__}: {error}") from error
-        pixels, drawn = result if isinstance(result, tuple) else (result, {})
+        pixels, drawn = result if isinstance(result, tuple) and len(result) == 2 else (result, {})
+        _check_params(drawn, where)
         return Candidate(_checked(pixels, where), label, self._method, attempt, params=drawn)
+
+
+def _check_params(params: Any, where: str) -> None:
+    try:
+        good = isinstance(params, dict) and ENCODED_AS not in params and orjson.dumps(params)
+    except TypeError:
+        good = False
+    if not good:
+        raise GeneratorError(f"{where}: expected parameters as a dict that JSON can hold, got {params!r}")
+
+
+def code_digest(method: str) -> str:
+    """Hash of the file that defines a generator: other code is another run."""
+    spec = importlib.util.find_spec(method.partition(":")[0])
+    origin = spec.origin if spec else None
+    return hashlib.sha256(Path(origin).read_bytes()).hexdigest() if origin and os.path.isfile(origin) else ""
 
 
 def _checked(pixels: Any, where: str) -> Pixels:
@@ -57,7 +78,7 @@ def _checked(pixels: Any, where: str) -> Pixels:
     )
     if not good or 0 in pixels.shape:
         raise GeneratorError(f"{where}: expected {EXPECTED}, got {got}")
-    return np.ascontiguousarray(pixels)
+    return np.array(pixels, order="C")  # a copy: the user's code may draw the next image on the same canvas
 
 
 def _load(method: str) -> Any:

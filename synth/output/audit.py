@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.data.tree import IMAGE_SUFFIXES
+from synth.data.tree import IMAGE_SUFFIXES, is_system
 from synth.errors import OutputError
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY, Staging
@@ -54,6 +54,8 @@ def verify(out: str | Path) -> Audit:
     out = Path(out)
     manifest = out / MANIFEST
     unfinished = Staging(out).state is not None
+    if not out.exists() and not unfinished:
+        raise OutputError(f"{out}: no such folder")
     if not manifest.is_file():
         hint = " (an unfinished run lies beside it: run the same command again)" if unfinished else ""
         raise OutputError(f"{out}: no {MANIFEST}, so not an output of synth{hint}")
@@ -92,7 +94,7 @@ def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
             path = (Path(folder) / name).relative_to(out).as_posix()
             ours = OURS.fullmatch(path) is not None
             foreign = in_place and Path(name).suffix.lower() not in IMAGE_SUFFIXES
-            if path not in expected and not ours and not foreign:
+            if path not in expected and not ours and not foreign and not is_system(name):
                 yield path.encode("utf-8", "backslashreplace").decode()
 
 

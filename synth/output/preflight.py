@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from synth.data.balance import Plan
+from synth.data.balance import Plan, check_classes
 from synth.data.dataset import Dataset
 from synth.errors import OutputError, UsageError
-from synth.generators.base import method_slug
+from synth.generators.base import Context, method_slug, needs_parents
 from synth.manifest import MANIFEST, read_manifest
-from synth.output.staging import RECIPE, SUMMARY
+from synth.output.staging import RECIPE, SUMMARY, staging_folder
+from synth.recipe import Recipe
 from synth.records import PARENT_SPLIT, Item
 
 
@@ -29,6 +30,8 @@ class Existing:
     """{class: real training images}."""
     new: Mapping[str, int] = field(default_factory=dict)
     """{class: accepted synthetic images}."""
+    synthetic: Collection[str] = ()
+    """Paths of all synthetic images."""
     first_attempt: Mapping[str, int] = field(default_factory=dict)
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -45,22 +48,27 @@ def read_existing(out: Path, method: str = "") -> Existing:
     real, real_counts, new = {}, Counter[str](), Counter[str]()
     first: dict[str, int] = defaultdict(int)
     used: dict[str, Counter[str]] = defaultdict(Counter)
+    paths = set[str]()
     for row in read_manifest(path):
         if not row.synthetic:
             real[row.id] = str(row.sha256)
             real_counts[row.label] += row.split == PARENT_SPLIT
             continue
-        new[row.label] += row.path is not None
+        if row.path is not None:
+            new[row.label] += 1
+            paths.add(row.path)
         if method_slug(str(row.method)) == method_slug(method):
             first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
             used[row.label].update(parent["path"] for parent in row.parents)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Existing(digest, real, real_counts, new, dict(first), {label: dict(uses) for label, uses in used.items()})
+    return Existing(digest, real, real_counts, new, paths, dict(first), {c: dict(uses) for c, uses in used.items()})
 
 
-def check_places(dataset: Dataset, out: Path, *, in_place: bool) -> None:
+def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool) -> None:
     """Refuse an output that is, holds or lies inside the input."""
+    if in_place and recipe.output.only_new:
+        raise UsageError("in place only new images are written anyway: leave out --only-new")
     source, target = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(out))
     if in_place and source != target:
         raise OutputError(f"in place means the input folder itself: {dataset.root}, not {out}")
@@ -99,23 +107,48 @@ def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[st
     return (f"{len(gone)} images of {out.name} are no longer in the input; they stay",) if gone else ()
 
 
-def check_plan(plan: Plan, existing: Existing) -> None:
-    """Refuse a plan that was made for another state of the output."""
+def settle_plan(plan: Plan, existing: Existing, context: Context) -> Plan:
+    """The plan for what stands in the output now: what an earlier run made of it is not made again.
+
+    Raises:
+        UsageError: a class that the dataset does not have, or that has nothing to start from.
+    """
+    check_classes(plan.classes, context.train)
+    settled = {}
     for label, entry in plan.classes.items():
-        if entry.existing != existing.new.get(label, 0):
-            raise UsageError(
-                f"the plan counts {entry.existing} new images of {label}, the output has "
-                f"{existing.new.get(label, 0)}: make it with plan_for(dataset, recipe, out)"
-            )
+        made = existing.new.get(label, 0)
+        planned = max(entry.existing + entry.planned - made, 0)
+        if planned and not context.train[label] and needs_parents(context.recipe.method):
+            raise UsageError(f'class "{label}" has no training image to start from, but the plan asks for {planned}')
+        settled[label] = replace(entry, existing=made, planned=planned)
+    return Plan(settled)
+
+
+def check_unmixed(dataset: Dataset, existing: Existing) -> None:
+    """Refuse a dataset that was read while another run put its images into the same folder."""
+    mixed = [item.id for item in dataset.items if item.id in existing.synthetic]
+    if mixed:
+        raise OutputError(f"the folder changed while it was read ({mixed[0]} is synthetic): run the same command again")
+
+
+def leaks(dataset: Dataset) -> tuple[str, ...]:
+    """A warning where the very pixels of a training image stand in another split too."""
+    held_out = {item.pixels_sha256 for item in dataset.items if item.split != PARENT_SPLIT}
+    both = [i.id for i in dataset.items if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
+    if not both:
+        return ()
+    return (f"{len(both)} training images stand in another split too ({both[0]}): see synth inspect",)
 
 
 def check_space(dataset: Dataset, plan: Plan, copies: Sequence[Item], out: Path) -> None:
-    """Refuse a run that the disk can't hold."""
+    """Refuse a run that the disk can't hold; what an interrupted run has made already counts as done."""
     needed = sum(os.path.getsize(item.path) for item in copies)
     for label, n_new in plan.new.items():
         sizes = [os.path.getsize(item.path) for item in dataset.train[label]]
         needed += round(n_new * sum(sizes) / len(sizes)) if sizes else 0
-    stats = os.statvfs(out.parent if not out.exists() else out)
+    staged = staging_folder(out)
+    done = sum(os.path.getsize(f"{folder}/{name}") for folder, _, names in os.walk(staged) for name in names)
+    stats = os.statvfs(staged.parent)
     free = stats.f_bavail * stats.f_frsize
-    if needed > free:
-        raise OutputError(f"{out}: about {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
+    if needed - done > free:
+        raise OutputError(f"{out}: about {(needed - done) / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")

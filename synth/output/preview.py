@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.data.images import to_uint8
 from synth.errors import OutputError, UsageError
@@ -92,9 +93,7 @@ def save_sheet(sheet: Image.Image, path: Path | None = None, *, outside: Path | 
 
 
 def _labels(dataset: Dataset, recipe: Recipe) -> Sequence[str]:
-    unknown = [label for label in recipe.classes if label not in dataset.classes]
-    if unknown:
-        raise UsageError(f'no class "{unknown[0]}" in the dataset (classes: {", ".join(dataset.classes)})')
+    check_classes(recipe.classes, dataset.classes)
     wanted = [label for label in recipe.classes or dataset.classes if dataset.train[label] or ":" in recipe.method]
     if not wanted:
         raise UsageError("no class with a training image to start from")

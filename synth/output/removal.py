@@ -37,9 +37,11 @@ def undo(out: str | Path, run: str | None = None) -> Undone:
         OutputError: no output of this package, or no such run in it.
         LockedError: a run is writing there.
     """
-    out = Path(os.path.abspath(out))
+    out = Path(os.path.realpath(out))
+    staging = Staging(out)
+    if not out.exists() and not staging.folder.exists():
+        raise OutputError(f"{out}: no such folder, so nothing to undo")
     with locked(out):
-        staging = Staging(out)
         staging.finish_commit()
         state = staging.state
         if state is not None and run in (None, state["run"]):
@@ -52,11 +54,12 @@ def undo(out: str | Path, run: str | None = None) -> Undone:
 
 
 def _undo_run(out: Path, run: str | None) -> Undone:
+    """Each step may be repeated after a kill; the manifest, which all of them follow, goes last."""
     manifest = out / MANIFEST
-    runs = list(dict.fromkeys(row.run for row in read_manifest(manifest)))
+    runs = list(dict.fromkeys(row.run for row in read_manifest(manifest) if row.method is not None))
+    if not runs or (run or runs[-1]) not in runs:
+        raise OutputError(f'{out}: no run "{run or ""}" to undo: it has {", ".join(runs) or "none"}')
     chosen = run or runs[-1]
-    if chosen not in runs:
-        raise OutputError(f'{out}: no run "{chosen}": it has {", ".join(runs)}')
     others = [name for name in runs if name != chosen]
     removed, kept, folders, in_place = 0, [], set[Path](), False
     for row in read_manifest(manifest):
@@ -67,12 +70,12 @@ def _undo_run(out: Path, run: str | None) -> Undone:
             kept += [row.path] if changed else []
             folders.update(Path(row.path).parents)
     _restore_root_files(out, chosen, others=others)
+    _restore_card(out, chosen, others=others)
     if others:
         with new_file(manifest) as file:
             file.writelines(row_line(row) for row in read_manifest(manifest) if _stays(row, chosen))
     else:
         manifest.unlink()
-    _restore_card(out, others=others)
     if not in_place:
         _remove_empty(out, folders)
     return Undone(chosen, removed, tuple(kept))
@@ -86,12 +89,15 @@ def _stays(row: Row, chosen: str) -> bool:
 def _remove(out: Path, row: Row) -> tuple[bool, bool]:
     """(removed, kept because it was changed)."""
     path = out / str(row.path)
+    if path.is_symlink() and row.method == "sym":  # the link is ours, whatever became of what it points to
+        path.unlink()
+        return True, False
     sha256 = file_sha256(path)
-    if sha256 is not None and sha256 != row.sha256:
-        return False, True
-    existed = os.path.lexists(path)
-    path.unlink(missing_ok=True)
-    return existed, False
+    if sha256 is None or sha256 == row.sha256:
+        existed = os.path.lexists(path)
+        path.unlink(missing_ok=True)
+        return existed, False
+    return False, True
 
 
 def _remove_empty(out: Path, folders: Iterable[Path]) -> None:
@@ -102,17 +108,18 @@ def _remove_empty(out: Path, folders: Iterable[Path]) -> None:
 
 
 def _restore_root_files(out: Path, run: str, *, others: Sequence[str]) -> None:
+    """Recipe and summary of the run before this one take their places again; the summary, which names its run, last."""
     latest = run_of(out) in (run, None)
     for name in (RECIPE, SUMMARY):
-        aside(out, name, run).unlink(missing_ok=True)
-        if latest:
+        before = aside(out, name, others[-1]) if others else None
+        if latest and before is None:
             (out / name).unlink(missing_ok=True)
-            before = aside(out, name, others[-1]) if others else None
-            if before is not None and before.exists():
-                os.replace(before, out / name)
+        elif latest and before is not None and before.exists():
+            os.replace(before, out / name)
+        aside(out, name, run).unlink(missing_ok=True)
 
 
-def _restore_card(out: Path, *, others: Sequence[str]) -> None:
+def _restore_card(out: Path, run: str, *, others: Sequence[str]) -> None:
     path = out / CARD
     if not path.exists() or CARD_MARK not in path.read_text("utf-8", errors="replace"):
         return
@@ -121,6 +128,8 @@ def _restore_card(out: Path, *, others: Sequence[str]) -> None:
         return
     real, new = Counter[str](), Counter[str]()
     for row in read_manifest(out / MANIFEST):
+        if not _stays(row, run):
+            continue
         real[row.label] += not row.synthetic and row.split == PARENT_SPLIT
         new[row.label] += row.synthetic and row.path is not None
     totals = {label: (real[label], new[label]) for label in sorted(real.keys() | new.keys())}

@@ -30,7 +30,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from synth.errors import LockedError, ManifestError, OutputError
-from synth.manifest import MANIFEST, parse_row, read_manifest, row_line
+from synth.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_line
 from synth.records import Item, Row
 
 CARD, RECIPE, SUMMARY = "README.md", "recipe.toml", "summary.json"
@@ -40,7 +40,8 @@ ROOT_FILES = (CARD, RECIPE, SUMMARY)
 
 def staging_folder(out: Path) -> Path:
     """Where a run on `out` works until it is complete."""
-    return out.with_name(out.name + ".incomplete")
+    real = Path(os.path.realpath(out))
+    return real.with_name(real.name + ".incomplete")
 
 
 @contextlib.contextmanager
@@ -51,11 +52,14 @@ def locked(out: Path) -> Iterator[None]:
         LockedError: another run holds it, named by process, machine and start.
         OutputError: the folder that would hold the output can't be written.
     """
-    path = out.with_name(out.name + ".lock")
+    path = staging_folder(out).with_suffix(".lock")
     lock = FileLock(path, timeout=LOCK_SECONDS)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
+        if not path.exists():  # on some file systems a refusal looks like a lock that is held
+            raise OutputError(f"can't write beside {out}") from None
         raise LockedError(f"{out} is being written by another run ({_holder(out)})") from None
     except OSError as error:
         raise OutputError(f"can't write beside {out}: {error.strerror}") from None
@@ -95,7 +99,8 @@ class Staging:
             return None
         try:
             state = json.loads((self.folder / "run.json").read_text("utf-8"))
-            return {"run": str(state["run"]), "phase": str(state["phase"]), "kind": str(state["kind"])}
+            if RUN_NAME.fullmatch(state["run"]):
+                return {"run": state["run"], "phase": str(state["phase"]), "kind": str(state["kind"])}
         except FileNotFoundError:
             if {path.name for path in self.folder.iterdir()} <= {".run.json.tmp"}:
                 return None  # killed right after the folder was made, or right before it was taken away
@@ -118,6 +123,7 @@ class Staging:
             lines = (json.dumps([item.id, item.sha256]) + "\n" for item in items)
             replace_file(self._inputs, "".join(lines).encode())
         self.tree.mkdir(exist_ok=True)
+        self.journal.touch()
 
     def _write_state(self, run: str, kind: str, *, phase: str) -> None:
         state = {
@@ -197,7 +203,7 @@ class Staging:
         state = self.state
         if state is None or state["phase"] != "commit":
             return
-        if state["kind"] == "new" and self.tree.exists():
+        if state["kind"] == "new" and self.tree.exists() and not os.path.lexists(self.out):
             os.rename(self.tree, self.out)
         elif self.journal.exists():  # gone where a kill came while the tree was taken away
             self._merge(state["run"])
@@ -212,7 +218,11 @@ class Staging:
             self.folder.rmdir()
 
     def _check_free(self) -> None:
+        inside = os.path.realpath(self.out)
         for row in read_manifest(self.journal):
+            folder = os.path.realpath(self.out / str(row.path or ".")).rpartition("/")[0]
+            if row.path is not None and not f"{folder}/".startswith(f"{inside}/"):
+                raise OutputError(f"{self.out / row.path}: a link leads out of the output folder there; take it away")
             if row.path is not None and row.method is not None and os.path.lexists(self.out / row.path):
                 raise OutputError(f"{self.out / row.path} is in the way: it is not of an earlier run; move it away")
 
@@ -236,14 +246,15 @@ class Staging:
 def _put(source: Path, target: Path) -> None:
     """Give a staged file its final name, without ever replacing another file."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not source.exists() and not source.is_symlink():
-        return  # moved before a kill
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         return  # linked before a kill: the check before the commit found this name free
     except OSError:  # a file system without hard links, or another one
-        shutil.move(source, target)
+        copy = target.with_name(f".{target.name}.tmp")
+        copy.unlink(missing_ok=True)
+        shutil.copyfile(source, copy, follow_symlinks=False)
+        os.replace(copy, target)
 
 
 def _set_aside(out: Path, name: str, run: str) -> None:
@@ -268,7 +279,7 @@ def run_of(out: Path) -> str | None:
         run = json.loads((out / SUMMARY).read_text("utf-8")).get("run")
     except (OSError, ValueError, AttributeError):
         return None
-    return run if isinstance(run, str) else None
+    return run if isinstance(run, str) and RUN_NAME.fullmatch(run) else None
 
 
 def _sync_file_system(folder: Path) -> None:

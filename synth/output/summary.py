@@ -17,11 +17,15 @@ class ClassSummary:
     """What one class got."""
 
     real: int
+    existing: int
+    """New images of earlier runs."""
     target: int
     planned: int
     attempted: int = 0
     accepted: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    note: str = ""
+    """Why fewer are planned than the target needs."""
 
     @property
     def short(self) -> int:
@@ -64,12 +68,14 @@ class Summary:
             "classes": {
                 label: {
                     "real": entry.real,
+                    "existing": entry.existing,
                     "target": entry.target,
                     "planned": entry.planned,
                     "attempted": entry.attempted,
                     "accepted": entry.accepted,
                     "rejected": entry.rejected,
                     "short": entry.short,
+                    "note": entry.note,
                 }
                 for label, entry in self.classes.items()
             },
@@ -99,7 +105,7 @@ def card(summary: Mapping[str, Any], totals: Mapping[str, tuple[int, int]]) -> s
             "- synthetic",
             "---",
             CARD_MARK,
-            "# Balanced image dataset",
+            "# Image dataset with synthetic images",
             "",
             "Real images, and synthetic ones made from real training images. Training split:",
             "",

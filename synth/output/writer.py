@@ -15,7 +15,7 @@ from synth.data import encoding, images
 from synth.errors import DatasetError, OutputError
 from synth.generators.base import method_slug
 from synth.recipe import Output, Recipe
-from synth.records import PARENT_SPLIT, Candidate, Form, Item, Row, Verdict
+from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Form, Item, Row, Verdict
 
 SLUG_LENGTH = 40
 
@@ -61,7 +61,7 @@ class Writer:
     ) -> Row:
         path, sha256, params = None, None, candidate.params
         if not candidate.parents and class_form is not None:
-            params = {**params, "file": [class_form.format, class_form.quality, class_form.subsampling]}
+            params = {**params, ENCODED_AS: [class_form.format, class_form.quality, class_form.subsampling]}
         if file is not None:
             path = f"{self._train_folder}{candidate.label}/{file_name(candidate, pixels_sha256, file[1])}"
             sha256 = hashlib.sha256(file[0]).hexdigest()
