@@ -257,7 +257,7 @@ def _one_line(error: ValidationError) -> str:
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         return f'recipe: unknown key "{".".join(where)}"{did_you_mean(where[-1], _siblings(where[:-1]))}'
-    text = first["msg"].removeprefix("Value error, ")
+    text = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     got = first["input"]
     shown = "" if first["type"] == "value_error" or isinstance(got, dict) else f", got {got!r}"
     return f"recipe: {'.'.join(where)}: {text}{shown}"

@@ -38,9 +38,16 @@ def _colour(value: str) -> str:
     return value.lower()
 
 
+FILL_WORDS = ("reflect", "edge")
+
+
 def valid_fill(value: str) -> str:
     """A word for what enters the frame, or a colour."""
-    return value if value in ("reflect", "edge") else _colour(value)
+    if value in FILL_WORDS:
+        return value
+    if not value.startswith("#"):
+        raise ValueError(f'expected {", ".join(FILL_WORDS)} or a colour like "#ffffff", got "{value}"')
+    return _colour(value)
 
 
 Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]

@@ -6,7 +6,7 @@ Engines, each making the same number of new files from the same sources, decoded
 
     limit           decode + encode + write, nothing else, on one core (decodes each time)
     synth           `synth.generate`: everything, with manifest, hashes, staging, commit
-    synth, bare     the same candidates encoded and plainly written: no manifest, no hash, no staging
+    synth, bare     the same candidates, gated, encoded and plainly written: no manifest, no hash, no staging
     compose         the same policy as separate albumentations transforms, same codec, plain writes
     compose, fused  one Affine for all geometry: fewer independent draws, one interpolation, as ours
     synth x 2       `synth.generate` with two workers (needs --cores 2)
@@ -42,6 +42,7 @@ from sources import make_sources
 
 import synth
 from synth.effects.geometry import INTERPOLATIONS, LARGE_SIDE
+from synth.gates.base import judge_all, open_gates
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
 from synth.recipe import Recipe, load_recipe
@@ -95,7 +96,9 @@ class Bench:
     def bare(self, out: Path) -> None:
         """Our engine without anything that makes its output trustworthy."""
         generator = AugmentGenerator(Context(self.recipe, self.dataset.train))
+        gates = open_gates()
         for candidate in generator.make("rare", range(self.n)):
+            assert judge_all(gates, candidate).accepted
             _write(out, candidate.attempt, candidate.pixels, candidate.parents[0])
 
     def compose(self, out: Path) -> None:
