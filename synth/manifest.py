@@ -6,7 +6,6 @@ their ids are held.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -19,7 +18,8 @@ from synth.errors import ManifestError
 from synth.records import Row
 
 MANIFEST = "manifest.jsonl"
-_KEYS = tuple("class" if field.name == "label" else field.name for field in dataclasses.fields(Row))
+_KEYS = tuple("class" if name == "label" else name for name in Row._fields)
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _HASH = re.compile(r"[0-9a-f]{64}")
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 RUN_NAME = re.compile(r"[0-9a-f]{12}")
@@ -27,29 +27,7 @@ RUN_NAME = re.compile(r"[0-9a-f]{12}")
 
 def row_line(row: Row) -> bytes:
     """One row as a line of JSON; NaN and Infinity become null."""
-    return orjson.dumps(
-        {
-            "id": row.id,
-            "run": row.run,
-            "path": row.path,
-            "class": row.label,
-            "split": row.split,
-            "synthetic": row.synthetic,
-            "method": row.method,
-            "attempt": row.attempt,
-            "seed": row.seed,
-            "parents": row.parents,
-            "params": row.params,
-            "scores": row.scores,
-            "verdict": row.verdict,
-            "reasons": row.reasons,
-            "sha256": row.sha256,
-            "pixels_sha256": row.pixels_sha256,
-            "width": row.width,
-            "height": row.height,
-        },
-        option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY,
-    )
+    return orjson.dumps(dict(zip(_KEYS, row, strict=True)), option=_OPTIONS)
 
 
 def parse_row(line: bytes, where: str) -> Row:

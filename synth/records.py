@@ -1,4 +1,4 @@
-"""The records that travel between the rooms: frozen, without behaviour beyond their own form.
+"""The records that travel between the rooms: immutable, without behaviour beyond their own form.
 
 An `Item` is one real image. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer turns
 both into a `Row` of the manifest.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -96,8 +96,7 @@ class Verdict:
         return not self.reasons
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the manifest: an image of the output, or a rejected candidate (`path` is None)."""
 
     id: str

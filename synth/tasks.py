@@ -73,14 +73,14 @@ def work(job: Job, task: Copy | Make) -> Done:
         return Done(b"".join(row_line(job.writer.original(item, in_place=job.in_place)) for item in task.items))
     form = most_common_form(job.context.train.get(task.label, ()))
     lines, verdicts = [], []
-    for batch in _batches(job.generator.make(task.label, task.attempts)):
+    for batch in batches(job.generator.make(task.label, task.attempts)):
         judged = [judge_all(job.gates, candidate) for candidate in batch]
         lines += [row_line(row) for row in job.writer.candidates(batch, judged, class_form=form)]
         verdicts += [verdict.reasons for verdict in judged]
     return Done(b"".join(lines), tuple(verdicts))
 
 
-def _batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
     """Small images go through each step many at a time, which is faster; large ones one by one, which saves memory."""
     batch: list[Candidate] = []
     n_pixels = 0

@@ -47,6 +47,7 @@ from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
 from synth.recipe import Recipe, load_recipe
 from synth.records import Item
+from synth.tasks import batches
 
 N_IMAGES = {"S": 4000, "M": 3000, "L": 300}
 STRONG = {
@@ -82,7 +83,7 @@ class Bench:
         """Decode, encode, write."""
         for i in range(self.n):
             item = self.items[i % len(self.items)]
-            _write(out, i, simplejpeg.decode_jpeg(Path(item.path).read_bytes()), item)
+            _write(out, i, _encoded(simplejpeg.decode_jpeg(Path(item.path).read_bytes()), item))
 
     def synth(self, out: Path, *, n_workers: int = 1) -> None:
         """The whole of `synth.generate`."""
@@ -97,9 +98,12 @@ class Bench:
         """Our engine without anything that makes its output trustworthy."""
         generator = AugmentGenerator(Context(self.recipe, self.dataset.train))
         gates = open_gates()
-        for candidate in generator.make("rare", range(self.n)):
-            assert judge_all(gates, candidate).accepted
-            _write(out, candidate.attempt, candidate.pixels, candidate.parents[0])
+        for batch in batches(generator.make("rare", range(self.n))):
+            verdicts = [judge_all(gates, candidate) for candidate in batch]
+            assert all(verdict.accepted for verdict in verdicts)
+            files = [_encoded(candidate.pixels, candidate.parents[0]) for candidate in batch]
+            for candidate, data in zip(batch, files, strict=True):
+                _write(out, candidate.attempt, data)
 
     def compose(self, out: Path) -> None:
         """albumentations, effect by effect."""
@@ -143,13 +147,15 @@ class Bench:
         sources = [simplejpeg.decode_jpeg(Path(item.path).read_bytes()) for item in self.items]
         for i in range(self.n):
             pixels = pipeline(image=sources[i % len(sources)])["image"]
-            _write(out, i, pixels, self.items[i % len(sources)])
+            _write(out, i, _encoded(pixels, self.items[i % len(sources)]))
 
 
-def _write(out: Path, i: int, pixels: np.ndarray, item: Item) -> None:
-    data = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(pixels), quality=item.form.quality, colorsubsampling=item.form.subsampling
-    )
+def _encoded(pixels: np.ndarray, item: Item) -> bytes:
+    pixels = np.ascontiguousarray(pixels)
+    return bytes(simplejpeg.encode_jpeg(pixels, quality=item.form.quality, colorsubsampling=item.form.subsampling))
+
+
+def _write(out: Path, i: int, data: bytes) -> None:
     with open(f"{out}/{i:06d}.jpg", "wb") as file:
         file.write(data)
 

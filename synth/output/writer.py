@@ -63,7 +63,8 @@ class Writer:
         if not candidate.parents and class_form is not None:
             params = {**params, ENCODED_AS: [class_form.format, class_form.quality, class_form.subsampling]}
         if file is not None:
-            path = f"{self._train_folder}{candidate.label}/{file_name(candidate, pixels_sha256, file[1])}"
+            name = f"{candidate.attempt:06d}-{pixels_sha256[:4]}{file[1]}"
+            path = f"{self._train_folder}{candidate.label}/{file_stem(candidate.label, candidate.method)}-{name}"
             sha256 = hashlib.sha256(file[0]).hexdigest()
         return Row(
             id=f"{candidate.label}/{method_slug(candidate.method)}/{candidate.attempt:06d}",
@@ -160,13 +161,15 @@ def most_common_form(items: Sequence[Item]) -> Form | None:
     return min(forms, key=lambda form: (-forms[form], str(form))) if forms else None
 
 
-def file_name(candidate: Candidate, pixels_sha256: str, suffix: str) -> str:
-    """Short, portable, in order of attempts, and different for different pixels: yellow-augment-000017-1f3a.jpg."""
-    words = (slug(candidate.label), slug(method_slug(candidate.method)), f"{candidate.attempt:06d}", pixels_sha256[:4])
-    return "-".join(words) + suffix
-
-
 @functools.cache
+def file_stem(label: str, method: str) -> str:
+    """What the names of a class's new files begin with; attempt and hash of the pixels follow.
+
+    So a name is short, portable, in order of attempts, and another for other pixels: yellow-augment-000017-1f3a.jpg.
+    """
+    return f"{slug(label)}-{slug(method_slug(method))}"
+
+
 def slug(name: str) -> str:
     """Lower-case letters, digits, dots and underscores; the rest becomes one dash."""
     return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-.")[:SLUG_LENGTH] or "class"
