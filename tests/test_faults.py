@@ -81,10 +81,8 @@ def stop(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("step", range(1, 40, 3))
-def test_a_commit_in_place_killed_at_any_step_is_finished_by_the_next_start(lights: Path, step: int, run: Run) -> None:
-    """Every call that changes the folder may be the last one before a kill."""
-    options = ("--target", "yellow=12", "--quiet", "--workers", 1, "--in-place")
+def die_at_step(patch: pytest.MonkeyPatch, step: int, names: str) -> None:
+    """Let the step-th call of these functions of `os` be the last one before a kill."""
     calls = 0
 
     def dying(function: object) -> object:
@@ -97,9 +95,16 @@ def test_a_commit_in_place_killed_at_any_step_is_finished_by_the_next_start(ligh
 
         return call
 
+    for name in names.split():
+        patch.setattr(os, name, dying(getattr(os, name)))
+
+
+@pytest.mark.parametrize("step", range(1, 40, 3))
+def test_a_commit_in_place_killed_at_any_step_is_finished_by_the_next_start(lights: Path, step: int, run: Run) -> None:
+    """Every call that changes the folder may be the last one before a kill."""
+    options = ("--target", "yellow=12", "--quiet", "--workers", 1, "--in-place")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("link", "replace", "rename", "unlink"):
-            patch.setattr(os, name, dying(getattr(os, name)))
+        die_at_step(patch, step, "link replace rename unlink")
         status = run("generate", lights, *options)
     assert status in (0, 130)
     assert run("generate", lights, *options) == 0
@@ -341,21 +346,8 @@ def test_an_undo_killed_at_any_step_may_be_repeated(lights: Path, step: int, run
     run("generate", lights, "--target", "yellow=6", *options)
     first = contents(lights)
     run("generate", lights, "--target", "yellow=9", *options)
-    calls = 0
-
-    def dying(function: object) -> object:
-        def call(*arguments: object, **keywords: object) -> object:
-            nonlocal calls
-            calls += 1
-            if calls == step:
-                raise KeyboardInterrupt
-            return function(*arguments, **keywords)  # type: ignore[operator]
-
-        return call
-
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("replace", "unlink"):
-            patch.setattr(os, name, dying(getattr(os, name)))
+        die_at_step(patch, step, "replace unlink")
         killed = run("undo", lights) != 0
     if killed:
         run("undo", lights)

@@ -21,7 +21,7 @@ generators.base generators.parents generators.duplicate generators.augment gener
 gates.integrity gates.base
 output.summary output.staging output.writer output.preflight output.preview output.audit output.removal
 tasks rounds pipeline remaking simulate demo
-console printing options cli
+console printing options commands cli
 """.split()
 """A file imports only what stands before it."""
 
@@ -56,7 +56,7 @@ def test_a_file_imports_only_what_stands_above_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "home"), [("albumentations", "effects/texture.py"), ("typer", "cli.py options.py")]
+    ("library", "home"), [("albumentations", "effects/texture.py"), ("typer", "cli.py commands.py options.py")]
 )
 def test_a_library_stays_in_its_room(library: str, home: str) -> None:
     users = {
