@@ -31,7 +31,7 @@ from synth.output.preflight import (
     settle_plan,
 )
 from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, locked
-from synth.output.summary import CARD_MARK, ClassSummary, Summary, card, versions
+from synth.output.summary import ClassSummary, Summary, card, is_our_card, versions
 from synth.recipe import Recipe, dump_recipe
 from synth.records import PARENT_SPLIT, Item
 from synth.rounds import UNIT, attempts_left, cut_into_tasks, task_size
@@ -48,12 +48,16 @@ def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) ->
         UsageError: an unknown target, class or method.
     """
     check_recipe(recipe, dataset.classes)
+    return _plan(dataset, recipe, read_existing(Path(out), recipe.method) if out else Existing())
+
+
+def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
     return make_plan(
         dataset,
         recipe.target,
         recipe.cap,
         classes=recipe.classes,
-        existing=read_existing(Path(out), recipe.method).new if out else {},
+        existing=existing.new,
         needs_parents=needs_parents(recipe.method),
     )
 
@@ -74,11 +78,14 @@ def check_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bo
     Raises:
         OutputError, UsageError: as `generate`.
     """
-    out = Path(os.path.realpath(out))
+    _check_names(dataset, recipe, Path(os.path.realpath(out)), in_place=in_place)
+    open_generator(Context(recipe, dataset.train))
+
+
+def _check_names(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) -> None:
     check_places(dataset, out, recipe, in_place=in_place)
     check_out(out, in_place=in_place)
     check_recipe(recipe, dataset.classes)
-    open_generator(Context(recipe, dataset.train))
 
 
 def generate(
@@ -106,7 +113,7 @@ def generate(
     """
     started = time.monotonic()
     out = Path(os.path.realpath(out))
-    check_run(dataset, recipe, out, in_place=in_place)
+    _check_names(dataset, recipe, out, in_place=in_place)
     with locked(out):
         staging = Staging(out)
         staging.finish_commit()
@@ -114,7 +121,7 @@ def generate(
         check_unmixed(dataset, existing)
         warnings = (*dataset.warnings, *leaks(dataset), *check_originals(dataset, existing, out))
         context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
-        plan = settle_plan(plan or plan_for(dataset, recipe, out), existing, context)
+        plan = settle_plan(plan or _plan(dataset, recipe, existing), existing, context)
         fresh = [item for item in dataset.items if item.id not in existing.real]
         copies = [] if recipe.output.only_new else fresh
         if not plan.new and (in_place or (not copies and existing.digest)):
@@ -123,7 +130,9 @@ def generate(
         check_space(dataset, plan, copied_whole, out)
         run = run_id(dataset, plan, recipe, existing, in_place=in_place)
         job = Job(context, run, staging.tree, dataset.train_folder, in_place)
-        _ = job.generator  # built before the workers are forked: they need not build it again
+        # Built before anything is written, so that a wrong method or transform leaves nothing behind, and before the
+        # workers are forked, so that they need not build it again.
+        _ = job.generator
         kind = "add" if os.path.lexists(out) else "new"
         staging.begin(run, kind=kind, items=dataset.items)
         summaries = _summaries(plan)
@@ -140,7 +149,7 @@ def generate(
 
 def run_id(dataset: Dataset, plan: Plan, recipe: Recipe, existing: Existing, *, in_place: bool) -> str:
     """Names a run by all that decides about its bytes, so that only the same run can be resumed."""
-    code = code_digest(recipe.method) if ":" in recipe.method else ""
+    code = "" if needs_parents(recipe.method) else code_digest(recipe.method)
     settings = recipe.model_dump(mode="json")
     parts = [versions(), code, dataset.digest, settings, dict(plan.new), existing.digest, in_place]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
@@ -234,6 +243,6 @@ def _root_files(
     document = summary.to_json()
     files = {RECIPE: dump_recipe(recipe).encode(), SUMMARY: json.dumps(document, indent=1, allow_nan=False).encode()}
     readme = out / CARD
-    if not readme.exists() or CARD_MARK in readme.read_text("utf-8", errors="replace"):
+    if not readme.exists() or is_our_card(readme):
         files[CARD] = card(document, totals).encode()
     return files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.manifest import row_line
 from synth.output.writer import Writer, most_common_form
-from synth.records import Candidate, Item
+from synth.records import Candidate, Form, Item
 
 BATCH_PIXELS = 500_000
 
@@ -43,7 +43,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs; what is heavy is opened in the worker itself, once."""
+    """All that a worker needs; what is heavy is opened once per process, or before the workers are forked."""
 
     context: Context
     run: str
@@ -62,6 +62,11 @@ class Job:
         return open_gates()
 
     @functools.cached_property
+    def class_forms(self) -> Mapping[str, Form | None]:
+        """How most images of each class are encoded."""
+        return {label: most_common_form(items) for label, items in self.context.train.items()}
+
+    @functools.cached_property
     def writer(self) -> Writer:
         """Writes into the staging tree."""
         return Writer(self.tree, self.context.recipe, run=self.run, train_folder=self.train_folder)
@@ -71,7 +76,7 @@ def work(job: Job, task: Copy | Make) -> Done:
     """Do one chunk."""
     if isinstance(task, Copy):
         return Done(b"".join(row_line(job.writer.original(item, in_place=job.in_place)) for item in task.items))
-    form = most_common_form(job.context.train.get(task.label, ()))
+    form = job.class_forms.get(task.label)
     lines, verdicts = [], []
     for batch in batches(job.generator.make(task.label, task.attempts)):
         judged = [judge_all(job.gates, candidate) for candidate in batch]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
 from synth.recipe import multiple_of
-from synth.records import PARENT_SPLIT
 
 SCHEMES = ("inverse", "balanced", "effective", "sqrt")
 EFFECTIVE_BETA = 0.999
@@ -70,7 +69,7 @@ def make_plan(
     Raises:
         UsageError: an unknown word, or a class that the dataset does not have.
     """
-    counts = {label: by_split.get(PARENT_SPLIT, 0) for label, by_split in dataset.counts.items()}
+    counts = dataset.train_counts
     targets = _targets(target, counts)
     check_classes(classes, counts)
     made = existing or {}
@@ -140,7 +139,7 @@ def class_weights(
     Raises:
         UsageError: an unknown scheme.
     """
-    counts = _train_counts(dataset, filled=filled) if isinstance(dataset, Dataset) else dict(dataset)
+    counts = _counts_for_weights(dataset, filled=filled) if isinstance(dataset, Dataset) else dict(dataset)
     present = {label: n for label, n in counts.items() if n}
     total = sum(present.values())
     if scheme == "inverse":
@@ -157,6 +156,6 @@ def class_weights(
     return {label: weights.get(label, 0.0) for label in counts}
 
 
-def _train_counts(dataset: Dataset, *, filled: bool) -> dict[str, int]:
+def _counts_for_weights(dataset: Dataset, *, filled: bool) -> dict[str, int]:
     added = dataset.synthetic if filled else {}
-    return {label: n.get(PARENT_SPLIT, 0) + added.get(label, 0) for label, n in dataset.counts.items()}
+    return {label: n + added.get(label, 0) for label, n in dataset.train_counts.items()}

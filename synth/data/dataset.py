@@ -64,6 +64,11 @@ class Dataset:
         return {label: {split: tally[label, split] for split in splits} for label in self.classes}
 
     @functools.cached_property
+    def train_counts(self) -> Mapping[str, int]:
+        """{class: real training images}; every class."""
+        return {label: by_split.get(PARENT_SPLIT, 0) for label, by_split in self.counts.items()}
+
+    @functools.cached_property
     def train(self) -> Mapping[str, tuple[Item, ...]]:
         """{class: its training items}, the only images that become parents."""
         by_class: dict[str, list[Item]] = {label: [] for label in self.classes}

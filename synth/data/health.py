@@ -149,18 +149,17 @@ def _small_classes(dataset: Dataset) -> Iterator[Finding]:
             yield Finding("tiny_class", (), f"{label} has {n_images(n)} to train on: {TINY[min(n, 2)]}")
 
 
-def _train_counts(dataset: Dataset) -> dict[str, int]:
-    counts = {label: len(items) for label, items in dataset.train.items()}
-    return {label: n for label, n in counts.items() if n}
+def _present(dataset: Dataset) -> dict[str, int]:
+    return {label: n for label, n in dataset.train_counts.items() if n}
 
 
 def _ratio(dataset: Dataset) -> float | None:
-    counts = _train_counts(dataset).values()
+    counts = _present(dataset).values()
     return max(counts) / min(counts) if counts else None
 
 
 def _imbalance(dataset: Dataset) -> Iterator[Finding]:
-    ratio, counts = _ratio(dataset), _train_counts(dataset)
+    ratio, counts = _ratio(dataset), _present(dataset)
     if ratio is not None and ratio >= IMBALANCE_MIN:
         most, least = (
             max(counts, key=lambda label: counts[label]),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.data.tree import IMAGE_SUFFIXES, is_system
+from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
 from synth.errors import OutputError
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY, Staging
@@ -95,7 +95,7 @@ def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
             ours = OURS.fullmatch(path) is not None
             foreign = in_place and Path(name).suffix.lower() not in IMAGE_SUFFIXES
             if path not in expected and not ours and not foreign and not is_system(name):
-                yield path.encode("utf-8", "backslashreplace").decode()
+                yield shown(path)
 
 
 def _refused(out: Path) -> set[str]:

@@ -16,7 +16,7 @@ from synth.data.dataset import Dataset
 from synth.data.images import to_uint8
 from synth.errors import OutputError, UsageError
 from synth.gates.base import judge_all, open_gates
-from synth.generators.base import Context
+from synth.generators.base import Context, needs_parents
 from synth.generators.parents import Sources
 from synth.generators.registry import open_generator
 from synth.recipe import Recipe
@@ -94,7 +94,9 @@ def save_sheet(sheet: Image.Image, path: Path | None = None, *, outside: Path | 
 
 def _labels(dataset: Dataset, recipe: Recipe) -> Sequence[str]:
     check_classes(recipe.classes, dataset.classes)
-    wanted = [label for label in recipe.classes or dataset.classes if dataset.train[label] or ":" in recipe.method]
+    wanted = [
+        label for label in recipe.classes or dataset.classes if dataset.train[label] or not needs_parents(recipe.method)
+    ]
     if not wanted:
         raise UsageError("no class with a training image to start from")
     return sorted(wanted, key=lambda label: (len(dataset.train[label]), label))

@@ -14,7 +14,7 @@ from synth.errors import OutputError
 from synth.manifest import MANIFEST, read_manifest, row_line
 from synth.output.audit import file_sha256
 from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, aside, locked, new_file, replace_file, run_of
-from synth.output.summary import CARD_MARK, card
+from synth.output.summary import card, is_our_card
 from synth.records import PARENT_SPLIT, Row
 
 
@@ -121,7 +121,7 @@ def _restore_root_files(out: Path, run: str, *, others: Sequence[str]) -> None:
 
 def _restore_card(out: Path, run: str, *, others: Sequence[str]) -> None:
     path = out / CARD
-    if not path.exists() or CARD_MARK not in path.read_text("utf-8", errors="replace"):
+    if not is_our_card(path):
         return
     if not others:
         path.unlink()

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", "albumentations")
@@ -90,6 +91,11 @@ def versions() -> dict[str, str]:
     """Versions of all that decides about pixels."""
     found = {"synth": importlib.metadata.version("synth-images"), "python": platform.python_version()}
     return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def is_our_card(path: Path) -> bool:
+    """Did this package write the card there?"""
+    return path.exists() and CARD_MARK in path.read_text("utf-8", errors="replace")
 
 
 def card(summary: Mapping[str, Any], totals: Mapping[str, tuple[int, int]]) -> str:
