@@ -16,6 +16,7 @@ from synth import workers
 from synth.data.balance import Plan, check_classes, make_plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
+from synth.files import locked
 from synth.generators.base import Context, needs_parents
 from synth.generators.own import code_digest
 from synth.generators.registry import open_generator
@@ -30,7 +31,7 @@ from synth.output.preflight import (
     read_existing,
     settle_plan,
 )
-from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, locked
+from synth.output.staging import CARD, RECIPE, SUMMARY, Staging
 from synth.output.summary import ClassSummary, Summary, card, is_our_card, versions
 from synth.recipe import Recipe, dump_recipe
 from synth.records import PARENT_SPLIT, Item

@@ -14,6 +14,7 @@ import tomlkit
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from tomlkit.items import Table
 
+from synth.criteria import Classifier, Gate
 from synth.errors import UsageError, did_you_mean
 from synth.settings import Colour, Effects, Settings, valid_fill
 
@@ -143,8 +144,11 @@ class Recipe(Settings):
     cap: float = Field(10.0, ge=0, description="at most this many new images per real one in a class")
     tries: int = Field(10, ge=1, description="at most this many attempts per planned image")
     classes: tuple[str, ...] = Field((), description="only these classes get new images; empty: all")
+    judge: str = Field("", description="folder of the reference classifier that judges; empty: none")
     data: Data = Data()
     augment: Augment = Augment()
+    gate: Gate = Gate()
+    classifier: Classifier = Classifier()
     output: Output = Output()
 
 

@@ -13,7 +13,7 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors records seeds settings recipe manifest workers
+errors records seeds settings criteria recipe manifest files workers
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance
 effects.draw effects.geometry effects.colour effects.texture effects.policy

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth.errors import OutputError
+from synth.files import locked, new_file, replace_file
 from synth.manifest import MANIFEST, read_manifest, row_line
 from synth.output.audit import file_sha256
-from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, aside, locked, new_file, replace_file, run_of
+from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, aside, run_of
 from synth.output.summary import card, is_our_card
 from synth.records import PARENT_SPLIT, Row
 
