@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from synth import commands, console, printing
+from synth import commands, console, judge_commands, printing
 from synth.commands import n_workers_of, recipe_from
 from synth.errors import SynthError
 from synth.options import (
@@ -29,8 +29,11 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts three times as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (commands.inspect, commands.weights, commands.plan, commands.preview, commands.generate):
+_DATA_COMMANDS = (commands.inspect, commands.weights, commands.plan, commands.preview, commands.generate)
+_JUDGE_COMMANDS = (judge_commands.policy, judge_commands.check, judge_commands.report)
+for _command in (*_DATA_COMMANDS, *_JUDGE_COMMANDS):
     app.command()(_command)
+app.add_typer(judge_commands.train, name="train")
 
 
 def main() -> None:

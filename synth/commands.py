@@ -16,6 +16,7 @@ from synth.options import (
     Counts,
     DataArgument,
     Json,
+    JudgeOption,
     Link,
     Links,
     Method,
@@ -186,6 +187,7 @@ def preview(
     n: Annotated[int, typer.Option("--n", min=1, help="Images in a row.")] = 8,
     rows: Annotated[int, typer.Option(min=1, help="Pairs of rows for each class.")] = 1,
     params: Annotated[bool, typer.Option("--params", help="Write the drawn parameters under each image.")] = False,
+    judge: JudgeOption = None,
     out: Annotated[Path | None, typer.Option(help="Where the sheet goes (default preview.png, then -2, ...).")] = None,
     recipe_file: RecipeFile = None,
     set: Set = None,
@@ -204,7 +206,9 @@ def preview(
 
     links = follow_symlinks or None
     recipe = recipe_from(
-        recipe_file, set, {"method": method, "classes": classes, "seed": seed, "data.follow_symlinks": links}
+        recipe_file,
+        set,
+        {"method": method, "classes": classes, "seed": seed, "judge": judge, "data.follow_symlinks": links},
     )
     dataset = open_data(data, recipe, workers, quiet=quiet)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
@@ -222,6 +226,7 @@ def generate(
     classes: Classes = None,
     seed: Seed = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Add the new images to DATA itself.")] = False,
+    judge: JudgeOption = None,
     only_new: Annotated[bool, typer.Option("--only-new", help="Write the new images alone.")] = False,
     link: Annotated[Link | None, typer.Option(help="Originals: copy, hard link or sym link.")] = None,
     format: Annotated[str | None, typer.Option(help="auto (as the parent), jpeg, png, webp, bmp, tiff, ppm.")] = None,
@@ -252,6 +257,7 @@ def generate(
             "cap": cap,
             "classes": classes,
             "seed": seed,
+            "judge": judge,
             "output.only_new": only_new or None,
             "output.link": link and link.value,
             "output.format": format,

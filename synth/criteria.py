@@ -39,6 +39,11 @@ class IntegrityGate(Settings):
     range_min: float = Field(
         0.01, ge=0, le=1, description="brightest minus darkest level, as a fraction of the top level"
     )
+    grain_margin: float = Field(
+        1.0,
+        ge=0,
+        description="noise: so much more of the finest detail (log of energies) than the grainiest real images",
+    )
     size_factor: float = Field(
         4.0, ge=1, description="a side may be so many times shorter or longer than the class's real images are"
     )
@@ -48,6 +53,9 @@ class ClassifierGate(Settings):
     """Does a judge that did not learn from its parents see the class?"""
 
     score_min: float = Field(0.2, ge=0, le=1, description="lowest probability of the class; lenient on purpose")
+    held_out_min: float = Field(
+        0.5, ge=0, le=1, description="a class of which fewer held-out real images pass is not judged by it"
+    )
 
 
 class DistanceGate(Settings):
@@ -55,8 +63,11 @@ class DistanceGate(Settings):
 
     copies: Literal["auto", "exact", "near", "off"] = Field(
         "auto",
-        description="what is refused: exact copies of real images, or also images nearer to a real one than real ones "
-        "are to each other; auto: near, but exact for a declared variation of one parent",
+        description="what is refused: exact copies of real images, or also images much nearer to a real one than real "
+        "ones are to each other; auto: near, but exact for a declared variation of one parent",
+    )
+    near_share: float = Field(
+        0.5, ge=0, description="near: closer than so many times the distance of the two closest real images"
     )
     spread_max: float = Field(
         2.0, gt=0, description="outlier: so many times farther from the nearest real image than real ones are"

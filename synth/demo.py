@@ -13,9 +13,10 @@ from pathlib import Path
 
 from synth.data.dataset import Dataset, open_dataset
 from synth.errors import OutputError
+from synth.filling import Progress
 from synth.output.preview import preview, save_sheet
 from synth.output.summary import Summary
-from synth.pipeline import Progress, generate
+from synth.pipeline import generate
 from synth.recipe import Recipe
 from synth.simulate import TrafficLights, draw_dataset
 

@@ -5,6 +5,8 @@ SynthError                 one clear line; the command line prints it and exits 
 ├── DatasetError           the input as a whole can't be used (also a ValueError)
 ├── ImageError             one image file can't be used (also a ValueError); its reason lands in `refused`
 ├── GeneratorError         a generator broke its contract or failed (also a RuntimeError)
+├── TrainingError          a network can't be trained (also a RuntimeError)
+├── BundleError            a trained network is damaged, hostile, foreign or does not fit (also a ValueError)
 ├── ManifestError          a manifest is damaged or hostile (also a ValueError)
 └── OutputError            the output folder can't be written or is not ours (also an OSError)
     └── LockedError        another run is writing there; exit status 11
@@ -38,6 +40,14 @@ class ImageError(SynthError, ValueError):
 
 class GeneratorError(SynthError, RuntimeError):
     """A generator failed, or gave something that is not an image."""
+
+
+class TrainingError(SynthError, RuntimeError):
+    """A network can't be trained on this data or with these settings."""
+
+
+class BundleError(SynthError, ValueError):
+    """The folder of a trained network is damaged, hostile, of another kind, or does not fit the data."""
 
 
 class ManifestError(SynthError, ValueError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import UnionType
 from typing import Any
 
@@ -94,8 +94,7 @@ def check_path(path: object, where: str) -> None:
     """
     if not isinstance(path, str) or not path:
         raise ManifestError(f"{where}: path is no text")
-    parts = PurePosixPath(path).parts
-    if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path or _DRIVE.match(path):
+    if path.startswith("/") or ".." in path.split("/") or "\\" in path or "\0" in path or _DRIVE.match(path):
         raise ManifestError(f"{where}: path {path!r} leads outside the folder")
 
 

@@ -46,6 +46,11 @@ DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", readable=False, help="Folder of class folders, or of train/val/test.")
 ]
 OutArgument = Annotated[Path, typer.Argument(metavar="OUT", readable=False, help="Output folder of an earlier run.")]
+BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder for the trained network.")]
+JudgeOption = Annotated[
+    str | None, typer.Option("--judge", help="Bundle of a reference classifier; see synth train classifier.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Method = Annotated[str | None, typer.Option(help="augment, duplicate, or package.module:Name of your own.")]
 Target = Annotated[
     str | None, typer.Option(help='Total per class: majority, mean, median, a number, "2x", yellow=350,green=500.')

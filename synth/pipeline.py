@@ -8,15 +8,16 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from synth import workers
 from synth.data.balance import Plan, check_classes, make_plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.files import locked
+from synth.filling import Progress, fill
+from synth.gates.panel import open_panel
 from synth.generators.base import Context, needs_parents
 from synth.generators.own import code_digest
 from synth.generators.registry import open_generator
@@ -31,15 +32,17 @@ from synth.output.preflight import (
     read_existing,
     settle_plan,
 )
-from synth.output.staging import CARD, RECIPE, SUMMARY, Staging
-from synth.output.summary import ClassSummary, Summary, card, is_our_card, versions
+from synth.output.report import write_report
+from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging
+from synth.output.summary import ClassSummary, Summary, card, is_our_card
 from synth.recipe import Recipe, dump_recipe
 from synth.records import PARENT_SPLIT, Item
-from synth.rounds import UNIT, attempts_left, cut_into_tasks, task_size
-from synth.tasks import Copy, Job, work
+from synth.rejects import rejected_document
+from synth.tasks import Job
+from synth.versions import versions
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, images done, images in all)."""
+if TYPE_CHECKING:
+    from synth.judge import Judge
 
 
 def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) -> Plan:
@@ -129,93 +132,63 @@ def generate(
             return _nothing_to_do(dataset, plan, recipe, warnings, time.monotonic() - started)
         copied_whole = [] if in_place or recipe.output.link != "copy" else copies
         check_space(dataset, plan, copied_whole, out)
-        run = run_id(dataset, plan, recipe, existing, in_place=in_place)
-        job = Job(context, run, staging.tree, dataset.train_folder, in_place)
+        known = frozenset(item.pixels_sha256 for item in dataset.items)
+        panel = open_panel(recipe, dataset.train, known=known, labels=tuple(plan.new))
+        run = run_id(dataset, plan, recipe, existing, in_place=in_place, judge=panel.judge)
+        job = Job(context, run, staging.tree, dataset.train_folder, in_place, panel)
         # Built before anything is written, so that a wrong method or transform leaves nothing behind, and before the
         # workers are forked, so that they need not build it again.
         _ = job.generator
         kind = "add" if os.path.lexists(out) else "new"
         staging.begin(run, kind=kind, items=dataset.items)
         summaries = _summaries(plan)
+        for label in plan.new:
+            summaries[label].real_acceptance = panel.real_acceptance(label)
+        policy, policy_warnings = _policy_test(dataset, recipe, plan, panel.judge)
         try:
-            _run(job, staging, summaries, copies=copies, tries=recipe.tries, n_workers=n_workers, progress=progress)
+            fill(job, staging, summaries, copies=copies, n_workers=n_workers, progress=progress)
         except UsageError:
             staging.remove()  # such a run can't be resumed, only started otherwise
             raise
-        summary = Summary(run, recipe.seed, recipe.method, summaries, dataset.refused, None, warnings)
+        summary = Summary(
+            run,
+            recipe.seed,
+            recipe.method,
+            summaries,
+            dataset.refused,
+            None,
+            (*warnings, *panel.warnings(plan.new), *policy_warnings),
+            judge=None if panel.judge is None else panel.judge.to_json(),
+            policy=policy,
+        )
         root_files = _root_files(summary, recipe, existing, copies, out)
+        root_files[REJECTED] = rejected_document(staging.rejected(), job.generator, dataset.train)
         staging.commit(run, kind=kind, root_files=root_files)
+        write_report(out)
     return dataclasses.replace(summary, seconds=round(time.monotonic() - started, 3))
 
 
-def run_id(dataset: Dataset, plan: Plan, recipe: Recipe, existing: Existing, *, in_place: bool) -> str:
+def run_id(
+    dataset: Dataset, plan: Plan, recipe: Recipe, existing: Existing, *, in_place: bool, judge: Judge | None = None
+) -> str:
     """Names a run by all that decides about its bytes, so that only the same run can be resumed."""
     code = "" if needs_parents(recipe.method) else code_digest(recipe.method)
     settings = recipe.model_dump(mode="json")
     parts = [versions(), code, dataset.digest, settings, dict(plan.new), existing.digest, in_place]
+    parts += [] if judge is None else [judge.digest]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _run(
-    job: Job,
-    staging: Staging,
-    summaries: Mapping[str, ClassSummary],
-    *,
-    copies: Sequence[Item],
-    tries: int,
-    n_workers: int,
-    progress: Progress | None,
-) -> None:
-    verdicts: dict[str, list[bool]] = {label: [] for label in sorted(summaries)}
-    copied = 0
-    for row in staging.take_up():
-        copied += not row.synthetic
-        if row.synthetic:
-            _count(summaries, verdicts, row.label, row.reasons)
-    report = _Reporter(progress, len(copies), copied, summaries)
-    report.show()
-    planned = {label: entry.planned for label, entry in summaries.items()}
-    while True:
-        attempts = attempts_left(planned, verdicts, first=job.context.first_attempt, tries=tries)
-        n_missing = len(copies) - copied + sum(map(len, attempts.values()))
-        if not n_missing:
-            return
-        n = n_workers if n_missing > 2 * UNIT else 1  # starting workers costs more than a few units
-        tasks = cut_into_tasks(copies[copied:], attempts, size=task_size(n_missing, n))
-        for task, done in workers.run(work, job, tasks, n_workers=n):
-            staging.append(done.lines)
-            if isinstance(task, Copy):
-                copied += len(task.items)
-                report.copied = copied
-            for reasons in done.verdicts:
-                _count(summaries, verdicts, task.label, reasons)  # type: ignore[union-attr]
-            report.show()
+def _policy_test(
+    dataset: Dataset, recipe: Recipe, plan: Plan, judge: Judge | None
+) -> tuple[tuple[Mapping[str, Any], ...] | None, list[str]]:
+    """What each effect of the policy does to the judge's view of real images; only `augment` has a policy."""
+    if judge is None or recipe.method != "augment":
+        return None, []
+    from synth.label_safety import probe_effects, warnings_of  # with a judge torch is there already
 
-
-def _count(
-    summaries: Mapping[str, ClassSummary], verdicts: Mapping[str, list[bool]], label: str, reasons: tuple[str, ...]
-) -> None:
-    summaries[label].count(accepted=not reasons, reasons=reasons)
-    verdicts[label].append(not reasons)
-
-
-@dataclass
-class _Reporter:
-    """Counts what is done, for a progress display."""
-
-    progress: Progress | None
-    to_copy: int
-    copied: int
-    summaries: Mapping[str, ClassSummary]
-
-    def show(self) -> None:
-        """Say where the run is."""
-        if self.progress is None:
-            return
-        made = sum(entry.accepted for entry in self.summaries.values())
-        planned = sum(entry.planned for entry in self.summaries.values())
-        what = "originals" if self.copied < self.to_copy else "images"
-        self.progress(what, self.copied + made, self.to_copy + planned)
+    tests = probe_effects(dataset.train, recipe, judge, classes=[label for label in plan.new if dataset.train[label]])
+    return tuple(test.to_json() for test in tests), warnings_of(tests)
 
 
 def _summaries(plan: Plan) -> dict[str, ClassSummary]:

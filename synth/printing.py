@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synth import console
 
 if TYPE_CHECKING:
     from synth.data.balance import Plan
     from synth.data.health import Inspection
+    from synth.label_safety import EffectTest
     from synth.output.audit import Audit
-    from synth.output.summary import Summary
+    from synth.output.summary import ClassSummary, Summary
+    from synth.quality import Quality
 
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
 
@@ -67,10 +69,11 @@ def print_summary(summary: Summary, out: Path, *, json: bool) -> None:
         console.print_json(summary.to_json())
         return
     rows = [
-        [label, c.real, c.existing, c.accepted, c.target, c.short, _words(c.rejected)]
+        [label, c.real, c.existing, c.accepted, c.target, c.short, *_acceptance(c), _words(c.rejected)]
         for label, c in summary.classes.items()
     ]
-    console.table(["class", "real", "existing", "new", "target", "short", "rejected"], rows)
+    columns = ["class", "real", "existing", "new", "target", "short", "passed", "real passed", "rejected"]
+    console.table(columns, rows)
     for label, entry in summary.classes.items():
         if entry.note:
             console.say(f"{label}: {entry.note}")
@@ -79,6 +82,71 @@ def print_summary(summary: Summary, out: Path, *, json: bool) -> None:
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
         console.say(f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run})")
+
+
+def print_scores(scores: Mapping[str, Any]) -> None:
+    """Per-class scores of a classifier on images that it did not learn from."""
+    names = ("precision", "recall", "f1", "average_precision")
+    rows = [
+        [label, found["n"], *(_interval(found[name], found["intervals"].get(name)) for name in names)]
+        for label, found in scores["classes"].items()
+    ]
+    console.table(["class", "n", "precision", "recall", "F1", "average precision"], rows)
+    for label, found in scores["classes"].items():
+        if found["note"]:
+            console.say(f"{label}: {found['note']}")
+    shown = (("macro-F1", "macro_f1"), ("balanced accuracy", "balanced_accuracy"), ("worst recall", "worst_recall"))
+    console.say(", ".join(f"{name} {_number(scores[key])}" for name, key in shown))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(value: float | None, bounds: Sequence[float] | None) -> str:
+    return f"{_number(value)} ({bounds[0]:.2f}-{bounds[1]:.2f})" if bounds else _number(value)
+
+
+def print_policy(tests: Sequence[EffectTest], *, json: bool) -> None:
+    """What each effect does to the judge's view of real images."""
+    from synth.label_safety import warnings_of  # with torch behind it, which has been imported by now
+
+    if json:
+        console.print_json({"policy": [test.to_json() for test in tests]})
+        return
+    rows = [
+        [t.label, t.effect, t.n, f"{t.before:.0%}", f"{t.after:.0%}", "loses the class" if t.loses else ""]
+        for t in tests
+    ]
+    console.table(["class", "effect", "n", "on class unchanged", "changed", ""], rows)
+    for line in warnings_of(tests):
+        console.say(line)
+
+
+def print_quality(quality: Quality, *, json: bool) -> None:
+    """Synthetic images beside held-out real ones."""
+    document = quality.to_json()
+    if json:
+        console.print_json(document)
+        return
+    for label, found in document["classes"].items():
+        made = found["synthetic"]
+        if not made["n"]:
+            continue
+        console.say(f"{label}: {made['n']} synthetic images beside {found['real']['n']} held-out real ones")
+        rows = [
+            [word, entry["verdict"] or "-", _number(entry["score"]), _number(entry["real"]), entry["measure"]]
+            for word, entry in found["words"].items()
+        ]
+        console.table(["", "verdict", "synthetic", "real", "measure"], rows)
+    if quality.bad:
+        console.say(f"do not use these: {', '.join(quality.bad)}")
+
+
+def _acceptance(entry: ClassSummary) -> tuple[str, str]:
+    """Share of the attempts that passed the gates, and of held-out real images."""
+    shares = (entry.acceptance, entry.real_acceptance)
+    return tuple("" if share is None else f"{share:.0%}" for share in shares)  # type: ignore[return-value]
 
 
 def _words(counts: Mapping[str, int]) -> str:

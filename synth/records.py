@@ -6,6 +6,8 @@ both into a `Row` of the manifest.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,12 +18,24 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """An image: (H, W) grey or (H, W, 3) RGB; uint8 in 0..255, or uint16 in 0..65535 for 16-bit grey."""
 
+Scores = Mapping[str, float | Mapping[str, float]]
+"""What gates measured: a number under each name, and under "classes" the judge's probabilities."""
+
 SPLITS = ("train", "val", "test")
 PARENT_SPLIT = "train"
+SWITCHED_OFF = "switched_off"
+"""Reason against an image of a class for which its method passed too seldom."""
 ENCODED_AS = "encoded_as"
 """Parameter of an image without parents: format, quality and subsampling of its file."""
 BLANK_SPREAD = 0.005
 """Standard deviation of the levels (0..1) up to which all pixels of an image are alike."""
+
+
+def pixels_sha256(pixels: Pixels) -> str:
+    """Hash of form and levels: the same pixels in another file format give the same hash."""
+    digest = hashlib.sha256(f"uint{8 * pixels.itemsize} {pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,7 @@ class Item:
     """Kinds of things worth a word: animated, alpha, extension, turned."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """What one attempt gave, before any gate."""
 
@@ -82,12 +96,17 @@ class Candidate:
     file: bytes | None = None
     """The whole encoded file, where the candidate is an exact copy of one; otherwise the writer encodes the pixels."""
 
+    @functools.cached_property
+    def pixels_sha256(self) -> str:
+        """See `pixels_sha256`."""
+        return pixels_sha256(self.pixels)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the gates said of a candidate: every score, and the reasons against it."""
 
-    scores: Mapping[str, float] = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
     @property
@@ -112,7 +131,7 @@ class Row(NamedTuple):
     seed: int | None
     parents: tuple[Mapping[str, str], ...]
     params: Mapping[str, Any]
-    scores: Mapping[str, float]
+    scores: Scores
     verdict: str
     """accepted or rejected."""
     reasons: tuple[str, ...]

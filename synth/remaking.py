@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth.data import encoding, images
+from synth.data import encoding
 from synth.data.dataset import read_item
 from synth.errors import OutputError
 from synth.generators.base import Context, Generator
@@ -88,7 +88,7 @@ def _remake_row(
     file = candidate.file or encoding.encode(candidate.pixels, form)
     return Remade(
         row.id,
-        same_pixels=images.pixels_sha256(candidate.pixels) == row.pixels_sha256,
+        same_pixels=candidate.pixels_sha256 == row.pixels_sha256,
         same_file=hashlib.sha256(file).hexdigest() == row.sha256,
         data=file,
     )

@@ -1,13 +1,16 @@
 """Which attempts come next, and how they are cut into tasks.
 
-The images of a class are the first n accepted attempts in attempt order. Attempts go in rounds: the first round has as
-many as images are planned, the next as many as were rejected, until none is missing or the tries are used up. The
-rounds follow from the verdicts alone, so a resumed run goes on exactly where the killed one stopped.
+The images of a class are the first n accepted attempts in attempt order. Attempts go in rounds: the first is a probe of
+at most 64, the second has as many as are then missing, the next as many as were rejected, until none is missing or the
+tries are used up. After a round in which too few have passed so far, the method is switched off for the class: the
+survivors of a pool that is mostly wrong would do harm. All this follows from the verdicts alone, so a resumed run goes
+on exactly where the killed one stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from synth.records import Item
 from synth.tasks import Copy, Make
@@ -16,26 +19,28 @@ UNIT = 32
 """Attempts are made in whole units: a generator that computes in batches gets the same batches everywhere."""
 MAX_UNITS = 8  # per task: enough to pay for what a task costs, few enough to share out
 TASKS_PER_WORKER = 8
+PROBE = 64
+"""Attempts of the first round, at most: enough to see that a method does not work here."""
+TELLING = 16
+"""With fewer attempts a share of those that passed says nothing."""
 
 
 def attempts_left(
-    planned: Mapping[str, int], verdicts: Mapping[str, Sequence[bool]], *, first: Mapping[str, int], tries: int
+    standings: Mapping[str, Standing], verdicts: Mapping[str, Sequence[bool]], *, first: Mapping[str, int]
 ) -> dict[str, range]:
     """What is left of the earliest unfinished round: {class: its attempts}.
 
     Args:
-        planned: {class: accepted images asked for}.
+        standings: {class: where it is}.
         verdicts: {class: was each attempt so far accepted}.
         first: {class: number of this run's first attempt}, 0 where it is not named.
-        tries: at most this many attempts per planned image.
     """
-    rounds = {label: rest_of_round(planned[label], verdicts[label], tries=tries) for label in verdicts}
-    now = min((number for number, rest in rounds.values() if rest), default=0)
+    now = min((entry.number for entry in standings.values() if entry.rest), default=0)
     left = {}
-    for label, (number, rest) in rounds.items():
-        if rest and number == now:
+    for label, entry in standings.items():
+        if entry.rest and entry.number == now:
             start = first.get(label, 0) + len(verdicts[label])
-            left[label] = range(start, start + rest)
+            left[label] = range(start, start + entry.rest)
     return left
 
 
@@ -57,11 +62,26 @@ def cut_into_tasks(copies: Sequence[Item], attempts: Mapping[str, range], *, siz
             start = end
 
 
-def rest_of_round(planned: int, verdicts: Sequence[bool], *, tries: int) -> tuple[int, int]:
-    """Which round a class is in, and how many attempts of it are still to be made (0: the class is done)."""
-    number, begin, missing = 0, 0, planned
-    while missing and begin + missing <= len(verdicts):
-        accepted = sum(verdicts[begin : begin + missing])
-        number, begin, missing = number + 1, begin + missing, missing - accepted
-    rest = begin + missing - len(verdicts)
-    return number, max(min(rest, planned * tries - len(verdicts)), 0)
+@dataclass(frozen=True)
+class Standing:
+    """Where a class is."""
+
+    number: int
+    """The round, from 0."""
+    rest: int
+    """Attempts of it that are still to be made; 0: the class is done."""
+    switched_off: bool = False
+    """Its method passed too seldom: nothing of it is used."""
+
+
+def standing(planned: int, verdicts: Sequence[bool], *, tries: int, acceptance_min: float) -> Standing:
+    """Walk the rounds of a class: a probe, what is left of the plan, then as many attempts as were rejected."""
+    number, begin, missing, size = 0, 0, planned, min(planned, PROBE)
+    while missing and begin + size <= len(verdicts):
+        number, begin = number + 1, begin + size
+        accepted = sum(verdicts[:begin])
+        if begin >= TELLING and accepted < acceptance_min * begin:
+            return Standing(number, 0, switched_off=True)
+        missing = size = planned - accepted
+    rest = begin + size - len(verdicts)
+    return Standing(number, max(min(rest, planned * tries - len(verdicts)), 0))

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth.gates.base import Gate, judge_all, open_gates
+from synth.gates.panel import Panel
 from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.manifest import row_line
 from synth.output.writer import Writer, most_common_form
 from synth.records import Candidate, Form, Item
 
-BATCH_PIXELS = 500_000
+BATCH_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,12 @@ class Job:
     tree: Path
     train_folder: str
     in_place: bool
+    panel: Panel
 
     @functools.cached_property
     def generator(self) -> Generator:
         """The method's generator."""
         return open_generator(self.context)
-
-    @functools.cached_property
-    def gates(self) -> tuple[Gate, ...]:
-        """The run's gates."""
-        return open_gates()
 
     @functools.cached_property
     def class_forms(self) -> Mapping[str, Form | None]:
@@ -79,7 +75,7 @@ def work(job: Job, task: Copy | Make) -> Done:
     form = job.class_forms.get(task.label)
     lines, verdicts = [], []
     for batch in batches(job.generator.make(task.label, task.attempts)):
-        judged = [judge_all(job.gates, candidate) for candidate in batch]
+        judged = job.panel.verdicts(batch)
         lines += [row_line(row) for row in job.writer.candidates(batch, judged, class_form=form)]
         verdicts += [verdict.reasons for verdict in judged]
     return Done(b"".join(lines), tuple(verdicts))

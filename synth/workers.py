@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ State = TypeVar("State")
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+WAIT_SECONDS = 0.5
 IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat
 
 
@@ -34,11 +35,17 @@ def n_cores() -> int:
 
 
 def run(
-    function: Callable[[State, Chunk], Result], state: State, chunks: Iterable[Chunk], *, n_workers: int
+    function: Callable[[State, Chunk], Result],
+    state: State,
+    chunks: Iterable[Chunk],
+    *,
+    n_workers: int,
+    on_wait: Callable[[], None] | None = None,
 ) -> Iterator[tuple[Chunk, Result]]:
     """Yield (chunk, function(state, chunk)) in the order of `chunks`.
 
     The state goes to each worker once, when it starts; `function`, a function of a module, and chunks go each time.
+    `on_wait` is called twice a second while a long chunk is awaited.
 
     Raises:
         SynthError: a worker died twice on the same chunks.
@@ -56,7 +63,7 @@ def run(
             if not waiting:
                 return
             try:
-                result = waiting[0][1].result()
+                result = _result(waiting[0][1], on_wait)
             except BrokenProcessPool:
                 if retried:
                     raise SynthError("a worker process died twice (out of memory?): try --workers 1") from None
@@ -69,6 +76,12 @@ def run(
             yield chunk, result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[Result], on_wait: Callable[[], None] | None) -> Result:
+    while on_wait is not None and not wait([future], timeout=WAIT_SECONDS).done:
+        on_wait()
+    return future.result()
 
 
 def _submit(
@@ -101,6 +114,9 @@ def _start_worker(state: Any) -> None:
     _state = state
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: only the parent answers it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if "torch" in sys.modules:
+        # A forked process hangs where it starts threads of a kind that its parent had; and there are enough processes.
+        sys.modules["torch"].set_num_threads(1)
     _die_with_parent()
 
 

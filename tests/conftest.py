@@ -6,13 +6,16 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import synth
 from synth import cli
+from synth.simulate import TrafficLights, draw_dataset
 
 COLOURS = {"red": (220, 40, 40), "yellow": (230, 200, 40), "green": (40, 190, 80)}
 
@@ -85,3 +88,32 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         return 0
 
     return call
+
+
+JUDGE_COUNTS = {"train": {"red": 40, "yellow": 20, "green": 30}, "test": {"red": 8, "yellow": 8, "green": 8}}
+QUICK = {"classifier.steps": 60, "classifier.batch": 32, "classifier.folds": 3}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A dataset, and a reference classifier that was trained on it."""
+
+    data: Path
+    bundle: Path
+
+
+def light(label: str, index: int) -> np.ndarray:
+    """A drawn traffic light that is not in the dataset of `judged`: (H, W, 3) uint8."""
+    return TrafficLights().draw(label, np.random.default_rng([9, index]))
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    """40 red, 20 yellow and 30 green lights for training, 8 of each for testing, and a judge; read-only, made once."""
+    from synth.training.classifier import train_classifier
+
+    root = tmp_path_factory.mktemp("judged")
+    data = root / "data"
+    draw_dataset(data, counts=JUDGE_COUNTS)
+    train_classifier(synth.open_dataset(data), synth.load_recipe(None, QUICK), root / "judge")
+    return Judged(data, root / "judge")

@@ -13,15 +13,23 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors records seeds settings criteria recipe manifest files workers
+errors versions records seeds settings criteria recipe manifest files workers
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
-data.balance
+data.balance data.sources data.inputs data.folds
+sheets
 effects.draw effects.geometry effects.colour effects.texture effects.policy
+networks.base networks.small networks.heads networks.pretrained networks.build
+measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
+measures.detection
+training.device training.inference training.loop training.bundle training.batches training.members training.frozen
+training.heads training.card training.classifier
+judge judges
 generators.base generators.parents generators.duplicate generators.augment generators.own generators.registry
-gates.integrity gates.base
-output.summary output.staging output.writer output.preflight output.preview output.audit output.removal
-tasks rounds pipeline remaking simulate demo
-console printing options commands cli
+gates.base gates.integrity gates.classifier gates.distance gates.panel
+output.summary output.staging output.report_pictures output.report output.writer output.preflight output.preview
+output.audit output.removal
+rejects tasks rounds filling label_safety pipeline remaking samples words class_quality quality simulate demo
+console printing options commands judge_commands cli
 """.split()
 """A file imports only what stands before it."""
 
@@ -56,7 +64,8 @@ def test_a_file_imports_only_what_stands_above_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "home"), [("albumentations", "effects/texture.py"), ("typer", "cli.py commands.py options.py")]
+    ("library", "home"),
+    [("albumentations", "effects/texture.py"), ("typer", "cli.py commands.py judge_commands.py options.py")],
 )
 def test_a_library_stays_in_its_room(library: str, home: str) -> None:
     users = {

@@ -22,7 +22,7 @@ from synth.data.listing import list_files
 from synth.data.tree import FoundFile, Listing
 from synth.errors import DatasetError, ImageError
 from synth.recipe import Data
-from synth.records import PARENT_SPLIT, SPLITS, Item
+from synth.records import PARENT_SPLIT, SPLITS, Item, pixels_sha256
 
 CHUNK = 128
 Progress = Callable[[int, int], None]
@@ -164,7 +164,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         place=file.place,
         group=file.group or _group(file.id, settings.groups),
         sha256=hashlib.sha256(data).hexdigest(),
-        pixels_sha256=images.pixels_sha256(pixels),
+        pixels_sha256=pixels_sha256(pixels),
         width=pixels.shape[1],
         height=pixels.shape[0],
         form=decoded.form,

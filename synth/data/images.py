@@ -7,7 +7,6 @@ on a stated background; the first frame of an animation.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import warnings
 import zlib
@@ -223,13 +222,6 @@ def mean_and_spread(pixels: Pixels) -> tuple[float, float]:
     """Mean and standard deviation of all levels, 0..1."""
     mean, spread = cv2.meanStdDev(np.ascontiguousarray(to_uint8(pixels)).reshape(-1, 1))
     return float(mean[0, 0]) / 255, float(spread[0, 0]) / 255
-
-
-def pixels_sha256(pixels: Pixels) -> str:
-    """Hash of form and levels: the same pixels in another file format give the same hash."""
-    digest = hashlib.sha256(f"uint{8 * pixels.itemsize} {pixels.shape}".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()
 
 
 def dhash(pixels: Pixels) -> bytes:

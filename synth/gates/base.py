@@ -1,30 +1,39 @@
-"""What a gate is, and how the gates of a run judge together."""
+"""What a gate is, and what it is told about a batch of candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from synth.gates.integrity import IntegrityGate
-from synth.records import Candidate, Verdict
+from synth.records import Candidate, Scores
+
+if TYPE_CHECKING:
+    from synth.judge import Look
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Candidates, and what the judge sees in them; each is answered as if it were alone."""
+
+    candidates: Sequence[Candidate]
+    members: Sequence[tuple[int, ...]] = ()
+    """For each candidate, the judge's networks that were asked about it."""
+    look: Look | None = None
+    """None where no judge was asked."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a gate says of one candidate."""
+
+    scores: Scores
+    reason: str | None = None
+    """A word that says why it is rejected."""
 
 
 class Gate(Protocol):
-    """Judges one candidate after another; the same candidate gets the same score in any order."""
+    """Judges candidates; the same one gets the same answer in any order and any company."""
 
-    name: str
-
-    def judge(self, candidate: Candidate) -> tuple[float, str | None]:
-        """A score in 0..1, and a word that says why the candidate is rejected, or None."""
-
-
-def open_gates() -> tuple[Gate, ...]:
-    """The gates of a run."""
-    return (IntegrityGate(),)
-
-
-def judge_all(gates: Sequence[Gate], candidate: Candidate) -> Verdict:
-    """Ask every gate, also after one has rejected: all scores stand in the manifest."""
-    answers = [(gate.name, *gate.judge(candidate)) for gate in gates]
-    scores = {name: score for name, score, _ in answers}
-    return Verdict(scores, tuple(reason for _, _, reason in answers if reason is not None))
+    def judge(self, batch: Batch) -> list[Answer]:
+        """One answer for each candidate."""

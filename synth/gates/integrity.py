@@ -1,20 +1,72 @@
-"""Integrity: is there a picture at all?"""
+"""Integrity: is there a picture at all, and of a size that its class has?"""
 
 from __future__ import annotations
 
-from synth.records import BLANK_SPREAD, Candidate
+import functools
+import math
+from collections.abc import Mapping, Sequence
 
-BLANK_RANGE = 0.01
+import numpy as np
+
+from synth.criteria import IntegrityGate as Settings
+from synth.data.sources import Sources
+from synth.gates.base import Answer, Batch
+from synth.measures.grain import grain
+from synth.records import BLANK_SPREAD, Candidate, Item, Pixels
+
+N_REAL = 64
+"""So many real images tell how grainy pictures of this dataset are."""
+QUANTILE = 0.99
+NEVER_NOISE = 1.0
+"""Below this grain an image is never called noise, however smooth the real images are; white noise has 2.8."""
 
 
 class IntegrityGate:
-    """Rejects a candidate without any contrast, unless its parent has none either."""
+    """Rejects noise, sizes out of place, and what has no contrast in any channel (unless its parent has none)."""
 
-    name = "range"
+    def __init__(self, settings: Settings, train: Mapping[str, Sequence[Item]], *, sources: Sources) -> None:
+        self._settings, self._train, self._sources = settings, train, sources
+        self._sides = {
+            label: (min(min(i.width, i.height) for i in items), max(max(i.width, i.height) for i in items))
+            for label, items in train.items()
+            if items
+        }
 
-    def judge(self, candidate: Candidate) -> tuple[float, str | None]:
-        """Score: brightest minus darkest level, as a fraction of the top level."""
-        top = 255 if candidate.pixels.itemsize == 1 else 65535
-        score = (int(candidate.pixels.max()) - int(candidate.pixels.min())) / top
-        blank = score <= BLANK_RANGE and not any(parent.spread <= BLANK_SPREAD for parent in candidate.parents)
-        return round(score, 4), "blank" if blank else None
+    @functools.cached_property
+    def _grain_max(self) -> float:
+        items = [item for label in sorted(self._train) for item in self._train[label]]
+        grains = [grain(self._sources.pixels(item)) for item in items[:: -(-len(items) // N_REAL) or 1]]
+        usual = float(np.quantile(grains, QUANTILE)) if grains else math.inf
+        return max(usual, NEVER_NOISE) + self._settings.grain_margin
+
+    def judge(self, batch: Batch) -> list[Answer]:
+        """Scores: `range`, brightest minus darkest level of a channel, 0..1; `grain`, see `measures.grain`; `size`, how
+        many times a side is shorter or longer than those of real images, where it is.
+        """
+        return [self._answer(candidate) for candidate in batch.candidates]
+
+    def _answer(self, candidate: Candidate) -> Answer:
+        levels, size = round(contrast(candidate.pixels), 4), round(self._out_of_range(candidate), 4)
+        scores = {"range": levels, "grain": round(grain(candidate.pixels), 4)}
+        if levels <= self._settings.range_min:
+            blank_parent = any(parent.spread <= BLANK_SPREAD for parent in candidate.parents)
+            return Answer(scores, None if blank_parent else "blank")
+        if size > 1:
+            scores["size"] = size
+        noise = scores["grain"] > self._grain_max
+        return Answer(scores, "noise" if noise else "size" if size > self._settings.size_factor else None)
+
+    def _out_of_range(self, candidate: Candidate) -> float:
+        """How many times a side is shorter or longer than those of the class's real images; 1 within their range."""
+        height, width = candidate.pixels.shape[:2]
+        shortest, longest = self._sides.get(candidate.label, (1, max(height, width)))
+        return max(shortest / min(height, width), max(height, width) / longest, 1.0)
+
+
+def contrast(pixels: Pixels) -> float:
+    """Brightest minus darkest level of the channel where they are farthest apart, as a fraction of the top level."""
+    channels = (-1, 1) if pixels.ndim == 2 else (-1, pixels.shape[2])
+    brightest = pixels.max(axis=0).reshape(channels).max(axis=0)  # rows first: that keeps to the memory's order
+    darkest = pixels.min(axis=0).reshape(channels).min(axis=0)
+    apart = int((brightest.astype(np.int64) - darkest).max())
+    return apart / (255 if pixels.itemsize == 1 else 65535)

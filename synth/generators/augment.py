@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from synth.data.sources import Sources
 from synth.effects.draw import Params
 from synth.effects.policy import FLIPS, Policy
 from synth.generators.base import Context
-from synth.generators.parents import Deal, Sources
+from synth.generators.parents import Deal
 from synth.recipe import Augment
 from synth.records import Candidate, Item
 

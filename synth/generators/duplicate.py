@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from synth.data.sources import Sources, read_file
 from synth.generators.base import Context
-from synth.generators.parents import Deal, Sources, read_file
+from synth.generators.parents import Deal
 from synth.records import Candidate, Item
 
 

@@ -17,7 +17,7 @@ from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY, Staging
 
 OURS = re.compile(
-    r"(recipe|summary)(-[0-9a-f]{12})?\.(toml|json)|manifest\.jsonl|README\.md|report\.html"
+    r"(recipe|summary|rejected)(-[0-9a-f]{12})?\.(toml|json)|manifest\.jsonl|README\.md|report\.html"
     r"|(quality|verdict)\.json"
 )
 

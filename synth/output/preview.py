@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
-from synth.data.images import to_uint8
+from synth.data.sources import Sources
 from synth.errors import OutputError, UsageError
-from synth.gates.base import judge_all, open_gates
+from synth.gates.panel import open_panel
 from synth.generators.base import Context, needs_parents
-from synth.generators.parents import Sources
 from synth.generators.registry import open_generator
 from synth.recipe import Recipe
-from synth.records import Candidate, Pixels
-
-TILE = 104
-GAP = 6
-LINE = 13
-MARGIN = 10
-PAPER, INK, FAINT, REJECTED = "#ffffff", "#1c1c1c", "#6a6a6a", "#c62828"
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One picture of a sheet, with lines of text under it."""
-
-    pixels: Pixels
-    caption: tuple[str, ...] = ()
-    rejected: bool = False
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One row of a sheet."""
-
-    title: str
-    tiles: tuple[Tile, ...]
+from synth.records import Candidate, Verdict
+from synth.sheets import Strip, Tile, contact_sheet
 
 
 def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, captions: bool = False) -> Image.Image:
@@ -52,23 +27,25 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
     Args:
         n: images in a row.
         rows: pairs of rows for a class.
-        captions: the drawn parameters under each candidate.
+        captions: the drawn parameters under each candidate; scores stand there with a judge anyway.
 
     Raises:
         UsageError: a class of the recipe that the dataset does not have, or no class with images to start from.
     """
     generator = open_generator(Context(recipe, dataset.train))
-    sources, gates = Sources(recipe.data), open_gates()
+    labels = _labels(dataset, recipe)
+    known = frozenset(item.pixels_sha256 for item in dataset.items)
+    sources, panel = Sources(recipe.data), open_panel(recipe, dataset.train, known=known, labels=labels)
     strips = []
-    for label in _labels(dataset, recipe):
+    for label in labels:
         for row in range(rows):
             candidates = list(generator.make(label, range(row * n, (row + 1) * n)))
             parents = [candidate.parents[0] for candidate in candidates if candidate.parents]
             items = parents or dataset.train[label][row * n : (row + 1) * n]
             real = tuple(Tile(sources.pixels(item)) for item in items)
             made = tuple(
-                Tile(c.pixels, _caption(c) if captions else (), rejected=not judge_all(gates, c).accepted)
-                for c in candidates
+                Tile(c.pixels, (*_judged(verdict), *(_caption(c) if captions else ())), rejected=not verdict.accepted)
+                for c, verdict in zip(candidates, panel.verdicts(candidates), strict=True)
             )
             strips += [Strip(f"{label}: real", real)] if real else []
             strips.append(Strip(f"{label}: {recipe.method}", made))
@@ -110,51 +87,12 @@ def _caption(candidate: Candidate) -> tuple[str, ...]:
     return tuple(lines) or ("unchanged",)
 
 
+def _judged(verdict: Verdict) -> tuple[str, ...]:
+    """The judge's view of a candidate, and why it would be rejected."""
+    classes = verdict.scores.get("classes", {})
+    seen = tuple(f"{name} {p:.2f}" for name, p in list(classes.items())[:2]) if isinstance(classes, Mapping) else ()
+    return (*seen, *(f"rejected: {reason}" for reason in verdict.reasons))
+
+
 def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float | int) else str(value)
-
-
-def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
-    """Lay rows of pictures out on one sheet, each scaled to its tile."""
-    n = max(len(strip.tiles) for strip in strips)
-    font = ImageFont.load_default(11)
-    heights = [_height(strip) for strip in strips]
-    width = 2 * MARGIN + n * (TILE + GAP)
-    sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights)), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    top = MARGIN
-    for strip, height in zip(strips, heights, strict=True):
-        draw.text((MARGIN, top), _printable(strip.title), INK, font=font)
-        for column, tile in enumerate(strip.tiles):
-            _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + LINE + 3), font=font)
-        top += height
-    return sheet
-
-
-def _height(strip: Strip) -> int:
-    lines = max((len(tile.caption) for tile in strip.tiles), default=0)
-    return LINE + 3 + TILE + lines * LINE + 2 * GAP
-
-
-def _draw_tile(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    tile: Tile,
-    *,
-    at: tuple[int, int],
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-) -> None:
-    picture = Image.fromarray(np.ascontiguousarray(to_uint8(tile.pixels))).convert("RGB")
-    scale = TILE / max(picture.size)
-    size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
-    picture = picture.resize(size, Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS)
-    left, top = at[0] + (TILE - size[0]) // 2, at[1] + (TILE - size[1]) // 2
-    sheet.paste(picture, (left, top))
-    if tile.rejected:
-        draw.rectangle((left, top, left + size[0] - 1, top + size[1] - 1), outline=REJECTED, width=3)
-    for i, line in enumerate(tile.caption):
-        draw.text((at[0], at[1] + TILE + 2 + i * LINE), line, FAINT, font=font)
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -14,7 +14,7 @@ from synth.errors import OutputError
 from synth.files import locked, new_file, replace_file
 from synth.manifest import MANIFEST, read_manifest, row_line
 from synth.output.audit import file_sha256
-from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, aside, run_of
+from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging, aside, run_of
 from synth.output.summary import card, is_our_card
 from synth.records import PARENT_SPLIT, Row
 
@@ -111,7 +111,7 @@ def _remove_empty(out: Path, folders: Iterable[Path]) -> None:
 def _restore_root_files(out: Path, run: str, *, others: Sequence[str]) -> None:
     """Recipe and summary of the run before this one take their places again; the summary, which names its run, last."""
     latest = run_of(out) in (run, None)
-    for name in (RECIPE, SUMMARY):
+    for name in (RECIPE, REJECTED, SUMMARY):
         before = aside(out, name, others[-1]) if others else None
         if latest and before is None:
             (out / name).unlink(missing_ok=True)

@@ -22,17 +22,17 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from synth.errors import ManifestError, OutputError
 from synth.files import new_file, replace_file, staging_folder
 from synth.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_line
-from synth.records import Item, Row
+from synth.records import SWITCHED_OFF, Item, Row
 
-CARD, RECIPE, SUMMARY = "README.md", "recipe.toml", "summary.json"
-ROOT_FILES = (CARD, RECIPE, SUMMARY)
+CARD, RECIPE, SUMMARY, REJECTED = "README.md", "recipe.toml", "summary.json", "rejected.json"
+ROOT_FILES = (CARD, RECIPE, REJECTED, SUMMARY)
 
 
 class Staging:
@@ -136,10 +136,27 @@ class Staging:
             return None
         return row if hashlib.sha256(data).hexdigest() == row.sha256 else None
 
+    def rejected(self) -> Iterator[Row]:
+        """The rows of rejected candidates."""
+        with self.journal.open("rb") as file:
+            yield from (parse_row(line, self.journal.name) for line in file if b'"verdict":"rejected"' in line)
+
     def append(self, lines: bytes) -> None:
         """Add finished rows to the journal."""
         with self.journal.open("ab") as file:
             file.write(lines)
+
+    def withdraw(self, labels: Collection[str]) -> None:
+        """Take back the new images of classes whose method was switched off; their rows stay, as rejected.
+
+        The files go first: a kill in between leaves rows without files, which are made and taken back again.
+        """
+        rows = list(read_manifest(self.journal)) if labels else []
+        for row in rows:
+            if row.synthetic and row.label in labels and row.path is not None:
+                (self.tree / row.path).unlink(missing_ok=True)
+        if labels:
+            replace_file(self.journal, b"".join(row_line(_withdrawn(row, labels)) for row in rows))
 
     def commit(self, run: str, *, kind: str, root_files: Mapping[str, bytes]) -> None:
         """Make the run's files part of OUT.
@@ -198,6 +215,12 @@ class Staging:
             if (self.tree / name).exists():
                 _set_aside(self.out, name, run)
                 replace_file(self.out / name, (self.tree / name).read_bytes())
+
+
+def _withdrawn(row: Row, labels: Collection[str]) -> Row:
+    if not row.synthetic or row.label not in labels or row.path is None:
+        return row
+    return row._replace(path=None, sha256=None, verdict="rejected", reasons=(SWITCHED_OFF,))
 
 
 def _put(source: Path, target: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", "albumentations")
+from synth.records import SWITCHED_OFF
+from synth.versions import versions
+
 CARD_MARK = "<!-- written by synth -->"
 
 
@@ -26,12 +26,31 @@ class ClassSummary:
     accepted: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     note: str = ""
-    """Why fewer are planned than the target needs."""
+    """Why fewer are planned than the target needs, or made than were planned."""
+    real_acceptance: float | None = None
+    """Share of the class's real images that the same gates pass, each unseen by those who judge it."""
+    switched_off: bool = False
+    """The method passed too seldom: none of its images is used."""
 
     @property
     def short(self) -> int:
         """Planned images that are missing."""
         return self.planned - self.accepted
+
+    @property
+    def acceptance(self) -> float | None:
+        """Share of the attempts that passed the gates, also where the method was switched off afterwards."""
+        withdrawn = self.rejected.get(SWITCHED_OFF, 0)
+        return (self.accepted + withdrawn) / self.attempted if self.attempted else None
+
+    def switch_off(self) -> None:
+        """Take back what passed."""
+        self.switched_off = True
+        if self.accepted:
+            self.rejected[SWITCHED_OFF] = self.rejected.get(SWITCHED_OFF, 0) + self.accepted
+        self.accepted = 0
+        real = "" if self.real_acceptance is None else f", of held-out real images {self.real_acceptance:.0%}"
+        self.note = f"switched off: the gates passed {self.acceptance:.0%} of {self.attempted} images{real}"
 
     def count(self, *, accepted: bool, reasons: tuple[str, ...]) -> None:
         """Add one attempt."""
@@ -54,6 +73,10 @@ class Summary:
     seconds: float | None
     """None in the file of the output folder: the same run gives the same bytes."""
     warnings: tuple[str, ...] = ()
+    judge: Mapping[str, Any] | None = None
+    """The reference classifier: path, digest, classes, scores."""
+    policy: tuple[Mapping[str, Any], ...] | None = None
+    """What each effect does to the judge's view of real images; None where it was not tested."""
 
     @property
     def short(self) -> int:
@@ -74,7 +97,10 @@ class Summary:
                     "planned": entry.planned,
                     "attempted": entry.attempted,
                     "accepted": entry.accepted,
-                    "rejected": entry.rejected,
+                    "rejected": dict(sorted(entry.rejected.items())),
+                    "acceptance": _rounded(entry.acceptance),
+                    "real_acceptance": _rounded(entry.real_acceptance),
+                    "switched_off": entry.switched_off,
                     "short": entry.short,
                     "note": entry.note,
                 }
@@ -82,15 +108,15 @@ class Summary:
             },
             "refused": [{"path": path, "reason": reason} for path, reason in self.refused],
             "warnings": list(self.warnings),
+            "judge": None if self.judge is None else dict(self.judge),
+            "policy": None if self.policy is None else [dict(test) for test in self.policy],
             "seconds": self.seconds,
             "versions": versions(),
         }
 
 
-def versions() -> dict[str, str]:
-    """Versions of all that decides about pixels."""
-    found = {"synth": importlib.metadata.version("synth-images"), "python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
 
 
 def is_our_card(path: Path) -> bool:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from synth.data import encoding, images
+from synth.data import encoding
 from synth.errors import DatasetError, OutputError
 from synth.generators.base import method_slug
 from synth.recipe import Output, Recipe
@@ -32,14 +32,11 @@ class Writer:
         self, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], *, class_form: Form | None
     ) -> list[Row]:
         """Write the accepted candidates' files, and give all their rows; a rejected one has a row only."""
-        hashes = [images.pixels_sha256(candidate.pixels) for candidate in candidates]
         files = [
             self._encoded(candidate, class_form=class_form) if verdict.accepted else None
             for candidate, verdict in zip(candidates, verdicts, strict=True)
         ]
-        rows = [
-            self._row(*each, class_form=class_form) for each in zip(candidates, verdicts, hashes, files, strict=True)
-        ]
+        rows = [self._row(*each, class_form=class_form) for each in zip(candidates, verdicts, files, strict=True)]
         for row, file in zip(rows, files, strict=True):
             if file is not None and row.path is not None:
                 self._write(row.path, file[0])
@@ -54,7 +51,6 @@ class Writer:
         self,
         candidate: Candidate,
         verdict: Verdict,
-        pixels_sha256: str,
         file: tuple[bytes, str] | None,
         *,
         class_form: Form | None,
@@ -63,7 +59,7 @@ class Writer:
         if not candidate.parents and class_form is not None:
             params = {**params, ENCODED_AS: [class_form.format, class_form.quality, class_form.subsampling]}
         if file is not None:
-            name = f"{candidate.attempt:06d}-{pixels_sha256[:4]}{file[1]}"
+            name = f"{candidate.attempt:06d}-{candidate.pixels_sha256[:4]}{file[1]}"
             path = f"{self._train_folder}{candidate.label}/{file_stem(candidate.label, candidate.method)}-{name}"
             sha256 = hashlib.sha256(file[0]).hexdigest()
         return Row(
@@ -82,7 +78,7 @@ class Writer:
             verdict="accepted" if verdict.accepted else "rejected",
             reasons=verdict.reasons,
             sha256=sha256,
-            pixels_sha256=pixels_sha256,
+            pixels_sha256=candidate.pixels_sha256,
             width=candidate.pixels.shape[1],
             height=candidate.pixels.shape[0],
         )

@@ -1,0 +1,127 @@
+"""Distance: is it a copy of a real image, much nearer to one than real ones are to each other, or far from all of them?
+
+The bound for near copies is half of the distance between the two closest real images: of new, independent images of a
+class with n real ones about 2 in n - 1 come nearer to a real image than any two of those are to each other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synth.criteria import DistanceGate as Settings
+from synth.data.sources import Sources
+from synth.gates.base import Answer, Batch
+from synth.measures.copies import thumbnail
+from synth.measures.neighbours import neighbour_distances, spread, two_nearest
+from synth.records import Candidate, Item
+
+if TYPE_CHECKING:
+    from synth.judge import Judge
+
+MIN_IMAGES = 5
+"""With fewer images of a class, the widest spread among all classes stands for its own."""
+MAX_IMAGES = 2000
+"""So many images of a class stand for all of it."""
+SAMPLE = 200
+
+Floats = npt.NDArray[np.floating[Any]]
+Reference = tuple[Floats, tuple[str, ...], float]
+"""Features of a class's real images, their pixels' hashes, and their spread."""
+
+
+class DistanceGate:
+    """Compares pixels with those of all real images, and what the judge sees with what it sees in the class's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        train: Mapping[str, Sequence[Item]],
+        *,
+        known: Collection[str],
+        sources: Sources,
+        judge: Judge | None,
+    ) -> None:
+        """Args: known: hashes of the pixels of all real images, of every split."""
+        self._settings, self._train, self._known = settings, train, frozenset(known)
+        self._sources, self._judge = sources, judge
+        self._of_class = functools.cache(self._reference)
+        self._thumbnails = functools.cache(self._thumbnails_of)
+
+    def judge(self, batch: Batch) -> list[Answer]:
+        """Scores: `copy`, RMSE (0..1) to the nearest real image of the class at 32 x 32 pixels, where it is looked at;
+        `nearest`, distance to the nearest real image in units of the class's spread, with a judge.
+        """
+        far = self._far(batch)
+        return [self._answer(*each) for each in zip(batch.candidates, far, strict=True)]
+
+    def _answer(self, candidate: Candidate, far: float | None) -> Answer:
+        scores: dict[str, float] = {} if far is None else {"nearest": far}
+        reason = "outlier" if far is not None and far > self._settings.spread_max else None
+        if candidate.file is not None or self._settings.copies == "off":  # declared a copy, or nobody minds
+            return Answer(scores, reason)
+        if self._looks_near(candidate):
+            apart, closest = self._near(candidate)
+            scores["copy"] = apart
+            reason = "near_copy" if apart < self._settings.near_share * closest else reason
+        return Answer(scores, "copy" if candidate.pixels_sha256 in self._known else reason)
+
+    def _looks_near(self, candidate: Candidate) -> bool:
+        """A declared variation of one parent is near to it by its nature; all others have to keep away."""
+        varied = len(candidate.parents) == 1
+        return self._settings.copies == "near" or (self._settings.copies == "auto" and not varied)
+
+    def _near(self, candidate: Candidate) -> tuple[float, float]:
+        """RMSE to the nearest real image of the class, and between the two nearest real images."""
+        thumbnails, closest = self._thumbnails(candidate.label)
+        apart = two_nearest(thumbnail(candidate.pixels)[None], thumbnails)[0][0, 0] if len(thumbnails) else 1.0
+        return round(float(apart), 4), closest
+
+    def _thumbnails_of(self, label: str) -> tuple[Floats, float]:
+        items = self._train.get(label, ())
+        thumbnails: Floats = (
+            np.stack([thumbnail(self._sources.pixels(item)) for item in items]) if items else np.empty((0, 1))
+        )
+        different: Floats = np.unique(thumbnails, axis=0)
+        return thumbnails, float(neighbour_distances(different, 1).min()) if len(different) > 1 else 0.0
+
+    def _far(self, batch: Batch) -> list[float | None]:
+        far: list[float | None] = [None] * len(batch.candidates)
+        if batch.look is None:
+            return far
+        keys = [(c.label, members[0]) for c, members in zip(batch.candidates, batch.members, strict=True)]
+        for key in dict.fromkeys(keys):
+            places = [place for place, other in enumerate(keys) if other == key]
+            reference, hashes, unit = self._of_class(*key)
+            if not len(reference) or not np.isfinite(unit) or unit == 0:
+                continue
+            for place, distances, which in zip(
+                places, *two_nearest(batch.look.features[places], reference), strict=True
+            ):
+                own = batch.candidates[place].pixels_sha256
+                others = [float(d) for d, index in zip(distances, which, strict=True) if hashes[index] != own]
+                far[place] = round(others[0] / unit, 4) if others else None
+        return far
+
+    def _reference(self, label: str, member: int) -> Reference:
+        items = list({item.pixels_sha256: item for item in self._train.get(label, ())}.values())
+        items = items[:: -(-len(items) // MAX_IMAGES) or 1]
+        features = self._features(items, member)
+        unit = spread(features) if len(items) >= MIN_IMAGES else self._widest(member)
+        return features, tuple(item.pixels_sha256 for item in items), unit
+
+    def _widest(self, member: int) -> float:
+        """The widest spread among the classes with enough images; not a number where there is none."""
+        samples = [items[:: -(-len(items) // SAMPLE)] for items in self._train.values() if len(items) >= MIN_IMAGES]
+        spreads = [spread(self._features(items, member)) for items in samples]
+        return max((value for value in spreads if np.isfinite(value)), default=float("nan"))
+
+    def _features(self, items: Sequence[Item], member: int) -> Floats:
+        assert self._judge is not None
+        if not items:
+            return np.empty((0, 1), np.float32)
+        return self._judge.look([self._sources.pixels(item) for item in items], [(member,)] * len(items)).features

@@ -1,0 +1,154 @@
+"""The commands around the judge: train classifier, policy, check, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synth import console, printing
+from synth.commands import exit_status, n_workers_of, open_data, recipe_from
+from synth.errors import UsageError
+from synth.options import (
+    BundleArgument,
+    Classes,
+    DataArgument,
+    Device,
+    Json,
+    JudgeOption,
+    Links,
+    OutArgument,
+    Quiet,
+    RecipeFile,
+    Seed,
+    Set,
+    Strict,
+    Workers,
+)
+
+DO_NOT_USE = 4
+
+train = typer.Typer(help="Train a network on a dataset and keep it as a bundle.", no_args_is_help=True)
+
+
+@train.callback()
+def _train() -> None:
+    """Train a network on a dataset and keep it as a bundle."""
+
+
+@train.command()
+def classifier(
+    data: DataArgument,
+    bundle: BundleArgument,
+    backbone: Annotated[
+        str | None, typer.Option(help="small (default), efficientnet-lite0, or torchvision:NAME.")
+    ] = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    recipe_file: RecipeFile = None,
+    set: Set = None,
+    follow_symlinks: Links = False,
+    workers: Workers = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Train the reference classifier that judges images; the same command again resumes.
+
+    Example: synth train classifier lights judge
+    """
+    options = {"classifier.backbone": backbone, "seed": seed, "data.follow_symlinks": follow_symlinks or None}
+    recipe = recipe_from(recipe_file, set, options)
+    with console.resumable():
+        dataset = open_data(data, recipe, workers, quiet=quiet)
+        from synth.training.classifier import train_classifier
+
+        with console.progress_display(quiet=quiet) as report:
+            trained = train_classifier(
+                dataset, recipe, bundle, n_workers=n_workers_of(workers), device=device, progress=report
+            )
+    if json:
+        console.print_json(trained.scores)
+    else:
+        printing.print_scores(trained.scores["out_of_fold"])
+        for name, why in trained.info["stopped"].items():
+            console.say(f"{name} stopped early: {why}")
+        console.say(
+            f"bundle: {bundle} ({trained.scores['seconds']:.0f} s, {trained.scores['n_images_seen']} images seen)"
+        )
+        console.say(f"next: synth generate {data} OUT --judge {bundle}")
+    exit_status(refused=bool(dataset.refused), strict=strict)
+
+
+def policy(
+    data: DataArgument,
+    judge: JudgeOption = None,
+    every: Annotated[bool, typer.Option("--all", help="All effects there are, not only the recipe's.")] = False,
+    classes: Classes = None,
+    seed: Seed = None,
+    recipe_file: RecipeFile = None,
+    set: Set = None,
+    follow_symlinks: Links = False,
+    workers: Workers = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Test what each effect does to a judge's view of real images, and name those that lose the class.
+
+    Example: synth policy lights --judge judge --all
+    """
+    links = follow_symlinks or None
+    recipe = recipe_from(
+        recipe_file, set, {"judge": judge, "classes": classes, "seed": seed, "data.follow_symlinks": links}
+    )
+    if not recipe.judge:
+        raise UsageError("a policy test needs a judge: synth train classifier DATA BUNDLE, then --judge BUNDLE")
+    dataset = open_data(data, recipe, workers, quiet=quiet)
+    from synth.judge import open_judge
+    from synth.label_safety import probe_effects
+
+    tests = probe_effects(dataset.train, recipe, open_judge(recipe.judge), classes=recipe.classes, every=every)
+    printing.print_policy(tests, json=json)
+    lost = any(test.loses for test in tests)
+    if lost and strict:
+        raise typer.Exit(DO_NOT_USE)
+    exit_status(refused=bool(dataset.refused), strict=strict)
+
+
+def check(
+    out: OutArgument,
+    synthetic: Annotated[
+        Path | None, typer.Option(help="Class folders of images made elsewhere; OUT is the data.")
+    ] = None,
+    judge: JudgeOption = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Compare synthetic images with held-out real ones, class by class.
+
+    Example: synth check balanced --judge judge
+    """
+    from synth.quality import check as check_quality
+
+    with console.progress_display(quiet=quiet) as report:
+        quality = check_quality(
+            out, synthetic=synthetic, judge=judge, seed=seed or 0, n_workers=n_workers_of(workers), progress=report
+        )
+    printing.print_quality(quality, json=json)
+    if quality.bad and strict:
+        raise typer.Exit(DO_NOT_USE)
+
+
+def report(out: OutArgument, quiet: Quiet = False) -> None:
+    """Write the page of an output folder again.
+
+    Example: synth report balanced
+    """
+    from synth.output.report import write_report
+
+    console.say(f"page: {write_report(out)}")

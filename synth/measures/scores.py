@@ -1,0 +1,194 @@
+"""Per-class scores of a classifier, each with its interval and with a word where there are too few images.
+
+Point values are scikit-learn's. Intervals are 95 %: Wilson's for precision and recall, which are shares; percentile
+bootstrap over images, or over groups where images of one group resemble each other, for F1 and average precision. (A
+percentile interval of a perfect score has no width however few images there are: read it beside that of the recall.
+Wilson's interval takes images as independent: with large groups it is too narrow.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synth.measures import intervals
+
+MIN_IMAGES = 5
+"""Below, one image more or less moves a recall by more than 20 points."""
+WIDE = 0.3
+TOLD = 0.05
+NAMES = ("precision", "recall", "f1", "average_precision")
+
+Ints = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores of one class, 0..1; None where nothing is known."""
+
+    n: int
+    """Images of this class that were scored."""
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    average_precision: float | None
+    intervals: Mapping[str, Interval | None]
+    """{name of a score: (low, high)}."""
+    note: str = ""
+    """Why the scores say little; empty where they say something."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The class's entry in `scores.json`."""
+        bounds = {
+            name: None if pair is None else [_round(end) for end in pair] for name, pair in self.intervals.items()
+        }
+        values = {name: _round(getattr(self, name)) for name in NAMES}
+        return {"n": self.n, **values, "intervals": bounds, "note": self.note}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of all classes. Means are over the classes that have images."""
+
+    labels: tuple[str, ...]
+    classes: Mapping[str, ClassScores]
+    macro_f1: float | None
+    balanced_accuracy: float | None
+    """Mean recall (also called ACSA)."""
+    worst_recall: float | None
+    confusion: tuple[tuple[int, ...], ...]
+    """Row: true class, column: predicted class, both in the order of `labels`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The "out_of_fold" document of `scores.json`."""
+        return {
+            "classes": {label: scores.to_json() for label, scores in self.classes.items()},
+            "labels": list(self.labels),
+            "macro_f1": _round(self.macro_f1),
+            "balanced_accuracy": _round(self.balanced_accuracy),
+            "worst_recall": _round(self.worst_recall),
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def score(
+    truth: Ints, probabilities: Floats, labels: Sequence[str], *, groups: Ints | None = None, seed: int = 0
+) -> Scores:
+    """Score predictions: the most probable class is the prediction.
+
+    Args:
+        truth: (n,) index of each image's true class.
+        probabilities: (n, C) in the order of `labels`.
+        groups: (n,) number of each image's group; images of a group are resampled together.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    predicted, every = probabilities.argmax(axis=1), range(len(labels))
+    if len(truth) == 0:
+        empty = {label: _no_scores() for label in labels}
+        return Scores(tuple(labels), empty, None, None, None, tuple((0,) * len(labels) for _ in labels))
+    confusion = confusion_matrix(truth, predicted, labels=every)
+    points = np.stack(precision_recall_fscore_support(truth, predicted, labels=every, zero_division=0)[:3])
+    f1_bounds, ap_bounds = _resample(truth, probabilities, groups, seed)
+    classes = {}
+    for c, label in enumerate(labels):
+        n, n_predicted, n_right = int(confusion[c].sum()), int(confusion[:, c].sum()), int(confusion[c, c])
+        bounds = {
+            "precision": intervals.wilson(n_right, n_predicted),
+            "recall": intervals.wilson(n_right, n),
+            "f1": f1_bounds[c],
+            "average_precision": ap_bounds[c],
+        }
+        ap = _average_precision(truth == c, probabilities[:, c]) if n else None
+        precision, recall, f1 = points[:, c].tolist()
+        classes[label] = (
+            ClassScores(n, precision, recall, f1, ap, bounds, _note(n, bounds["recall"])) if n else _no_scores()
+        )
+    seen = confusion.sum(axis=1) > 0
+    recalls, f1s = points[1, seen], points[2, seen]
+    table = tuple(tuple(row) for row in confusion.tolist())
+    return Scores(tuple(labels), classes, float(f1s.mean()), float(recalls.mean()), float(recalls.min()), table)
+
+
+def _no_scores() -> ClassScores:
+    return ClassScores(0, None, None, None, None, dict.fromkeys(NAMES), _note(0, None))
+
+
+def _average_precision(is_class: npt.NDArray[np.bool_], probability: Floats) -> float:
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(is_class, probability))
+
+
+def _note(n: int, recall: Interval | None) -> str:
+    if n == 0 or recall is None:
+        return "no held-out image"
+    if n < MIN_IMAGES:
+        return f"only {n} held-out image{'s' if n > 1 else ''}: too few to say anything"
+    low, high = recall
+    if high - low <= WIDE:
+        return ""
+    needed = float(f"{intervals.n_for_half_width((low + high) / 2, TOLD):.1e}")  # two digits: it is a rough number
+    known = f"{n} held-out images: recall is somewhere in {low:.2f} to {high:.2f}"
+    return f"{known}; about {needed:.0f} would tell it to +-{TOLD}"
+
+
+def _resample(
+    truth: Ints, probabilities: Floats, groups: Ints | None, seed: int
+) -> tuple[list[Interval | None], list[Interval | None]]:
+    """Intervals of F1 and of average precision, for each class."""
+    units = np.arange(len(truth)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    counts = intervals.resampled_counts(int(units.max()) + 1, np.random.default_rng(seed), intervals.N_RESAMPLES)
+    n_classes = probabilities.shape[1]
+    f1 = _f1_of_resamples(truth, probabilities.argmax(axis=1), n_classes=n_classes, units=units, counts=counts)
+    ap = [_ap_of_resamples(truth == c, probabilities[:, c], units, counts) for c in range(n_classes)]
+    return [intervals.percentile_interval(values) for values in f1], [intervals.percentile_interval(v) for v in ap]
+
+
+def _f1_of_resamples(truth: Ints, predicted: Ints, *, n_classes: int, units: Ints, counts: Floats) -> Floats:
+    """(C, n_resamples); NaN where a class is neither there nor predicted."""
+    shape = len(counts), n_classes
+    right = _tally(units[truth == predicted], truth[truth == predicted], shape)
+    either = _tally(units, truth, shape) + _tally(units, predicted, shape)
+    twice, total = 2 * (right.T @ counts), either.T @ counts
+    return _divided(twice, total)
+
+
+def _ap_of_resamples(is_class: npt.NDArray[np.bool_], probability: Floats, units: Ints, counts: Floats) -> Floats:
+    """(n_resamples,): sum over thresholds of (gain in recall) x precision, images counted as often as drawn."""
+    if not is_class.any():
+        return np.full(counts.shape[1], np.nan)
+    order = np.argsort(-probability, kind="stable")
+    hits = is_class[order]
+    # Equal probabilities are one threshold, and only thresholds that find an image of the class gain anything.
+    threshold = np.append(0, np.cumsum(np.diff(probability[order]) != 0))
+    gaining = np.unique(threshold[hits])
+    step = np.searchsorted(gaining, threshold)  # at which of them an image has been seen
+    seen_by = _tally(step, units[order], (len(gaining) + 1, len(counts)))[:-1]
+    found_by = _tally(step[hits], units[order][hits], (len(gaining), len(counts)))
+    seen, gain = (seen_by @ counts).cumsum(axis=0), found_by @ counts
+    found = gain.cumsum(axis=0)
+    return _divided((gain * np.nan_to_num(_divided(found, seen))).sum(axis=0), found[-1])
+
+
+def _divided(part: Floats, whole: Floats) -> Floats:
+    """Fractions; NaN for nothing of nothing."""
+    fractions: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return fractions
+
+
+def _tally(rows: Ints, columns: Ints, shape: tuple[int, int]) -> Any:
+    """Sparse (rows, columns) table of how many images stand in each cell."""
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)

@@ -1,0 +1,81 @@
+"""Contact sheets: rows of pictures, each scaled to its tile, with words under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from synth.data.images import to_uint8
+from synth.records import Pixels
+
+TILE = 104
+GAP = 6
+LINE = 13
+MARGIN = 10
+PAPER, INK, FAINT, REJECTED = "#ffffff", "#1c1c1c", "#6a6a6a", "#c62828"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a sheet, with lines of text under it."""
+
+    pixels: Pixels
+    caption: tuple[str, ...] = ()
+    rejected: bool = False
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of a sheet."""
+
+    title: str
+    tiles: tuple[Tile, ...]
+
+
+def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
+    """Lay rows of pictures out on one sheet, each scaled to its tile."""
+    n = max(len(strip.tiles) for strip in strips)
+    font = ImageFont.load_default(11)
+    heights = [_height(strip) for strip in strips]
+    width = 2 * MARGIN + n * (TILE + GAP)
+    sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = MARGIN
+    for strip, height in zip(strips, heights, strict=True):
+        draw.text((MARGIN, top), _printable(strip.title), INK, font=font)
+        for column, tile in enumerate(strip.tiles):
+            _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + LINE + 3), font=font)
+        top += height
+    return sheet
+
+
+def _height(strip: Strip) -> int:
+    lines = max((len(tile.caption) for tile in strip.tiles), default=0)
+    return LINE + 3 + TILE + lines * LINE + 2 * GAP
+
+
+def _draw_tile(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    tile: Tile,
+    *,
+    at: tuple[int, int],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:
+    picture = Image.fromarray(np.ascontiguousarray(to_uint8(tile.pixels))).convert("RGB")
+    scale = TILE / max(picture.size)
+    size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
+    picture = picture.resize(size, Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS)
+    left, top = at[0] + (TILE - size[0]) // 2, at[1] + (TILE - size[1]) // 2
+    sheet.paste(picture, (left, top))
+    if tile.rejected:
+        draw.rectangle((left, top, left + size[0] - 1, top + size[1] - 1), outline=REJECTED, width=3)
+    for i, line in enumerate(tile.caption):
+        draw.text((at[0], at[1] + TILE + 2 + i * LINE), line, FAINT, font=font)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

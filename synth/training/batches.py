@@ -1,0 +1,63 @@
+"""Batches of a training: classes evenly, images with our own safe effects on them, all of it from the step's number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from synth import seeds
+from synth.data.inputs import network_input
+from synth.data.sources import Sources
+from synth.effects.policy import Policy
+from synth.recipe import Augment, Recipe
+from synth.records import Item
+
+Images = npt.NDArray[np.uint8]
+"""(N, S, S, 3)."""
+
+
+def safe_policy(recipe: Recipe) -> Augment:
+    """The default effects, less what the recipe forbids for any class, and less flips that turn classes into another.
+
+    A judge that had learned from stronger effects (hue, say) would be blind to what they do to a class.
+    """
+    augment = recipe.augment
+    forbidden = {*augment.forbid, *(name for policy in augment.classes.values() for name in policy.forbid)}
+    return Augment(forbid=tuple(sorted(forbidden | {str(flip) for flip, pairs in augment.label_map.items() if pairs})))
+
+
+def read_inputs(items: Sequence[Item], sources: Sources, side: int) -> Images:
+    """The images of items as a network sees them."""
+    inputs = np.empty((len(items), side, side, 3), np.uint8)
+    for index, item in enumerate(items):
+        inputs[index] = network_input(sources.pixels(item), side)
+    return inputs
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Draws the batch of any step."""
+
+    inputs: Images
+    labels: npt.NDArray[np.intp]
+    """(N,) class numbers."""
+    chosen: npt.NDArray[np.intp]
+    """Which images may be drawn."""
+    policy: Policy
+    seed: int
+    stream: str
+    size: int
+
+    def draw(self, number: int) -> tuple[Images, npt.NDArray[np.intp]]:
+        """Images (B, S, S, 3) and class numbers (B,): each slot draws a class, then an image of it."""
+        slots = range(number * self.size, (number + 1) * self.size)
+        draws = seeds.uniforms(self.seed, self.stream, stream="batch", attempts=slots, n_draws=2)
+        by_class = [self.chosen[self.labels[self.chosen] == label] for label in np.unique(self.labels[self.chosen])]
+        pools = [by_class[int(u * len(by_class))] for u in draws[:, 0]]
+        picked = np.array([pool[int(u * len(pool))] for pool, u in zip(pools, draws[:, 1], strict=True)])
+        params = self.policy.draw(slots)
+        changed = self.policy.apply([self.inputs[index] for index in picked], params, attempts=slots)
+        return np.stack(changed).astype(np.uint8, copy=False), self.labels[picked]

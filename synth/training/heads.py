@@ -1,0 +1,97 @@
+"""Heads on frozen features: each image goes through the backbone once, then every member is fitted in a moment."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from synth import workers
+from synth.effects.policy import Policy
+from synth.networks.build import build_head
+from synth.networks.heads import FrozenHead
+from synth.networks.pretrained import Backbone, open_backbone
+from synth.training.batches import Images
+from synth.training.device import choose_device
+from synth.training.frozen import Floats, Head, features_of, fit_head, rare_copies
+from synth.training.inference import BATCH, ask
+from synth.training.loop import Fit
+from synth.training.members import RESULT, Design, save_member
+
+Progress = Callable[[str, int, int], None]
+FEATURES = "features.npy"
+CHUNK = 8 * BATCH
+
+
+def train_heads(design: Design, *, n_workers: int, progress: Progress | None) -> None:
+    """Fit every member's head, and leave it in the member's folder as `train_member` would.
+
+    A head also learns from augmented copies of images of classes with few, never from one of an image that it leaves
+    out.
+    """
+    policy = Policy(design.policy, "copies", seed=design.seed)
+    copies, parents = rare_copies(design.inputs, design.labels, policy)
+    images = np.concatenate([design.inputs, copies])
+    path = design.work / FEATURES
+    if not path.exists():
+        features = _features(design, images, n_workers=n_workers, progress=progress)
+        temporary = path.with_suffix(".tmp.npy")
+        np.save(temporary, features)
+        temporary.replace(path)
+    features = np.load(path, allow_pickle=False)
+    origins = np.concatenate([np.arange(len(design.inputs)), parents])
+    for member in design.members:
+        folder = design.work / member.name
+        if (folder / RESULT).exists():
+            continue
+        chosen = np.flatnonzero(np.isin(origins, design.chosen(member)))
+        labels = design.labels[origins[chosen]]
+        network = as_network(fit_head(features[chosen], labels, n_classes=design.n_classes, seed=design.seed))
+        _, held_out = ask(network, features[design.held_out(member)], torch.device("cpu"))
+        save_member(folder, Fit(network, len(chosen)), held_out)
+
+
+@dataclass(frozen=True)
+class _Extraction:
+    """What a worker needs to compute features."""
+
+    backbone: str
+    side: int
+    device: str
+    images: Images
+
+    @functools.cached_property
+    def network(self) -> Backbone:
+        """Opened once per process."""
+        opened = open_backbone(self.backbone)
+        opened.check_size(self.side)
+        return opened.to(choose_device(self.device))
+
+
+def _features(design: Design, images: Images, *, n_workers: int, progress: Progress | None) -> Floats:
+    work = _Extraction(design.settings.backbone, design.side, design.device, images)
+    chunks = [range(start, min(start + CHUNK, len(images))) for start in range(0, len(images), CHUNK)]
+    parts = []
+    for chunk, part in workers.run(_features_of_chunk, work, chunks, n_workers=n_workers):
+        parts.append(part)
+        if progress:
+            progress("features", chunk.stop, len(images))
+    return np.concatenate(parts)
+
+
+def _features_of_chunk(work: _Extraction, chunk: range) -> Floats:
+    return features_of(work.network, work.images[chunk.start : chunk.stop], device=choose_device(work.device))
+
+
+def as_network(head: Head) -> FrozenHead:
+    """A fitted head as a network that can be saved with others."""
+    network = build_head(head.weight.shape[1], head.weight.shape[0])
+    with torch.no_grad():
+        network.mean.copy_(torch.from_numpy(head.mean))
+        network.scale.copy_(torch.from_numpy(head.scale))
+        network.linear.weight.copy_(torch.from_numpy(head.weight))
+        network.linear.bias.copy_(torch.from_numpy(head.bias))
+    return network.eval()

@@ -1,0 +1,209 @@
+"""The training loop that all networks share: a run can be killed at any moment, and the same command resumes it.
+
+    every step        the trainee takes one optimisation step (what it is, is on the trainee's own page); its averaged
+                      weights follow: w_avg <- b w_avg + (1 - b) w,  b = min(decay, (1 + t) / (10 + t))
+    every CHECK steps the losses are looked at, a line goes to stats.jsonl, and now and then a checkpoint to the disk
+    not finite        training stops; the state of the last good look is what remains
+
+All that is random in a step follows from the seed and the number of the step, so nothing random has to be saved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from synth.errors import TrainingError
+from synth.files import replace_file
+
+CHECK = 25  # steps between two looks at the losses: looking makes a GPU wait
+SECONDS = 20.0  # between two checkpoints on the disk
+STATS, CHECKPOINT = "stats.jsonl", "checkpoint.safetensors"
+
+
+class Trainee(Protocol):
+    """What is fitted, with all that has to survive a kill."""
+
+    modules: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    averaged: str
+    """The module whose averaged weights are the result."""
+
+    def step(self, number: int) -> Mapping[str, Tensor]:
+        """Take optimisation step `number`; losses by name, detached scalars."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training gave."""
+
+    network: nn.Module
+    """The averaged weights, in evaluation mode."""
+    n_images_seen: int
+    stopped: str = ""
+    """Why training ended early; empty where it did not."""
+
+
+def fit(
+    trainee: Trainee,
+    folder: Path,
+    *,
+    n_steps: int,
+    batch: int,
+    decay: float = 0.99,
+    on_check: Callable[[int], None] | None = None,
+) -> Fit:
+    """Train, or go on from the checkpoint in the folder.
+
+    Args:
+        folder: for `stats.jsonl` and the checkpoint.
+        batch: images in a step, to count progress in images.
+        decay: of the averaged weights.
+        on_check: called now and then with the images seen so far.
+
+    Raises:
+        TrainingError: the losses were not finite from the start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    average = AveragedModel(trainee.modules[trainee.averaged], multi_avg_fn=ramped_average(decay))
+    parts = {**trainee.modules, "average": average}
+    start = load_checkpoint(folder / CHECKPOINT, parts, trainee.optimizers)
+    _cut_stats(folder / STATS, start * batch)
+    good, saved = (start, _copy(average)), time.monotonic()
+    for module in trainee.modules.values():
+        module.train()
+    for number in range(start, n_steps):
+        losses = trainee.step(number)
+        average.update_parameters(trainee.modules[trainee.averaged])
+        done = number + 1
+        if done % CHECK and done < n_steps:
+            continue
+        values = {name: float(loss) for name, loss in losses.items()}
+        if not (all(map(math.isfinite, values.values())) and is_finite(average)):
+            return _stopped(average, good, number=done * batch, batch=batch)
+        good = (done, _copy(average))
+        _add_stats(folder / STATS, {"n_images_seen": done * batch, **values})
+        if time.monotonic() - saved > SECONDS:
+            save_checkpoint(folder / CHECKPOINT, parts, trainee.optimizers, step=done)
+            saved = time.monotonic()
+        if on_check:
+            on_check(done * batch)
+    return Fit(average.module.eval(), n_steps * batch)
+
+
+def one_cycle(number: int, n_steps: int, *, warm_up: float = 0.2) -> float:
+    """The learning rate of a step as a fraction of the highest: up and down along a cosine (Smith and Topin 2018)."""
+    x = (number + 0.5) / n_steps
+    if x < warm_up:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * x / warm_up)) / 2
+    return 0.0001 + (1 + math.cos(math.pi * (x - warm_up) / (1 - warm_up))) / 2
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of all groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Exponential moving average whose memory grows with the steps taken, up to `decay`."""
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], n: Tensor | int) -> None:
+        beta = min(decay, (1 + int(n)) / (10 + int(n)))
+        torch._foreach_lerp_(averaged, current, 1 - beta)
+
+    return update
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """First weights from a seed; torch's own generator is as it was afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def is_finite(module: nn.Module) -> bool:
+    """No weight is NaN or infinite."""
+    return all(bool(torch.isfinite(value).all()) for value in module.state_dict().values())
+
+
+def _stopped(average: nn.Module, good: tuple[int, dict[str, Tensor]], *, number: int, batch: int) -> Fit:
+    step, state = good
+    if not step:
+        raise TrainingError(f"the loss was not finite within {number} images: try a lower learning rate")
+    average.load_state_dict(state)
+    words = f"the loss was not finite at {number} images; the state at {step * batch} images is kept"
+    return Fit(average.module.eval(), step * batch, words)  # type: ignore[union-attr]
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in module.state_dict().items()}
+
+
+def save_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer], *, step: int
+) -> None:
+    """Write all that a training needs to go on."""
+    tensors = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    for name, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name}/{index}/{key}": torch.as_tensor(value) for key, value in state.items()}
+    copies = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    replace_file(path, safetensors.torch.save(copies, {"step": str(step)}))
+
+
+def load_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> int:
+    """Fill modules and optimizers from a checkpoint, if there is one; the number of steps it stands for."""
+    if not path.exists():
+        return 0
+    with safe_open(path, framework="pt") as file:
+        step = int(file.metadata()["step"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+    for name, module in modules.items():
+        module.load_state_dict({key: tensors[f"{name}/{key}"] for key in module.state_dict()})
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            owner, _, rest = key.partition("/")
+            if owner == name:
+                index, _, field = rest.partition("/")
+                state.setdefault(int(index), {})[field] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return step
+
+
+def _add_stats(path: Path, values: Mapping[str, float]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps({name: round(value, 6) for name, value in values.items()}) + "\n")
+
+
+def _cut_stats(path: Path, n_images: int) -> None:
+    """Drop what a killed run noted after its last checkpoint: it is done again."""
+    if path.exists():
+        lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        kept = [line for line in lines if json.loads(line)["n_images_seen"] <= n_images]
+        replace_file(path, "".join(kept).encode())
+
+
+def read_stats(path: Path) -> list[dict[str, float]]:
+    """The lines of a `stats.jsonl`, as far as they are whole."""
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -1,0 +1,169 @@
+"""The networks of a reference classifier, one by one: each learns from its own part of the training images.
+
+    fold-k    leaves fold k out, and so is a fair judge of the images there and of what is made from them
+    whole-k   learns from all images: the gate of a class with so few images that none can be spared
+
+Each is trained on one thread and in a process of its own, so its bytes depend neither on the number of workers nor on
+the number of cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from synth.criteria import Classifier
+from synth.effects.policy import Policy
+from synth.files import replace_file
+from synth.networks.base import FeatureClassifier
+from synth.networks.build import SMALL, build_network
+from synth.recipe import Augment
+from synth.training.batches import Batches, Images
+from synth.training.device import autocast, choose_device
+from synth.training.inference import ask, one_thread, to_tensor
+from synth.training.loop import Fit, fit, one_cycle, seeded, set_rate
+
+RESULT = "member.safetensors"
+HELD_OUT = "held_out"
+WEIGHT_DECAY = 0.01
+TUNING = 0.1
+"""A pretrained network is tuned at this fraction of the learning rate."""
+SCALED_BY = 2048
+"""Images that settle the scale of a network's features, at most."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network."""
+
+    name: str
+    fold: int | None
+    """The fold that it leaves out; None: it learns from all."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """All that the training of any member needs."""
+
+    settings: Classifier
+    policy: Augment
+    seed: int
+    side: int
+    n_classes: int
+    inputs: Images = field(repr=False)
+    """(N, S, S, 3) uint8, the training images as the network sees them."""
+    labels: npt.NDArray[np.intp] = field(repr=False)
+    folds: npt.NDArray[np.intp] = field(repr=False)
+    members: tuple[Member, ...]
+    work: Path
+    device: str
+
+    def chosen(self, member: Member) -> npt.NDArray[np.intp]:
+        """The images that a member learns from."""
+        return np.flatnonzero(self.folds != member.fold) if member.fold is not None else np.arange(len(self.labels))
+
+    def held_out(self, member: Member) -> npt.NDArray[np.intp]:
+        """The images that it leaves out."""
+        return np.flatnonzero(self.folds == member.fold) if member.fold is not None else np.arange(0)
+
+
+class ClassifierTrainee:
+    """Cross-entropy on class-balanced batches, AdamW (Loshchilov and Hutter 2019), one cycle of the learning rate."""
+
+    averaged = "network"
+
+    def __init__(self, design: Design, member: Member) -> None:
+        settings = design.settings
+        self._device = choose_device(design.device)
+        self._precision, self._n_steps = settings.precision, settings.steps
+        self._rate = settings.rate * (1 if settings.backbone == SMALL else TUNING)
+        seed = _seed(design.seed, member.name)
+        with seeded(seed):
+            network = build_network(settings.backbone, design.n_classes, design.side, pretrained=True)
+        self._network = network.to(self._device).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(self._network.parameters(), self._rate, weight_decay=WEIGHT_DECAY)
+        self.modules: Mapping[str, nn.Module] = {"network": self._network}
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {"optimizer": optimizer}
+        policy = Policy(design.policy, member.name, seed=seed)
+        self._batches = Batches(
+            design.inputs, design.labels, design.chosen(member), policy, seed, member.name, settings.batch
+        )
+
+    def step(self, number: int) -> Mapping[str, Tensor]:
+        """One step: loss = - log softmax(f(x))_y, averaged over the batch."""
+        images, labels = self._batches.draw(number)
+        x, y = to_tensor(images, self._device), torch.from_numpy(labels).to(self._device)
+        optimizer = self.optimizers["optimizer"]
+        set_rate(optimizer, self._rate * one_cycle(number, self._n_steps))
+        with autocast(self._device, self._precision):
+            _, logits = self._network.raw(x)  # type: ignore[operator]
+            loss = nn.functional.cross_entropy(logits, y)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return {"loss": loss.detach(), "accuracy": (logits.detach().argmax(1) == y).float().mean()}
+
+
+def _seed(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:7], "big")
+
+
+def train_member(design: Design, index: int, *, on_check: Callable[[int], None] | None = None) -> None:
+    """Train a member and leave its weights, and what it says of the images it did not see, in its folder."""
+    member = design.members[index]
+    folder = design.work / member.name
+    if (folder / RESULT).exists():
+        return
+    with one_thread():
+        trainee = ClassifierTrainee(design, member)
+        settings = design.settings
+        fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=on_check)
+        _settle_scale(fitted.network, design, member)
+        _, held_out = ask(fitted.network, design.inputs[design.held_out(member)], choose_device(design.device))
+    save_member(folder, fitted, held_out)
+
+
+def _settle_scale(network: nn.Module, design: Design, member: Member) -> None:
+    """Features are scaled by those of the images that the network learned from."""
+    assert isinstance(network, FeatureClassifier)
+    chosen = design.chosen(member)
+    chosen = chosen[:: -(-len(chosen) // SCALED_BY)]
+    features, _ = ask(network, design.inputs[chosen], choose_device(design.device))
+    network.standardise(torch.from_numpy(features).to(network.feature_mean))
+
+
+def save_member(folder: Path, fitted: Fit, held_out: npt.NDArray[np.float32]) -> None:
+    """A member's weights, and its probabilities of the images that it left out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {key: value.detach().cpu().contiguous() for key, value in fitted.network.state_dict().items()}
+    metadata = {"n_images_seen": str(fitted.n_images_seen), "stopped": fitted.stopped}
+    tensors = {**state, HELD_OUT: torch.from_numpy(held_out)}
+    replace_file(folder / RESULT, safetensors.torch.save(tensors, metadata))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a member's folder holds when it is done."""
+
+    state: Mapping[str, Tensor]
+    held_out: npt.NDArray[np.float32]
+    n_images_seen: int
+    stopped: str
+
+
+def load_member(folder: Path) -> Trained:
+    """Read what `save_member` wrote."""
+    with safe_open(folder / RESULT, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+    held_out = tensors.pop(HELD_OUT).numpy()
+    return Trained(tensors, held_out, int(metadata["n_images_seen"]), metadata["stopped"])

@@ -1,0 +1,348 @@
+"""The report page: what it says, that it holds against anything in the folder, and how it looks in a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import make_dataset
+from PIL import Image
+
+import synth
+from synth.errors import ManifestError, OutputError
+from synth.output.report import share, write_report
+from synth.output.report_pictures import BUDGET, Spread
+from synth.records import Row
+
+HOSTILE = ('<b onclick="x">&', "שלום {{ 7*7 }}", "🦜 parrot'")
+
+
+def generated(data: Path, out: Path, **settings: Any) -> Path:
+    recipe = synth.Recipe.model_validate({"seed": 7, **settings})
+    synth.generate(synth.open_dataset(data), None, recipe, out)
+    return out
+
+
+@pytest.fixture
+def out(lights: Path, tmp_path: Path) -> Path:
+    return generated(lights, tmp_path / "out", target={"yellow": 12})
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    change(document)
+    path.write_text(json.dumps(document), "utf-8")
+
+
+def add_judge(summary: dict[str, Any]) -> None:
+    row = {"n": 12, "precision": 0.9, "recall": 0.8, "f1": 0.85, "average_precision": 0.9, "note": "only 3 images"}
+    row["intervals"] = {"recall": [0.5, 0.95]}
+    labels = sorted(summary["classes"])
+    matrix = [[9 if i == j else 1 for j in range(len(labels))] for i in range(len(labels))]
+    scores = {"classes": dict.fromkeys(labels, row), "labels": labels, "macro_f1": 0.85, "confusion": matrix}
+    summary["judge"] = {"path": "/home/secret/judge", "digest": "ab" * 32, "scores": {"out_of_fold": scores}}
+    summary["policy"] = [{"effect": "hue", "class": labels[-1], "n": 9, "before": 0.9, "after": 0.2, "loses": True}]
+    for entry in summary["classes"].values():
+        entry.update(acceptance=0.4, real_acceptance=0.97, switched_off=False)
+
+
+def add_quality(quality: dict[str, Any], label: str) -> None:
+    words = {"realistic": {"score": 0.3, "real": 0.9}, "varied": {"score": 0.8, "real": 0.8}}
+    measures = {"n": 9, "on_class": 0.996, "kid": 0.004, "kid_interval": [0.001, 0.009], "density": None}
+    quality["classes"] = {label: {"synthetic": measures, "words": words, "note": "no held-out image"}}
+    quality["bad"] = [label]
+
+
+def add_rejected(rejected: dict[str, Any], label: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.full((8, 6), 90, np.uint8)).save(file, "PNG")
+    shared = {"class": label, "scores": {"classifier": 0.03, "classes": {"red": 0.9}}}
+    thumbnail = base64.b64encode(file.getvalue()).decode()
+    rejected["images"] = [
+        {**shared, "id": f"{label}/x/{i}", "reasons": [reason], "thumbnail": thumbnail}
+        for i, reason in enumerate(["off_class"] * 20 + ["<i>own</i>"])
+    ] + [{**shared, "id": "broken", "reasons": ["copy"], "thumbnail": "no base64!"}, "nonsense"]
+
+
+def filled(out: Path, label: str) -> Path:
+    """The folder with all that a judge, a check and the gates leave there."""
+    edit(out / "summary.json", add_judge)
+    edit(out / "quality.json", lambda document: add_quality(document, label))
+    edit(out / "rejected.json", lambda document: add_rejected(document, label))
+    return out
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_the_same_folder_gives_the_same_bytes(out: Path, tmp_path: Path) -> None:
+    filled(out, "yellow")
+    shutil.copytree(out, tmp_path / "elsewhere" / "copy")
+    first = write_report(out)
+    assert first == out / "report.html"
+    assert first.read_bytes() == write_report(out).read_bytes()
+    page = write_report(tmp_path / "elsewhere" / "copy").read_bytes()
+    assert page == first.read_bytes()
+    assert str(tmp_path).encode() not in page
+    assert b"/home/secret" not in page
+
+
+def test_it_tells_the_story_of_a_plain_run(out: Path) -> None:
+    page = Page(write_report(out))
+    assert "9 new images of yellow: 3 → 12" in " ".join(page.text.split())
+    assert "Fulfilled." in page.text
+    assert "None looked." in page.text
+    assert "synth check OUT --judge JUDGE" in page.text
+    assert len([image for image in page.named("img") if str(image["alt"]).startswith("Accepted")]) == 9
+
+
+def test_it_tells_of_judge_policy_quality_and_rejected(out: Path) -> None:
+    page = Page(write_report(filled(out, "yellow")))
+    words = " ".join(page.text.split())
+    for said in (
+        "Looked at every candidate.",
+        "Some change the class: hue on yellow",
+        "Far below real images: realistic",
+    ):
+        assert said in words, said
+    assert "only 3 images" in words
+    assert "0.50 to 0.95" in words
+    assert "99.6" in words  # nearly all is not all
+    rejected = [str(image["alt"]) for image in page.named("img") if str(image["alt"]).startswith("Rejected")]
+    assert len(rejected) == 11  # twelve chosen, each reason in its turn, and one of them is broken
+    assert any("<i>own</i>" in alt for alt in rejected)
+    assert "no file to show" in words
+
+
+def test_a_class_that_fell_short_comes_first_with_its_reason(out: Path) -> None:
+    change = {"accepted": 4, "short": 5, "acceptance": 0.31, "real_acceptance": 0.97, "switched_off": True}
+    edit(out / "summary.json", lambda summary: summary["classes"]["yellow"].update(change))
+    words = " ".join(Page(write_report(out)).text.split())
+    assert "Fell short in 1 class: yellow got 4 of 9 planned images, because the method was switched off" in words
+    assert "31 % of its images passed, and 97 % of held-out real images do" in words
+
+
+def test_hostile_names_and_values_are_text(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"train": dict(zip(HOSTILE, (3, 4, 5), strict=True))}, suffix=".png")
+    out = filled(generated(data, tmp_path / "out", target=6), HOSTILE[0])
+    edit(out / "summary.json", lambda summary: summary["warnings"].append("<script>alert(1)</script>"))
+    page = Page(write_report(out))
+    assert not {"script", "b onclick", "i"} & {tag for tag, _ in page.tags}
+    assert not [key for _, attributes in page.tags for key in attributes if key.startswith("on")]
+    for label in HOSTILE:
+        assert label in page.text
+
+
+@pytest.mark.parametrize("wrong", [None, [], "text", 7, {"yellow": None}, {"yellow": {"words": [1], "synthetic": "x"}}])
+def test_values_of_another_kind_do_no_harm(out: Path, wrong: object) -> None:
+    edit(out / "summary.json", lambda summary: summary.update(judge={"scores": wrong}, policy=wrong, warnings=wrong))
+    edit(out / "quality.json", lambda quality: quality.update(classes=wrong))
+    edit(out / "rejected.json", lambda rejected: rejected.update(images=wrong))
+    edit(out / "verdict.json", lambda verdict: verdict.update(comparisons=wrong))
+    assert "9 new images" in Page(write_report(out)).text
+
+
+def test_an_older_summary_is_enough(out: Path) -> None:
+    def strip(summary: dict[str, Any]) -> None:
+        for key in set(summary) - {"run", "classes"}:
+            del summary[key]
+        summary["classes"] = {label: {"accepted": entry["accepted"]} for label, entry in summary["classes"].items()}
+
+    edit(out / "summary.json", strip)
+    (out / "recipe.toml").unlink()
+    assert "9 new images of yellow" in " ".join(Page(write_report(out)).text.split())
+
+
+def test_nothing_refers_to_elsewhere_and_each_picture_has_words(out: Path) -> None:
+    page = Page(write_report(filled(out, "yellow")))
+    links = [value for _, attributes in page.tags for key in ("src", "href") if (value := attributes.get(key))]
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert links
+    assert all(link.startswith("data:") or link.removeprefix("#") in ids for link in links)
+    assert all(image["alt"] for image in page.named("img"))
+    assert len(page.named("h1")) == len(page.named("main")) == 1
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert len(page.named("caption")) == len(page.named("table"))
+    assert all("scope" in cell for cell in page.named("th"))
+    assert len(ids) == sum("id" in attributes for _, attributes in page.tags)
+    policy = next(
+        str(meta["content"]) for meta in page.named("meta") if "Content-Security" in str(meta.get("http-equiv"))
+    )
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+
+
+@pytest.mark.parametrize("link", ["copy", "hard", "sym"])
+def test_originals_may_be_links(lights: Path, tmp_path: Path, link: str) -> None:
+    out = generated(lights, tmp_path / "out", target={"yellow": 5}, output={"link": link})
+    page = Page(write_report(out))
+    assert sum("of yellow" in str(image["alt"]) and "Real" in str(image["alt"]) for image in page.named("img")) == 3
+    assert "no file to show" not in page.text
+
+
+def test_new_images_alone_name_parents_that_are_not_there(lights: Path, tmp_path: Path) -> None:
+    out = generated(lights, tmp_path / "out", target={"yellow": 5}, output={"only_new": True})
+    words = " ".join(Page(write_report(out)).text.split())
+    assert "2 new images of yellow: 3 → 5" in words
+    assert "The real images are not in this folder" in words
+    assert "from yellow-" in words
+
+
+def test_grey_and_wide_images_are_shown(tmp_path: Path) -> None:
+    for label, top, n in (("dark", 4095, 2), ("light", 65535, 4)):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(n):
+            levels = np.random.default_rng(i).integers(0, top, (300, 200)).astype(np.uint16)
+            Image.fromarray(levels).save(tmp_path / "data" / label / f"{i}.png")
+    page = Page(write_report(generated(tmp_path / "data", tmp_path / "out")))
+    shown = [image for image in page.named("img") if "Real training image R1 of dark" in str(image["alt"])]
+    picture = Image.open(io.BytesIO(base64.b64decode(str(shown[0]["src"]).partition(",")[2])))
+    assert picture.mode == "L"
+    assert max(picture.size) <= 168
+    assert np.asarray(picture).mean() > 90  # 12 bits in 16 are not shown as black
+
+
+def test_a_folder_of_another_origin_is_refused(out: Path, tmp_path: Path, lights: Path) -> None:
+    with pytest.raises(OutputError, match="no such folder"):
+        write_report(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match=r"no manifest\.jsonl"):
+        write_report(lights)
+    (out / "report.html").write_text("an older page")
+    (out / "quality.json").write_text("[1]")
+    with pytest.raises(OutputError, match=r"quality\.json: damaged"):
+        write_report(out)
+    (out / "quality.json").unlink()
+    (out / "manifest.jsonl").write_text("{}\n")
+    with pytest.raises(ManifestError):
+        write_report(out)
+    assert not (lights / "report.html").exists()
+    assert (out / "report.html").read_text() == "an older page"
+
+
+def test_a_picture_that_is_gone_is_said_to_be(out: Path) -> None:
+    for path in (out / "train" / "yellow").glob("yellow-augment-000000*"):
+        path.unlink()
+    assert "no file to show" in Page(write_report(out)).text
+
+
+def test_many_classes_stay_a_small_page(tmp_path: Path) -> None:
+    counts = {f"class {i:03d}": 2 + (i >= 30) for i in range(60)}
+    out = generated(make_dataset(tmp_path / "data", {"train": counts}), tmp_path / "out")
+    page = write_report(out)
+    assert page.stat().st_size < BUDGET
+    assert "50 more classes, without pictures" in Page(page).text
+
+
+def test_shown_ones_are_spread_over_all() -> None:
+    spread = Spread()
+    for attempt in range(1000):
+        spread.add(Row("", "", "", "", "", True, "", attempt, 0, (), {}, {}, "accepted", (), "", "", 1, 1))
+    attempts = [int(row.attempt or 0) for row in spread.chosen()]
+    assert len(attempts) == 12
+    assert attempts[0] == 0
+    assert attempts[-1] > 850
+    assert np.diff(attempts).max() < 130
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [(None, "n/a"), (float("nan"), "n/a"), (0, "0"), (1, "100"), (0.9999, "99.9"), (0.0001, "0.1"), (0.5, "50")],
+)
+def test_shares_are_never_rounded_to_all_or_nothing(part: float | None, words: str) -> None:
+    assert share(part).removesuffix("\u202f%") == words
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CONTRAST = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const over = (colours) => { canvas.clearRect(0, 0, 1, 1);
+    for (const c of colours) { canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); }
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3); };
+  const light = (rgb) => { const [r, g, b] = rgb.map(v => v / 255).map(
+    v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || element.closest("style, svg, .vh")) continue;
+    const grounds = [];
+    for (let e = element; e; e = e.parentElement) grounds.unshift(getComputedStyle(e).backgroundColor);
+    const ink = getComputedStyle(element).color;
+    const [a, b] = [light(over(["white", ...grounds])), light(over(["white", ...grounds, ink]))];
+    found.push([(Math.max(a, b) + .05) / (Math.min(a, b) + .05), walk.currentNode.data.trim()]);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: the page is not shown in a browser")
+    if CHROMIUM is None:
+        pytest.skip("no chromium: the page is not shown in a browser")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_in_a_browser_without_scripts(browser: Any, out: Path, width: int) -> None:
+    path = write_report(filled(out, "yellow"))
+    context = browser.new_context(java_script_enabled=False, viewport={"width": width, "height": 800})
+    page, messages, requests = context.new_page(), [], []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    assert page.locator("h1").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.locator(".skip").bounding_box()["x"] >= 0
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth)")
+    assert messages == []
+    assert all(url == path.as_uri() or url.startswith("data:") for url in requests)
+    context.close()
+
+
+def test_both_themes_can_be_read(browser: Any, out: Path) -> None:
+    path = write_report(filled(out, "yellow"))
+    grounds = []
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(path.as_uri())
+        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        found = page.evaluate(CONTRAST)
+        assert len(found) > 100
+        assert min(found)[0] >= 4.5, min(found)
+        context.close()
+    assert grounds[0] != grounds[1]

@@ -1,0 +1,199 @@
+"""The training loop and its bundles: the same bytes for the same seed, resumed where killed, stopped at NaN."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from conftest import QUICK, Judged, Run, contents
+from torch import Tensor, nn
+
+import synth
+from synth.errors import OutputError, TrainingError, UsageError
+from synth.training import loop
+from synth.training.classifier import train_classifier
+from synth.training.device import autocast, choose_device
+from synth.training.loop import CHECK, CHECKPOINT, STATS, fit, read_stats, seeded
+
+STEPS = 4 * CHECK
+
+
+class Line:
+    """Fits y = 3x + 1, and gives a loss that is not a number at one step if asked to."""
+
+    averaged = "network"
+
+    def __init__(self, *, breaks_at: int | None = None, killed_at: int | None = None) -> None:
+        with seeded(5):
+            self.network = nn.Linear(1, 1)
+        self.modules: Mapping[str, nn.Module] = {"network": self.network}
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+            "optimizer": torch.optim.AdamW(self.network.parameters(), 0.1)
+        }
+        self.breaks_at, self.killed_at = breaks_at, killed_at
+        self.steps: list[int] = []
+
+    def step(self, number: int) -> Mapping[str, Tensor]:
+        if number == self.killed_at:
+            raise KeyboardInterrupt
+        self.steps.append(number)
+        x = torch.linspace(-1, 1, 8)[:, None] + 0.01 * number
+        loss = nn.functional.mse_loss(self.network(x), 3 * x + 1)
+        if number == self.breaks_at:
+            loss = loss * float("nan")
+        self.optimizers["optimizer"].zero_grad()
+        loss.backward()
+        self.optimizers["optimizer"].step()
+        return {"loss": loss.detach()}
+
+
+def weights(fitted: loop.Fit) -> list[float]:
+    return [float(value) for parameter in fitted.network.parameters() for value in parameter.detach().flatten()]
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fit(Line(), tmp_path / "whole", n_steps=STEPS, batch=8)
+    monkeypatch.setattr(loop, "SECONDS", 0)  # a checkpoint at every look
+    with pytest.raises(KeyboardInterrupt):
+        fit(Line(killed_at=2 * CHECK + 3), tmp_path / "killed", n_steps=STEPS, batch=8)
+    resumed = Line()
+    again = fit(resumed, tmp_path / "killed", n_steps=STEPS, batch=8)
+    assert resumed.steps[0] == 2 * CHECK
+    assert weights(again) == weights(whole)
+    assert read_stats(tmp_path / "killed" / STATS) == read_stats(tmp_path / "whole" / STATS)
+
+
+def test_progress_is_counted_in_images(tmp_path: Path) -> None:
+    seen: list[int] = []
+    fitted = fit(Line(), tmp_path, n_steps=STEPS, batch=8, on_check=seen.append)
+    assert seen == [8 * CHECK * i for i in range(1, 5)]
+    assert fitted.n_images_seen == 8 * STEPS
+    lines = read_stats(tmp_path / STATS)
+    assert [line["n_images_seen"] for line in lines] == seen
+    assert all(a["loss"] > b["loss"] for a, b in itertools.pairwise(lines))
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_state(tmp_path: Path) -> None:
+    good = fit(Line(), tmp_path / "good", n_steps=2 * CHECK, batch=8)
+    stopped = fit(Line(breaks_at=2 * CHECK + 1), tmp_path / "bad", n_steps=STEPS, batch=8)
+    assert weights(stopped) == weights(good)
+    assert stopped.n_images_seen == 8 * 2 * CHECK
+    assert "not finite" in stopped.stopped
+
+
+def test_a_loss_that_never_was_a_number_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="lower learning rate"):
+        fit(Line(breaks_at=0), tmp_path, n_steps=STEPS, batch=8)
+
+
+def test_the_average_follows_the_weights(tmp_path: Path) -> None:
+    line = Line()
+    average = fit(line, tmp_path, n_steps=STEPS, batch=8, decay=0.0)
+    assert weights(average) == [float(p.detach()) for p in line.network.parameters()]
+
+
+def test_the_first_weights_leave_the_global_generator_alone() -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with seeded(7):
+        torch.rand(100)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_devices_are_named_and_refused() -> None:
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(UsageError, match="expected auto, cpu, cuda, mps"):
+        choose_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="use cpu or auto"):
+            choose_device("cuda")
+
+
+def test_mixed_precision_computes_in_bfloat16() -> None:
+    line, x = nn.Linear(4, 2), torch.ones(3, 4)
+    with autocast(torch.device("cpu"), "bfloat16"):
+        assert line(x).dtype == torch.bfloat16
+    for precision in ("auto", "float32"):
+        with autocast(torch.device("cpu"), precision):  # type: ignore[arg-type]
+            assert line(x).dtype == torch.float32
+
+
+class TestClassifier:
+    """`synth train classifier`."""
+
+    settings: ClassVar = {**QUICK, "classifier.steps": 20}
+
+    @pytest.mark.parametrize("n_workers", [1, 2])
+    def test_the_same_seed_gives_the_same_bytes(self, judged: Judged, tmp_path: Path, n_workers: int) -> None:
+        dataset, recipe = synth.open_dataset(judged.data), synth.load_recipe(None, self.settings)
+        train_classifier(dataset, recipe, tmp_path / "first")
+        train_classifier(dataset, recipe, tmp_path / "second", n_workers=n_workers)
+        first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
+        same = {name for name in first if first[name] == second[name]}
+        assert set(first) == set(second)
+        assert set(first) - same <= {"scores.json"}  # it holds the seconds
+        other = synth.load_recipe(None, {**self.settings, "seed": 1})
+        train_classifier(dataset, other, tmp_path / "third")
+        assert contents(tmp_path / "third")["weights.safetensors"] != first["weights.safetensors"]
+
+    def test_a_killed_training_is_resumed_by_the_same_call(
+        self, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset, recipe = synth.open_dataset(judged.data), synth.load_recipe(None, self.settings)
+        train_classifier(dataset, recipe, tmp_path / "whole")
+
+        def killed(what: str, done: int, total: int) -> None:
+            if done > total / 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(dataset, recipe, tmp_path / "killed", progress=killed)
+        assert not (tmp_path / "killed").exists()
+        with pytest.raises(OutputError, match="other data or settings"):
+            train_classifier(dataset, synth.load_recipe(None, {**self.settings, "seed": 9}), tmp_path / "killed")
+        train_classifier(dataset, recipe, tmp_path / "killed")
+        assert not (tmp_path / "killed.incomplete").exists()
+        names = ("weights.safetensors", "bundle.json", "images.jsonl", "stats.jsonl")
+        assert all((tmp_path / "killed" / n).read_bytes() == (tmp_path / "whole" / n).read_bytes() for n in names)
+
+    def test_an_existing_folder_is_never_replaced(self, judged: Judged) -> None:
+        before = contents(judged.bundle)
+        with pytest.raises(OutputError, match="choose another folder"):
+            train_classifier(synth.open_dataset(judged.data), synth.load_recipe(None, QUICK), judged.bundle)
+        assert contents(judged.bundle) == before
+
+    def test_one_class_alone_can_not_be_told_from_nothing(self, tmp_path: Path, judged: Judged) -> None:
+        shutil.copytree(judged.data / "train" / "red", tmp_path / "data" / "red")
+        with pytest.raises(TrainingError, match="two classes"):
+            train_classifier(synth.open_dataset(tmp_path / "data"), synth.Recipe(), tmp_path / "judge")
+
+    def test_the_command_prints_what_the_bundle_holds(
+        self, judged: Judged, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        sets = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
+        command = ("train", "classifier", judged.data, tmp_path / "judge", "--workers", 1, *sets)
+        assert run(*command, "--json", "--quiet") == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert printed == json.loads((tmp_path / "judge/scores.json").read_text())
+        assert printed["n_images_seen"] == 4 * 20 * 32  # three folds and the whole, 20 steps of 32
+        found = printed["out_of_fold"]
+        assert set(found["classes"]) == {"red", "yellow", "green"}
+        assert [sum(row) for row in found["confusion"]] == [found["classes"][label]["n"] for label in found["labels"]]
+        assert run(*command) == 1
+        assert "choose another folder" in capsys.readouterr().err
+
+    def test_scores_are_out_of_fold(self, judged: Judged) -> None:
+        records = [json.loads(line) for line in (judged.bundle / "images.jsonl").read_text().splitlines()]
+        scores = json.loads((judged.bundle / "scores.json").read_text())["out_of_fold"]
+        hits = sum(record["predicted"] == record["class"] for record in records if record["class"] == "yellow")
+        assert scores["classes"]["yellow"]["recall"] == pytest.approx(hits / 20)
+        assert scores["macro_f1"] > 0.9
+        assert CHECKPOINT not in contents(judged.bundle)
