@@ -21,14 +21,20 @@ if TYPE_CHECKING:
     from synth.data.health import Inspection, inspect
     from synth.demo import run_demo
     from synth.errors import SynthError
+    from synth.judge import Judge, open_judge
+    from synth.label_safety import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
     from synth.output.preview import preview
     from synth.output.removal import Undone, undo
+    from synth.output.report import write_report
     from synth.output.summary import Summary
     from synth.pipeline import generate, plan_for
+    from synth.quality import Quality, check
     from synth.recipe import Recipe, dump_recipe, load_recipe
     from synth.records import Candidate, Item, Row
     from synth.remaking import Remade, remake
+    from synth.training.bundle import Bundle
+    from synth.training.registry import train
 
 _HOMES = {
     "synth.data.balance": ("ClassPlan", "Plan", "class_weights", "make_plan"),
@@ -37,32 +43,43 @@ _HOMES = {
     "synth.data.health": ("Inspection", "inspect"),
     "synth.demo": ("run_demo",),
     "synth.errors": ("SynthError",),
+    "synth.judge": ("Judge", "open_judge"),
+    "synth.label_safety": ("EffectTest", "probe_effects"),
     "synth.output.audit": ("Audit", "verify"),
     "synth.output.preview": ("preview",),
     "synth.output.removal": ("Undone", "undo"),
+    "synth.output.report": ("write_report",),
     "synth.output.summary": ("Summary",),
     "synth.pipeline": ("generate", "plan_for"),
+    "synth.quality": ("Quality", "check"),
     "synth.recipe": ("Recipe", "dump_recipe", "load_recipe"),
     "synth.records": ("Candidate", "Item", "Row"),
     "synth.remaking": ("Remade", "remake"),
+    "synth.training.bundle": ("Bundle",),
+    "synth.training.registry": ("train",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Audit",
+    "Bundle",
     "Candidate",
     "ClassPlan",
     "Dataset",
+    "EffectTest",
     "Finding",
     "Inspection",
     "Item",
+    "Judge",
     "Plan",
+    "Quality",
     "Recipe",
     "Remade",
     "Row",
     "Summary",
     "SynthError",
     "Undone",
+    "check",
     "class_weights",
     "dump_recipe",
     "generate",
@@ -70,12 +87,16 @@ __all__ = [
     "load_recipe",
     "make_plan",
     "open_dataset",
+    "open_judge",
     "plan_for",
     "preview",
+    "probe_effects",
     "remake",
     "run_demo",
+    "train",
     "undo",
     "verify",
+    "write_report",
 ]
 
 

@@ -62,11 +62,17 @@ def classifier(
     recipe = recipe_from(recipe_file, set, options)
     with console.resumable():
         dataset = open_data(data, recipe, workers, quiet=quiet)
-        from synth.training.classifier import train_classifier
+        from synth.training.registry import train as train_network
 
         with console.progress_display(quiet=quiet) as report:
-            trained = train_classifier(
-                dataset, recipe, bundle, n_workers=n_workers_of(workers), device=device, progress=report
+            trained = train_network(
+                "classifier",
+                dataset,
+                recipe,
+                bundle,
+                n_workers=n_workers_of(workers),
+                device=device,
+                progress=report,
             )
     if json:
         console.print_json(trained.scores)

@@ -32,7 +32,7 @@ from synth.output.preflight import (
     read_existing,
     settle_plan,
 )
-from synth.output.report import write_report
+from synth.output.report import refresh_page, write_report
 from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging
 from synth.output.summary import ClassSummary, Summary, card, is_our_card
 from synth.recipe import Recipe, dump_recipe
@@ -129,6 +129,7 @@ def generate(
         fresh = [item for item in dataset.items if item.id not in existing.real]
         copies = [] if recipe.output.only_new else fresh
         if not plan.new and (in_place or (not copies and existing.digest)):
+            refresh_page(out)
             return _nothing_to_do(dataset, plan, recipe, warnings, time.monotonic() - started)
         copied_whole = [] if in_place or recipe.output.link != "copy" else copies
         check_space(dataset, plan, copied_whole, out)

@@ -18,12 +18,12 @@ import numpy as np
 from synth.class_quality import ClassImages, ClassQuality, measure_class
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset, open_dataset
-from synth.errors import UsageError
+from synth.errors import OutputError, UsageError
 from synth.files import replace_file
 from synth.manifest import MANIFEST, read_manifest
 from synth.measures.scores import Scores, score
 from synth.output.report import write_report
-from synth.output.staging import RECIPE, SUMMARY
+from synth.output.staging import QUALITY, RECIPE, SUMMARY, is_our_quality
 from synth.recipe import Recipe, load_recipe
 from synth.records import PARENT_SPLIT
 from synth.samples import Picture, Progress, Sample, empty_sample, look_at
@@ -31,7 +31,6 @@ from synth.samples import Picture, Progress, Sample, empty_sample, look_at
 if TYPE_CHECKING:
     from synth.judge import Judge
 
-QUALITY = "quality.json"
 TRAIN, HELD_OUT, MADE = "train", "held_out", "synthetic"
 NEEDED = ("realistic", "original")
 """Words whose "no" means: do not use. Images of another class, or of none, do harm; copies pretend to be new."""
@@ -93,6 +92,8 @@ def check(
 
     out = Path(out)
     source = Path(out if synthetic is None else synthetic)
+    if write and synthetic is None and (out / QUALITY).exists() and not is_our_quality(out / QUALITY):
+        raise OutputError(f"{out / QUALITY} is in the way, and not of synth: move it away")
     recipe = _recipe_of(out)
     dataset = open_dataset(out, recipe.data, n_workers=n_workers)
     made, accepted = _made(source, recipe, n_workers, elsewhere=synthetic is not None)

@@ -368,7 +368,8 @@ def test_a_class_of_blank_images(method: str, tmp_path: Path, run: Run, capsys: 
     assert status == 0
     assert found["files"]["used"] == 30
     run("preview", root, "--method", method, "--out", tmp_path / "sheet.png")
-    assert run("generate", root, out, "--method", method, "--quiet") == 0
+    # Whatever augmentation does to an image without contrast is the same image again, and copies are not accepted.
+    assert run("generate", root, out, "--method", method, "--quiet") == (3 if method == "augment" else 0)
     err = capsys.readouterr().err
     assert "Traceback" not in err
     assert run("verify", out) == 0

@@ -234,18 +234,22 @@ def test_a_blank_candidate_is_rejected_and_the_shortfall_is_said(lights: Path, t
         "existing": 0,
         "target": 5,
         "planned": 2,
-        "attempted": 20,
+        "attempted": 16,
         "accepted": 0,
-        "rejected": {"blank": 20},
+        "rejected": {"blank": 16},
+        "acceptance": 0.0,
+        "real_acceptance": 1.0,
+        "switched_off": True,
         "short": 2,
-        "note": "",
+        "note": "switched off: the gates passed 0% of 16 images, of held-out real images 100%",
     }
-    assert sum(row.path is None for row in rows_of(tmp_path / "out")) == 20
+    assert sum(row.path is None for row in rows_of(tmp_path / "out")) == 16
 
 
 def test_rejected_attempts_are_replaced_in_order(lights: Path, tmp_path: Path) -> None:
     """Half of the candidates are blank; the accepted ones are the first in attempt order, for any workers."""
     sometimes = {"augment__effects__brightness__p": 0.5, "augment__effects__brightness__factor": 0}
+    sometimes["gate__acceptance_min"] = 0
     for n_workers in (1, 2):
         generate(
             lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, target={"yellow": 200}, cap=99, **sometimes
@@ -335,7 +339,7 @@ def test_runs_in_place_are_undone_one_by_one_whatever_was_added(lights: Path) ->
     before = contents(lights)
     generate(lights, lights, target={"yellow": 10})
     assert synth.undo(lights).removed == 3
-    ours = ("README.md", "manifest.jsonl")  # both now know of the added image
+    ours = ("README.md", "manifest.jsonl", "report.html")  # all now know of the added image
     assert {k: v for k, v in contents(lights).items() if k not in ours} == {
         k: v for k, v in before.items() if k not in ours
     }

@@ -22,7 +22,7 @@ networks.base networks.small networks.heads networks.pretrained networks.build
 measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
 measures.detection
 training.device training.inference training.loop training.bundle training.batches training.members training.frozen
-training.heads training.card training.classifier
+training.heads training.card training.classifier training.registry
 judge judges
 generators.base generators.parents generators.duplicate generators.augment generators.own generators.registry
 gates.base gates.integrity gates.classifier gates.distance gates.panel

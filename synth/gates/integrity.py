@@ -60,7 +60,7 @@ class IntegrityGate:
         """How many times a side is shorter or longer than those of the class's real images; 1 within their range."""
         height, width = candidate.pixels.shape[:2]
         shortest, longest = self._sides.get(candidate.label, (1, max(height, width)))
-        return max(shortest / min(height, width), max(height, width) / longest, 1.0)
+        return float(max(shortest / min(height, width), max(height, width) / longest, 1.0))
 
 
 def contrast(pixels: Pixels) -> float:

@@ -15,7 +15,7 @@ from synth.errors import OutputError, UsageError
 from synth.files import staging_folder
 from synth.generators.base import Context, method_slug, needs_parents
 from synth.manifest import MANIFEST, read_manifest
-from synth.output.staging import RECIPE, SUMMARY
+from synth.output.staging import RECIPE, REJECTED, REPORT, SUMMARY, is_our_page
 from synth.recipe import Recipe
 from synth.records import PARENT_SPLIT, Item
 
@@ -85,11 +85,13 @@ def check_out(out: Path, *, in_place: bool) -> None:
     """Refuse a folder that this package did not make, before anything is written into it."""
     if out.exists() and not out.is_dir():
         raise OutputError(f"output {out} is a file: choose another folder")
+    if (out / REPORT).exists() and not is_our_page(out / REPORT):
+        raise OutputError(f"{out / REPORT} is in the way, and not of synth: move it away")
     if not out.exists() or (out / MANIFEST).exists():
         return
     if not in_place and any(out.iterdir()):
         raise OutputError(f"output {out} holds files, and no manifest of synth: choose a new or empty folder")
-    for name in (RECIPE, SUMMARY):
+    for name in (RECIPE, SUMMARY, REJECTED):
         if (out / name).exists():
             raise OutputError(f"{out / name} is in the way, and not of synth: move it away")
 

@@ -14,7 +14,20 @@ from synth.errors import OutputError
 from synth.files import locked, new_file, replace_file
 from synth.manifest import MANIFEST, read_manifest, row_line
 from synth.output.audit import file_sha256
-from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging, aside, run_of
+from synth.output.report import write_report
+from synth.output.staging import (
+    CARD,
+    QUALITY,
+    RECIPE,
+    REJECTED,
+    REPORT,
+    SUMMARY,
+    Staging,
+    aside,
+    is_our_page,
+    is_our_quality,
+    run_of,
+)
 from synth.output.summary import card, is_our_card
 from synth.records import PARENT_SPLIT, Row
 
@@ -72,6 +85,7 @@ def _undo_run(out: Path, run: str | None) -> Undone:
             folders.update(Path(row.path).parents)
     _restore_root_files(out, chosen, others=others)
     _restore_card(out, chosen, others=others)
+    _restore_page(out, chosen, others=others)
     if others:
         with new_file(manifest) as file:
             file.writelines(row_line(row) for row in read_manifest(manifest) if _stays(row, chosen))
@@ -118,6 +132,18 @@ def _restore_root_files(out: Path, run: str, *, others: Sequence[str]) -> None:
         elif latest and before is not None and before.exists():
             os.replace(before, out / name)
         aside(out, name, run).unlink(missing_ok=True)
+
+
+def _restore_page(out: Path, run: str, *, others: Sequence[str]) -> None:
+    """The page tells of what is left; what a check found no longer holds."""
+    if is_our_quality(out / QUALITY):
+        (out / QUALITY).unlink()
+    if not (out / REPORT).exists() or not is_our_page(out / REPORT):
+        return
+    if others and (out / SUMMARY).exists():
+        write_report(out, without=run)
+    else:
+        (out / REPORT).unlink()
 
 
 def _restore_card(out: Path, run: str, *, others: Sequence[str]) -> None:

@@ -30,13 +30,13 @@ from synth.output.report_pictures import (
     short,
     texts,
 )
-from synth.output.staging import RECIPE, REJECTED, SUMMARY
+from synth.output.staging import QUALITY, RECIPE, REJECTED, REPORT, SUMMARY, is_our_page, page_run, run_of
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
 
 if TYPE_CHECKING:
     import jinja2
 
-REPORT, QUALITY, VERDICT = "report.html", "quality.json", "verdict.json"
+VERDICT = "verdict.json"
 SHEETS = 10
 """Classes with pictures: those that got new images first, then the rarest."""
 MATRIX = 16
@@ -124,15 +124,20 @@ class Folder:
     """Id of a synthetic image."""
 
 
-def write_report(out: str | Path) -> Path:
+def write_report(out: str | Path, *, without: str | None = None) -> Path:
     """Write OUT/report.html from the manifest, the summary, the recipe, the images and what checks left there.
+
+    Args:
+        without: a run that is about to be taken out.
 
     Raises:
         OutputError: no output of this package, one of its files is damaged, or the folder can't be written.
         ManifestError: the manifest is damaged or hostile.
     """
     out = Path(out)
-    folder = _read(out)
+    folder = _read(out, without)
+    if (out / REPORT).exists() and not is_our_page(out / REPORT):
+        raise OutputError(f"{out / REPORT} is in the way, and not of synth: move it away")
     order = sorted(folder.classes.values(), key=lambda facts: (not facts.new + facts.count("planned"), facts.originals))
     _add_sheets(out, folder, order)
     page = _render(folder, order).encode("utf-8", "replace")
@@ -143,7 +148,14 @@ def write_report(out: str | Path) -> Path:
     return out / REPORT
 
 
-def _read(out: Path) -> Folder:
+def refresh_page(out: Path) -> None:
+    """Write the page where it is missing or tells of another run: a kill may come between the images and the page."""
+    run = run_of(out)
+    if run is not None and page_run(out / REPORT) != run:
+        write_report(out)
+
+
+def _read(out: Path, without: str | None) -> Folder:
     if not out.is_dir():
         raise OutputError(f"{out}: no such folder")
     summary = _read_json(out / SUMMARY)
@@ -158,7 +170,8 @@ def _read(out: Path) -> Folder:
         shots = folder.classes.setdefault(label, ClassFacts(label)).shots
         shots.rejected = {id: (entry, None) for id, entry in entries.items()}
     for row in read_manifest(out / MANIFEST):
-        _take_in(folder, row)
+        if row.run != without or row.method is None:
+            _take_in(folder, row)
     return folder
 
 

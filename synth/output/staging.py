@@ -18,6 +18,7 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -32,6 +33,9 @@ from synth.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_lin
 from synth.records import SWITCHED_OFF, Item, Row
 
 CARD, RECIPE, SUMMARY, REJECTED = "README.md", "recipe.toml", "summary.json", "rejected.json"
+_PAGE_RUN = re.compile(rb'<meta name="run" content="([0-9a-f]{12})">')
+PAGE_MARK = b'<meta name="generator" content="synth">'
+REPORT, QUALITY = "report.html", "quality.json"
 ROOT_FILES = (CARD, RECIPE, REJECTED, SUMMARY)
 
 
@@ -225,6 +229,8 @@ def _withdrawn(row: Row, labels: Collection[str]) -> Row:
 
 def _put(source: Path, target: Path) -> None:
     """Give a staged file its final name, without ever replacing another file."""
+    if os.path.lexists(target) and not os.path.lexists(source):
+        return  # a kill came while the staging folder was taken away
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target, follow_symlinks=False)
@@ -260,6 +266,31 @@ def run_of(out: Path) -> str | None:
     except (OSError, ValueError, AttributeError):
         return None
     return run if isinstance(run, str) and RUN_NAME.fullmatch(run) else None
+
+
+def is_our_page(path: Path) -> bool:
+    """Did this package write the page there?"""
+    with path.open("rb") as file:
+        return PAGE_MARK in file.read(2000)
+
+
+def page_run(path: Path) -> str | None:
+    """The run that our page at that place tells of."""
+    try:
+        with path.open("rb") as file:
+            found = _PAGE_RUN.search(file.read(2000))
+    except OSError:
+        return None
+    return found[1].decode() if found else None
+
+
+def is_our_quality(path: Path) -> bool:
+    """Did this package write the quality.json there?"""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and {"classes", "judge", "bad"} <= set(document)
 
 
 def _sync_file_system(folder: Path) -> None:

@@ -23,7 +23,7 @@ from synth.training.members import RESULT, Design, save_member
 
 Progress = Callable[[str, int, int], None]
 FEATURES = "features.npy"
-CHUNK = 8 * BATCH
+CHUNK = 4 * BATCH
 
 
 def train_heads(design: Design, *, n_workers: int, progress: Progress | None) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-BATCH = 32
+BATCH = 64
 Floats = npt.NDArray[np.float32]
 
 
