@@ -36,8 +36,8 @@ class Classifier(Settings):
 class IntegrityGate(Settings):
     """Is there a picture at all?"""
 
-    range_min: float = Field(
-        0.01, ge=0, le=1, description="brightest minus darkest level, as a fraction of the top level"
+    contrast_min: float = Field(
+        0.005, ge=0, le=1, description="standard deviation of the levels, as a fraction of the top level"
     )
     grain_margin: float = Field(
         1.0,

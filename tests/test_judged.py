@@ -106,7 +106,7 @@ def test_the_manifest_holds_scores_and_the_summary_the_judge(judged: Judged, tmp
     summary = synth.generate(synth.open_dataset(judged.data), None, recipe_of(judged), tmp_path / "out")
     rows = [row for row in read_manifest(tmp_path / "out/manifest.jsonl") if row.synthetic]
     for row in rows:
-        assert {"range", "grain", "classifier", "classes", "nearest"} <= set(row.scores)
+        assert {"contrast", "grain", "classifier", "classes", "nearest"} <= set(row.scores)
         assert row.scores["classifier"] == row.scores["classes"]["yellow"]  # type: ignore[index]
     document = json.loads((tmp_path / "out/summary.json").read_text())
     assert document["judge"]["digest"] == json.loads((judged.bundle / "bundle.json").read_text())["weights_sha256"]

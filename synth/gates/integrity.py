@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 
 from synth.criteria import IntegrityGate as Settings
@@ -18,7 +19,7 @@ N_REAL = 64
 """So many real images tell how grainy pictures of this dataset are."""
 QUANTILE = 0.99
 NEVER_NOISE = 1.0
-"""Below this grain an image is never called noise, however smooth the real images are; white noise has 2.8."""
+"""Grain that images of any dataset may have, however smooth its real ones are; white noise has 3.1."""
 
 
 class IntegrityGate:
@@ -40,15 +41,15 @@ class IntegrityGate:
         return max(usual, NEVER_NOISE) + self._settings.grain_margin
 
     def judge(self, batch: Batch) -> list[Answer]:
-        """Scores: `range`, brightest minus darkest level of a channel, 0..1; `grain`, see `measures.grain`; `size`, how
-        many times a side is shorter or longer than those of real images, where it is.
+        """Scores: `contrast`, standard deviation of the levels, 0..1; `grain`, see `measures.grain`; `size`, how many
+        times a side is shorter or longer than those of real images, where it is.
         """
         return [self._answer(candidate) for candidate in batch.candidates]
 
     def _answer(self, candidate: Candidate) -> Answer:
-        levels, size = round(contrast(candidate.pixels), 4), round(self._out_of_range(candidate), 4)
-        scores = {"range": levels, "grain": round(grain(candidate.pixels), 4)}
-        if levels <= self._settings.range_min:
+        deviation, size = round(contrast(candidate.pixels), 4), round(self._out_of_range(candidate), 4)
+        scores = {"contrast": deviation, "grain": round(grain(candidate.pixels), 4)}
+        if deviation <= self._settings.contrast_min:
             blank_parent = any(parent.spread <= BLANK_SPREAD for parent in candidate.parents)
             return Answer(scores, None if blank_parent else "blank")
         if size > 1:
@@ -64,9 +65,6 @@ class IntegrityGate:
 
 
 def contrast(pixels: Pixels) -> float:
-    """Brightest minus darkest level of the channel where they are farthest apart, as a fraction of the top level."""
-    channels = (-1, 1) if pixels.ndim == 2 else (-1, pixels.shape[2])
-    brightest = pixels.max(axis=0).reshape(channels).max(axis=0)  # rows first: that keeps to the memory's order
-    darkest = pixels.min(axis=0).reshape(channels).min(axis=0)
-    apart = int((brightest.astype(np.int64) - darkest).max())
-    return apart / (255 if pixels.itemsize == 1 else 65535)
+    """Standard deviation of the levels of the channel where it is largest, as a fraction of the top level."""
+    _, deviation = cv2.meanStdDev(pixels)
+    return float(deviation.max()) / (255 if pixels.itemsize == 1 else 65535)

@@ -1,13 +1,16 @@
 """`small`: a convolutional classifier that keeps where things are.
 
-    stage   3x3 convolution -> 2x2 maximum -> batch normalisation -> ReLU     16, 32, 64 (and 96) channels
+    first   4x4 convolution of stride 2 -> batch normalisation -> ReLU                       16 channels
+    stage   3x3 convolution -> 2x2 maximum -> batch normalisation -> ReLU                    32, 64 (and 96)
     map     average over a 4 x 4 grid: the lit position of a traffic light is a cue that a global average would lose
     head    one linear layer over the map
 
-Pooling before normalisation works on a quarter of the pixels; with a positive scale the function is the same.
+A first stage with 3x3 and 2x2 maximum was as good on two datasets and took a third longer.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +32,7 @@ class Small(FeatureClassifier):
         widths = CHANNELS if side >= LARGE_SIDE else CHANNELS[:-1]
         n_map = widths[-1] * GRID**2
         super().__init__((*widths[:-1], n_map))
-        self.stages = nn.ModuleList(_stage(*pair) for pair in zip((3, *widths), widths, strict=False))
+        self.stages = nn.ModuleList([_first(widths[0]), *(_stage(*pair) for pair in itertools.pairwise(widths))])
         self.head = nn.Linear(n_map, n_classes)
 
     def raw(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,6 +43,10 @@ class Small(FeatureClassifier):
             means.append(x.mean((2, 3)))
         grid = nn.functional.adaptive_avg_pool2d(x, GRID).flatten(1)
         return torch.cat([*means[:-1], grid], 1), self.head(grid)
+
+
+def _first(n_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, n_out, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU())
 
 
 def _stage(n_in: int, n_out: int) -> nn.Sequential:

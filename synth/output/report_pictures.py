@@ -29,9 +29,9 @@ LOSSLESS_SIDE = 96
 BUDGET = 3_500_000
 """Characters that all pictures together may take: classes that come later are shown without."""
 SHOWN_PARAMS, SHOWN_WORD = 6, 60
-SCORES = ("classifier", "classes", "nearest", "copy", "size", "grain", "range")
+SCORES = ("classifier", "classes", "nearest", "copy", "size", "grain", "contrast")
 """Scores in the order in which they are shown."""
-ONLY_FOR = {"size": "size", "grain": "noise", "range": "blank"}
+ONLY_FOR = {"size": "size", "grain": "noise", "contrast": "blank"}
 """Scores that are shown only where they are the reason, or where there is no other: {score: reason}."""
 NOT_KNOWN = "n/a"
 UNITS = {"degrees": "°", "kelvin": " K", "sigma": " px"}
