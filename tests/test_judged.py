@@ -21,7 +21,10 @@ def recipe_of(judged: Judged, **settings: object) -> synth.Recipe:
     return synth.load_recipe(None, {"judge": str(judged.bundle), "target": {"yellow": 140}, "seed": 4, **settings})
 
 
-@pytest.mark.parametrize("extra", [{}, HUE], ids=["safe", "hue"])
+SWITCHED_OFF = {**HUE, "gate.acceptance_min": 0.99}
+
+
+@pytest.mark.parametrize("extra", [{}, SWITCHED_OFF], ids=["safe", "switched off"])
 def test_workers_and_kills_change_nothing(
     judged: Judged, tmp_path: Path, extra: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

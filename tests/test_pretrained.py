@@ -20,7 +20,7 @@ from synth.networks import pretrained
 from synth.networks.pretrained import LITE, Backbone, open_backbone, weights_digest
 from synth.recipe import Augment
 from synth.training.frozen import features_of, fit_head, rare_copies
-from synth.training.inference import one_thread
+from synth.training.inference import BATCH, one_thread
 
 SHUFFLENET = "torchvision:shufflenet_v2_x0_5"
 FILE = "shufflenetv2_x0.5-f707e7126e.pth"
@@ -195,15 +195,16 @@ def test_efficientnet_sees_levels_as_it_was_trained(lite: Backbone) -> None:
 
 
 def test_features_do_not_depend_on_the_company(lite: Backbone) -> None:
-    images = noise(37)
+    n = BATCH + 5
+    images = noise(n)
     seen: list[tuple[int, int]] = []
     features = features_of(lite, images, progress=lambda done, total: seen.append((done, total)))
-    assert features.shape == (37, 1280)
+    assert features.shape == (n, 1280)
     assert features.dtype == np.float32
-    assert seen == [(32, 37), (37, 37)]
-    order = np.random.default_rng(1).permutation(37)
+    assert seen == [(BATCH, n), (n, n)]
+    order = np.random.default_rng(1).permutation(n)
     assert np.array_equal(features_of(lite, images[order]), features[order])
-    assert np.array_equal(features_of(lite, images[36:]), features[36:])
+    assert np.array_equal(features_of(lite, images[-1:]), features[-1:])
 
 
 def test_no_images_have_no_features(lite: Backbone) -> None:

@@ -223,8 +223,10 @@ def _files(
         bundles.IMAGES: "".join(f"{line}\n" for line in lines).encode(),
         bundles.CARD: card(info, document).encode(),
         bundles.RECIPE: dump_recipe(recipe).encode(),
-        "confusions.png": confusion_sheet(items, probabilities, scores, Sources(recipe.data)),
     }
+    sheet = confusion_sheet(items, probabilities, scores, Sources(recipe.data))
+    if sheet:
+        files["confusions.png"] = sheet
     if any(stats.values()):
         rows = [json.dumps({"network": name, **line}) for name, lines in stats.items() for line in lines]
         files |= {STATS: "".join(f"{row}\n" for row in rows).encode(), "curves.png": curves(stats)}
