@@ -47,8 +47,8 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
             "",
             "* Made to judge synthetic images (`synth generate --judge`, `synth check`), not for use in the field.",
             "* A high score does not prove that an image is valid: look at the sheets as well.",
-            "* `images.jsonl` lists the training images by path and hash; `confusions.png`, if there, shows some; weights",
-            "  can reveal what they were trained on: share this folder as you would share the images.",
+            "* `images.jsonl` lists the training images by path and hash; `confusions.png`, if there, shows some;",
+            "  weights can reveal what they were trained on: share this folder as you would share the images.",
             *stopped,
             "",
         ]
