@@ -13,12 +13,12 @@ from pathlib import Path
 
 from synth.data.dataset import Dataset, open_dataset
 from synth.errors import OutputError
-from synth.filling import Progress
 from synth.output.preview import preview, save_sheet
 from synth.output.summary import Summary
 from synth.pipeline import generate
 from synth.recipe import Recipe
 from synth.simulate import TrafficLights, draw_dataset
+from synth.workers import Progress
 
 __all__ = ["Demo", "TrafficLights", "run_demo"]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -49,6 +51,11 @@ def locked(out: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)  # while it is held: whoever waits on this file notices that it is gone
         lock.release()
+
+
+def worker() -> dict[str, str | int]:
+    """Who is at work, as `run.json` of a staging folder says it."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
 
 
 def _holder(out: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from synth import workers
@@ -11,9 +11,7 @@ from synth.output.summary import ClassSummary
 from synth.records import SWITCHED_OFF, Item
 from synth.rounds import UNIT, Standing, attempts_left, cut_into_tasks, standing, task_size
 from synth.tasks import Copy, Job, work
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, images done, images in all)."""
+from synth.workers import Progress
 
 
 def fill(

@@ -7,6 +7,7 @@ anything for images made from training images.
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from torch import nn
 
 from synth.data.inputs import network_input
 from synth.errors import BundleError
-from synth.networks.build import build_head, build_network
+from synth.networks.build import build_network
+from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import open_backbone, weights_digest
 from synth.records import Pixels
 from synth.training.bundle import Bundle, open_bundle
@@ -62,8 +64,11 @@ class Judge:
         self._names, folds = _members(bundle)
         self.whole = tuple(index for index, fold in enumerate(folds) if fold is None)
         self._folds = {fold: index for index, fold in enumerate(folds) if fold is not None}
-        self._records = bundle.images()
-        self._fold_of = {record["sha256"]: record["fold"] for record in self._records}
+        self._fold_of: dict[str, int] = {}
+        self._own_scores: dict[str, list[float]] = defaultdict(list)
+        for record in bundle.images():
+            self._fold_of[record["sha256"]] = record["fold"]
+            self._own_scores[record["class"]].append(record["scores"].get(record["class"], 0.0))
         if not self.whole or not self._folds or not set(self._fold_of.values()) <= set(self._folds):
             raise BundleError(f"{bundle.path}: its networks and its training images do not fit together")
         counts, few = bundle.info["counts"], _number(bundle, "few", low=0, high=10**6)
@@ -79,13 +84,9 @@ class Judge:
             "scores": dict(self.scores),
         }
 
-    def knows(self, sha256: str) -> bool:
-        """Is this one of the training images?"""
-        return sha256 in self._fold_of
-
     def held_out_share(self, label: str, score_min: float) -> float | None:
         """Share of a class's training images with that probability or more, each by the network that left it out."""
-        scores = [record["scores"].get(label, 0.0) for record in self._records if record["class"] == label]
+        scores = self._own_scores.get(label, [])
         return sum(score >= score_min for score in scores) / len(scores) if scores else None
 
     def unseen_by(self, sha256s: Sequence[str]) -> tuple[int, ...]:
@@ -146,7 +147,7 @@ class Judge:
         n_classes = len(self.classes)
         try:
             if self._backbone is not None:
-                network: nn.Module = build_head(len(state["mean"]), n_classes)
+                network: nn.Module = FrozenHead(len(state["mean"]), n_classes)
             else:
                 network = build_network(str(kind["backbone"]), n_classes, self._side, pretrained=False)
             network.load_state_dict(state)

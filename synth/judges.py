@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from synth.data.dataset import Dataset
@@ -12,8 +12,7 @@ from synth.judge import Judge, open_judge
 from synth.recipe import Recipe
 from synth.training.bundle import INFO
 from synth.training.classifier import train_classifier
-
-Progress = Callable[[str, int, int], None]
+from synth.workers import Progress
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from synth.effects.policy import FLIPS, Policy
 from synth.judge import Judge
 from synth.recipe import Augment, ClassPolicy, Recipe
 from synth.records import Item
+from synth.sampling import evenly
 from synth.settings import Effects
 
 N_IMAGES = 64
@@ -82,7 +83,7 @@ def probe_effects(
     sources = Sources(recipe.data)
     results = []
     for label in classes or sorted(train):
-        items = train[label][:: -(-len(train[label]) // N_IMAGES) or 1]
+        items = evenly(train[label], N_IMAGES)
         if not items:
             continue
         chosen = [items[index % len(items)] for index in range(N_IMAGES)]

@@ -16,7 +16,7 @@ from synth.data.balance import Plan, check_classes, make_plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.files import locked
-from synth.filling import Progress, fill
+from synth.filling import fill
 from synth.gates.panel import open_panel
 from synth.generators.base import Context, needs_parents
 from synth.generators.own import code_digest
@@ -40,6 +40,7 @@ from synth.records import PARENT_SPLIT, Item
 from synth.rejects import rejected_document
 from synth.tasks import Job
 from synth.versions import versions
+from synth.workers import Progress
 
 if TYPE_CHECKING:
     from synth.judge import Judge
@@ -133,8 +134,7 @@ def generate(
             return _nothing_to_do(dataset, plan, recipe, warnings, time.monotonic() - started)
         copied_whole = [] if in_place or recipe.output.link != "copy" else copies
         check_space(dataset, plan, copied_whole, out)
-        known = frozenset(item.pixels_sha256 for item in dataset.items)
-        panel = open_panel(recipe, dataset.train, known=known, labels=tuple(plan.new))
+        panel = open_panel(recipe, dataset.train, known=dataset.pixels, labels=tuple(plan.new))
         run = run_id(dataset, plan, recipe, existing, in_place=in_place, judge=panel.judge)
         job = Job(context, run, staging.tree, dataset.train_folder, in_place, panel)
         # Built before anything is written, so that a wrong method or transform leaves nothing behind, and before the

@@ -26,7 +26,8 @@ from synth.output.report import write_report
 from synth.output.staging import QUALITY, RECIPE, SUMMARY, is_our_quality
 from synth.recipe import Recipe, load_recipe
 from synth.records import PARENT_SPLIT
-from synth.samples import Picture, Progress, Sample, empty_sample, look_at
+from synth.samples import Picture, Sample, empty_sample, look_at
+from synth.workers import Progress
 
 if TYPE_CHECKING:
     from synth.judge import Judge
@@ -119,7 +120,6 @@ def _measured(
 ) -> dict[str, ClassQuality]:
     images = [_class_images(label, found, judge) for label in dataset.classes if label in judge.classes]
     scores = _real_scores(images, judge, seed)
-    real_pixels = frozenset(item.pixels_sha256 for item in dataset.items)
     return {
         entry.label: measure_class(
             entry,
@@ -127,7 +127,7 @@ def _measured(
             labels=judge.classes,
             accepted=accepted.get(entry.label),
             spread_max=spread_max,
-            real_pixels=real_pixels,
+            real_pixels=dataset.pixels,
             seed=seed,
         )
         for entry in images

@@ -14,6 +14,7 @@ from PIL import Image
 from synth.data.images import to_uint8
 from synth.generators.base import Generator
 from synth.records import Item, Pixels, Row
+from synth.sampling import evenly
 
 PER_REASON = 6
 SIDE = 96
@@ -25,7 +26,7 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
     for row in rows:
         if row.synthetic and row.reasons:
             found[row.label, row.reasons[0]].append(row)
-    shown = [row for _, group in sorted(found.items()) for row in group[:: -(-len(group) // PER_REASON)]]
+    shown = [row for _, group in sorted(found.items()) for row in evenly(group, PER_REASON)]
     by_id = {item.id: item for items in train.values() for item in items}
     images = [
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from synth.measures.copies import resave_error, thumbnail
 from synth.measures.texture import descriptor
 from synth.recipe import Data
 from synth.records import Pixels, pixels_sha256
+from synth.workers import Progress
 
 if TYPE_CHECKING:
     from synth.judge import Judge
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 CHUNK = 64
 
 Floats = npt.NDArray[np.floating[Any]]
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, images done, images in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +139,10 @@ def _read_chunk(settings: Data, pictures: Iterable[Picture]) -> list[_Read | str
 def _read(picture: Picture, settings: Data) -> _Read | str:
     """What can be said of an image without a network, or the reason why it can't be read."""
     try:
-        with open(picture.path, "rb") as file:
-            data = file.read()
-        pixels = images.decode(data, max_pixels=settings.max_pixels, background=settings.background).pixels
+        data, decoded = images.read(picture.path, max_pixels=settings.max_pixels, background=settings.background)
     except ImageError as error:
         return str(error)
-    except OSError as error:
-        return f"can't be read: {error.strerror}"
+    pixels = decoded.pixels
     return _Read(
         pixels,
         hashlib.sha256(data).hexdigest(),

@@ -24,6 +24,8 @@ from synth.errors import SynthError
 State = TypeVar("State")
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, images done, images in all)."""
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 WAIT_SECONDS = 0.5
 IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat

@@ -13,7 +13,7 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions records seeds settings criteria recipe manifest files workers
+errors versions sampling markdown records seeds settings criteria recipe manifest files workers
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.sources data.inputs data.folds
 sheets
@@ -26,9 +26,11 @@ training.heads training.card training.classifier training.registry
 judge judges
 generators.base generators.parents generators.duplicate generators.augment generators.own generators.registry
 gates.base gates.integrity gates.classifier gates.distance gates.panel
-output.summary output.staging output.report_pictures output.report output.writer output.preflight output.preview
+words
+output.summary output.staging output.report_words output.report_confusion output.report_pictures output.report
+output.writer output.preflight output.preview
 output.audit output.removal
-rejects tasks rounds filling label_safety pipeline remaking samples words class_quality quality simulate demo
+rejects tasks rounds filling label_safety pipeline remaking samples class_quality quality simulate demo
 console printing options commands judge_commands cli
 """.split()
 """A file imports only what stands before it."""

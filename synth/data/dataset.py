@@ -57,6 +57,11 @@ class Dataset:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @functools.cached_property
+    def pixels(self) -> frozenset[str]:
+        """Hashes of the pixels of all images, of every split."""
+        return frozenset(item.pixels_sha256 for item in self.items)
+
+    @functools.cached_property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """{class: {split: n}}; every class, and every split that has images."""
         tally = Counter((item.label, item.split) for item in self.items)
@@ -145,13 +150,9 @@ def _read_chunk(settings: Data, files: Iterable[FoundFile]) -> list[Item | str]:
 
 def _read_one(file: FoundFile, settings: Data) -> Item | str:
     try:
-        with open(file.path, "rb") as opened:
-            data = opened.read()
-        decoded = images.decode(data, max_pixels=settings.max_pixels, background=settings.background)
+        data, decoded = images.read(file.path, max_pixels=settings.max_pixels, background=settings.background)
     except ImageError as error:
         return str(error)
-    except OSError as error:
-        return f"can't be read: {error.strerror}"
     pixels = decoded.pixels
     mean, spread = images.mean_and_spread(pixels)
     suffix = os.path.splitext(file.path)[1].lower()

@@ -37,14 +37,14 @@ def groups_of(items: Sequence[Item]) -> Integers:
     return np.unique(joined[: len(items)], return_inverse=True)[1].astype(np.int64)
 
 
-def folds_of(items: Sequence[Item], n_folds: int, *, seed: int) -> Integers:
+def folds_of(items: Sequence[Item], n_folds: int, *, seed: int, groups: Integers | None = None) -> Integers:
     """(n,) fold numbers 0..n_folds - 1: no group is cut, every class is spread as evenly as its groups allow.
 
     With fewer groups than folds some folds stay empty. The same images get the same folds in any order.
     """
     if not items:
         return np.empty(0, np.int64)
-    groups = groups_of(items)
+    groups = groups_of(items) if groups is None else groups
     classes = np.unique([item.label for item in items], return_inverse=True)[1]
     counts = np.zeros((groups.max() + 1, classes.max() + 1), np.int64)
     np.add.at(counts, (groups, classes), 1)

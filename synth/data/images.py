@@ -12,6 +12,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -77,6 +78,20 @@ def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
         raise ImageError(_what_it_is(data)) from None
     except Exception as error:  # Pillow's readers raise anything from SyntaxError to IndexError on damaged bytes
         raise ImageError(f"damaged: {_words(error)}") from None
+
+
+def read(path: str | Path, *, max_pixels: int, background: str) -> tuple[bytes, Decoded]:
+    """Read and decode one image file.
+
+    Raises:
+        ImageError: as `decode`; also where the file can't be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise ImageError(f"can't be read: {error.strerror}") from None
+    return data, decode(data, max_pixels=max_pixels, background=background)
 
 
 def _words(error: Exception) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from synth.criteria import ClassifierGate as Settings
 from synth.gates.base import Answer, Batch
-from synth.judge import Judge
+
+if TYPE_CHECKING:
+    from synth.judge import Judge
 
 TOP = 5
 
@@ -24,6 +29,15 @@ class ClassifierGate:
     def _can_tell(self, label: str) -> bool:
         passed = self._judge.held_out_share(label, self._settings.score_min)
         return label in self._judge.few or passed is None or passed >= self._settings.held_out_min
+
+    def warnings(self, labels: Iterable[str]) -> list[str]:
+        """Why it has no say in some of these classes."""
+        shares = {label: self._judge.held_out_share(label, self._settings.score_min) for label in labels}
+        return [
+            f"the judge passes only {share or 0:.0%} of held-out real images of {label}: it has no say in this class"
+            for label, share in shares.items()
+            if label in self.silent
+        ]
 
     def judge(self, batch: Batch) -> list[Answer]:
         """Scores: `classifier`, the probability of the candidate's class; `classes`, the highest probabilities."""

@@ -19,6 +19,7 @@ from synth.gates.base import Answer, Batch
 from synth.measures.copies import thumbnail
 from synth.measures.neighbours import neighbour_distances, spread, two_nearest
 from synth.records import Candidate, Item
+from synth.sampling import evenly
 
 if TYPE_CHECKING:
     from synth.judge import Judge
@@ -108,15 +109,15 @@ class DistanceGate:
         return far
 
     def _reference(self, label: str, member: int) -> Reference:
-        items = list({item.pixels_sha256: item for item in self._train.get(label, ())}.values())
-        items = items[:: -(-len(items) // MAX_IMAGES) or 1]
+        different = list({item.pixels_sha256: item for item in self._train.get(label, ())}.values())
+        items = evenly(different, MAX_IMAGES)
         features = self._features(items, member)
         unit = spread(features) if len(items) >= MIN_IMAGES else self._widest(member)
         return features, tuple(item.pixels_sha256 for item in items), unit
 
     def _widest(self, member: int) -> float:
         """The widest spread among the classes with enough images; not a number where there is none."""
-        samples = [items[:: -(-len(items) // SAMPLE)] for items in self._train.values() if len(items) >= MIN_IMAGES]
+        samples = [evenly(items, SAMPLE) for items in self._train.values() if len(items) >= MIN_IMAGES]
         spreads = [spread(self._features(items, member)) for items in samples]
         return max((value for value in spreads if np.isfinite(value)), default=float("nan"))
 

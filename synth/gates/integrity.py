@@ -14,6 +14,7 @@ from synth.data.sources import Sources
 from synth.gates.base import Answer, Batch
 from synth.measures.grain import grain
 from synth.records import BLANK_SPREAD, Candidate, Item, Pixels
+from synth.sampling import evenly
 
 N_REAL = 64
 """So many real images tell how grainy pictures of this dataset are."""
@@ -36,7 +37,7 @@ class IntegrityGate:
     @functools.cached_property
     def _grain_max(self) -> float:
         items = [item for label in sorted(self._train) for item in self._train[label]]
-        grains = [grain(self._sources.pixels(item)) for item in items[:: -(-len(items) // N_REAL) or 1]]
+        grains = [grain(self._sources.pixels(item)) for item in evenly(items, N_REAL)]
         usual = float(np.quantile(grains, QUANTILE)) if grains else math.inf
         return max(usual, NEVER_NOISE) + self._settings.grain_margin
 

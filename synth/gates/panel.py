@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from synth.data.sources import Sources
 from synth.errors import UsageError
 from synth.gates.base import Batch, Gate
+from synth.gates.classifier import ClassifierGate
 from synth.gates.distance import DistanceGate
 from synth.gates.integrity import IntegrityGate
 from synth.recipe import Recipe
 from synth.records import Candidate, Item, Scores, Verdict
+from synth.sampling import evenly
 
 if TYPE_CHECKING:
     from synth.judge import Judge
@@ -29,13 +31,12 @@ class Panel:
     ) -> None:
         """Args: known: hashes of the pixels of all real images, of every split."""
         self._train, self.judge = train, judge
-        self._score_min = recipe.gate.classifier.score_min
         self._sources = Sources(recipe.data)
+        self._classifier: ClassifierGate | None = None
         self._gates: list[Gate] = [IntegrityGate(recipe.gate.integrity, train, sources=self._sources)]
         if judge is not None:
-            from synth.gates.classifier import ClassifierGate  # with a judge torch is there already
-
-            self._gates.append(ClassifierGate(recipe.gate.classifier, judge))
+            self._classifier = ClassifierGate(recipe.gate.classifier, judge)
+            self._gates.append(self._classifier)
         distance = recipe.gate.distance
         self._gates.append(DistanceGate(distance, train, known=known, sources=self._sources, judge=judge))
 
@@ -66,8 +67,7 @@ class Panel:
 
         None without images. Being a copy of itself is not held against a real image.
         """
-        items = self._train.get(label, ())
-        items = items[:: -(-len(items) // MAX_REAL) or 1]
+        items = evenly(self._train.get(label, ()), MAX_REAL)
         real = [Candidate(self._sources.pixels(i), label, REAL, 0, (i,), file=b"") for i in items]
         members = [self.judge.unseen_by([item.sha256]) if self.judge else () for item in items]
         verdicts = self._verdicts(real, members)
@@ -75,18 +75,7 @@ class Panel:
 
     def warnings(self, labels: Iterable[str]) -> list[str]:
         """What a person should know of the gates of these classes."""
-        if self.judge is None:
-            return []
-        shares = {label: self.judge.held_out_share(label, self._score_min) for label in labels if self._silent(label)}
-        return [
-            f"the judge passes only {share or 0:.0%} of held-out real images of {label}: it has no say in this class"
-            for label, share in shares.items()
-        ]
-
-    def _silent(self, label: str) -> bool:
-        from synth.gates.classifier import ClassifierGate
-
-        return any(isinstance(gate, ClassifierGate) and label in gate.silent for gate in self._gates)
+        return self._classifier.warnings(labels) if self._classifier else []
 
 
 def open_panel(

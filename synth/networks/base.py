@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 SCALE_FLOOR, SHARE_FLOOR = 1e-3, 0.1
+"""A deviation is at least this much, and this share of the mean deviation: a feature that is 0 on all real images but
+not on others would outweigh all the rest."""
 
 
 class FeatureClassifier(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from synth.networks.heads import FrozenHead, Tuned
+from synth.networks.heads import Tuned
 from synth.networks.pretrained import Backbone, open_backbone
 from synth.networks.small import Small
 
@@ -26,8 +26,3 @@ def build_network(backbone: str, n_classes: int, side: int, *, pretrained: bool)
         return Small(n_classes, side)
     opened: Backbone = open_backbone(backbone, pretrained=pretrained).unfreeze()
     return Tuned(opened, opened.n_features, n_classes)
-
-
-def build_head(n_features: int, n_classes: int) -> FrozenHead:
-    """A head for features that a frozen backbone gives."""
-    return FrozenHead(n_features, n_classes)

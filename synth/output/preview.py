@@ -34,8 +34,7 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
     """
     generator = open_generator(Context(recipe, dataset.train))
     labels = _labels(dataset, recipe)
-    known = frozenset(item.pixels_sha256 for item in dataset.items)
-    sources, panel = Sources(recipe.data), open_panel(recipe, dataset.train, known=known, labels=labels)
+    sources, panel = Sources(recipe.data), open_panel(recipe, dataset.train, known=dataset.pixels, labels=labels)
     strips = []
     for label in labels:
         for row in range(rows):

@@ -9,7 +9,7 @@ import functools
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -17,21 +17,12 @@ from typing import TYPE_CHECKING, Any
 from synth.errors import OutputError
 from synth.files import replace_file
 from synth.manifest import MANIFEST, read_manifest
-from synth.output.report_pictures import (
-    NOT_KNOWN,
-    SHOWN,
-    Album,
-    Sheets,
-    Shots,
-    mapping,
-    number,
-    read_rejected,
-    score,
-    short,
-    texts,
-)
+from synth.output.report_confusion import confusion
+from synth.output.report_pictures import SHOWN, Album, Sheets, Shots, read_rejected
+from synth.output.report_words import at, count, mapping, number, score, share, short, texts
 from synth.output.staging import QUALITY, RECIPE, REJECTED, REPORT, SUMMARY, is_our_page, page_run, run_of
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
+from synth.words import PARTLY, YES
 
 if TYPE_CHECKING:
     import jinja2
@@ -39,11 +30,6 @@ if TYPE_CHECKING:
 VERDICT = "verdict.json"
 SHEETS = 10
 """Classes with pictures: those that got new images first, then the rarest."""
-MATRIX = 16
-"""Classes up to which the whole confusion matrix is shown; beyond it the largest confusions."""
-CONFUSIONS = 20
-YES, PARTLY = 0.9, 0.6
-"""As in `synth.words`, for a `quality.json` without verdicts: share of the real images' score."""
 
 
 @dataclass
@@ -284,71 +270,9 @@ def _records(values: object) -> list[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
-def at(document: object, key: str) -> Any:
-    """One value of a JSON document; None where it is missing."""
-    return document.get(key) if isinstance(document, dict) else None
-
-
-def share(value: object) -> str:
-    """A fraction as a percentage; 100 % and 0 % only where it is exactly that."""
-    part = number(value)
-    if part is None:
-        return NOT_KNOWN
-    if 0 < part < 0.01 or 0.99 < part < 1:
-        return f"{min(max(100 * part, 0.1), 99.9):.1f}\u202f%"
-    return f"{100 * part:.0f}\u202f%"
-
-
-def count(value: object) -> str:
-    """A count with thin spaces between the thousands."""
-    part = number(value)
-    return NOT_KNOWN if part is None else f"{part:,.0f}".replace(",", "\u202f")
-
-
 def compare(word: object) -> str | None:
     """yes, partly or no: what `check` said of a word, or what its score says beside that of real images."""
     verdict, part, real = at(word, "verdict"), number(at(word, "score")), number(at(word, "real"))
     if verdict in ("yes", "partly", "no") or part is None or not real:
         return verdict if isinstance(verdict, str) else None
     return "yes" if part >= YES * real else "partly" if part >= PARTLY * real else "no"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the confusion matrix."""
-
-    true: str
-    seen: str
-    n: int
-    share: float
-    """Of its row."""
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Which class real images were taken for."""
-
-    labels: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    """Empty where there are too many classes for a matrix."""
-    largest: tuple[Cell, ...]
-    """The largest confusions."""
-
-
-def confusion(scores: Mapping[str, Any]) -> Confusion | None:
-    """The judge's confusion matrix; None where it has none or a broken one."""
-    labels, matrix = scores.get("labels"), scores.get("confusion")
-    if not isinstance(labels, list) or not isinstance(matrix, list) or not labels:
-        return None
-    square = len(matrix) == len(labels) and all(isinstance(r, list) and len(r) == len(labels) for r in matrix)
-    if not square or any(number(n) is None for row in matrix for n in row):
-        return None
-    rows = tuple(tuple(_cells(str(true), map(str, labels), row)) for true, row in zip(labels, matrix, strict=True))
-    wrong = sorted((c for row in rows for c in row if c.true != c.seen and c.n), key=lambda c: (-c.n, -c.share))
-    shown = rows if len(labels) <= MATRIX else ()
-    return Confusion(tuple(map(str, labels)), shown, tuple(wrong[:CONFUSIONS]))
-
-
-def _cells(true: str, labels: Iterator[str], row: Sequence[float]) -> Iterator[Cell]:
-    for seen, n in zip(labels, row, strict=True):
-        yield Cell(true, seen, int(n), n / sum(row) if sum(row) else 0.0)

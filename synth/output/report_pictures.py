@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from synth.data.images import decode, to_uint8
 from synth.errors import ImageError
+from synth.output.report_words import mapping, number, score, short, texts
 from synth.recipe import Data
 from synth.records import ENCODED_AS, Pixels, Row
 
@@ -28,12 +28,11 @@ WIDTH, HEIGHT = 128, 168
 LOSSLESS_SIDE = 96
 BUDGET = 3_500_000
 """Characters that all pictures together may take: classes that come later are shown without."""
-SHOWN_PARAMS, SHOWN_WORD = 6, 60
+SHOWN_PARAMS = 6
 SCORES = ("classifier", "classes", "nearest", "copy", "size", "grain", "contrast")
 """Scores in the order in which they are shown."""
 ONLY_FOR = {"size": "size", "grain": "noise", "contrast": "blank"}
 """Scores that are shown only where they are the reason, or where there is no other: {score: reason}."""
-NOT_KNOWN = "n/a"
 UNITS = {"degrees": "°", "kelvin": " K", "sigma": " px"}
 
 
@@ -280,35 +279,3 @@ def _scores(label: str, scores: Mapping[str, Any], reasons: Sequence[str] = ()) 
     order = [word for word in (*SCORES, *words) if word in words]
     main = [word for word in order if word not in ONLY_FOR or ONLY_FOR[word] in reasons]
     return tuple((word, words[word]) for word in dict.fromkeys(main or order))
-
-
-def texts(values: object) -> tuple[str, ...]:
-    """The words of a JSON list; none where it is something else."""
-    return tuple(map(str, values)) if isinstance(values, list | tuple) else ()
-
-
-def short(text: str, length: int = SHOWN_WORD) -> str:
-    """A long word, cut in its middle."""
-    half = length // 2 - 1
-    return text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
-
-
-def mapping(document: object, *keys: str) -> Mapping[str, Any]:
-    """A part of a JSON document; empty where it is missing, null or something else."""
-    for key in keys:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document if isinstance(document, dict) else {}
-
-
-def number(value: object) -> float | None:
-    """A finite number, or None."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None  # type: ignore[arg-type]
-
-
-def score(value: object) -> str:
-    """A score in two digits, a small one in its first digits."""
-    part = number(value)
-    if part is None:
-        return NOT_KNOWN
-    return (f"{part:.2f}" if abs(part) >= 0.1 or not part else f"{part:.2g}").replace("-", "\u2212")

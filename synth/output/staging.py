@@ -20,15 +20,13 @@ import json
 import os
 import re
 import shutil
-import socket
 import sys
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from synth.errors import ManifestError, OutputError
-from synth.files import new_file, replace_file, staging_folder
+from synth.files import new_file, replace_file, staging_folder, worker
 from synth.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_line
 from synth.records import SWITCHED_OFF, Item, Row
 
@@ -87,14 +85,7 @@ class Staging:
         self.journal.touch()
 
     def _write_state(self, run: str, kind: str, *, phase: str) -> None:
-        state = {
-            "run": run,
-            "kind": kind,
-            "phase": phase,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
+        state = {"run": run, "kind": kind, "phase": phase, **worker()}
         replace_file(self.folder / "run.json", json.dumps(state, indent=1).encode())
 
     def _other_run(self, items: Iterable[Item]) -> str:

@@ -18,8 +18,6 @@ import json
 import os
 import re
 import shutil
-import socket
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +27,7 @@ import safetensors.torch
 from torch import Tensor
 
 from synth.errors import BundleError, OutputError
-from synth.files import locked, replace_file, staging_folder
+from synth.files import locked, replace_file, staging_folder, worker
 
 FORMAT = 1
 INFO, WEIGHTS, SCORES, IMAGES = "bundle.json", "weights.safetensors", "scores.json", "images.jsonl"
@@ -154,13 +152,7 @@ def building(out: Path, run: str) -> Iterator[Path]:
             raise OutputError(f"{out} exists: choose another folder for the bundle, or move it away")
         _check_run(work, run)
         work.mkdir(parents=True, exist_ok=True)
-        state = {
-            "run": run,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
-        replace_file(work / "run.json", json.dumps(state).encode())
+        replace_file(work / "run.json", json.dumps({"run": run, **worker()}).encode())
         yield work
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.sources import Sources
+from synth.markdown import cell
 from synth.measures.scores import Scores
 from synth.records import Item
 from synth.sheets import Strip, Tile, contact_sheet
@@ -23,8 +24,8 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     found = document["out_of_fold"]
     network = info["network"]
     rows = [
-        f"| {_cell(label)} | {s['n']} | {_share(s, 'precision')} | {_share(s, 'recall')} | {_share(s, 'f1')} | "
-        f"{_share(s, 'average_precision')} | {_cell(s['note'])} |"
+        f"| {cell(label)} | {s['n']} | {_share(s, 'precision')} | {_share(s, 'recall')} | {_share(s, 'f1')} | "
+        f"{_share(s, 'average_precision')} | {cell(s['note'])} |"
         for label, s in found["classes"].items()
     ]
     stopped = [f"* {name} stopped early: {why}." for name, why in info["stopped"].items()]
@@ -62,10 +63,6 @@ def _share(scores: Mapping[str, Any], name: str) -> str:
 
 def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def confusion_sheet(

@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ from synth.training.heads import train_heads
 from synth.training.loop import STATS, read_stats
 from synth.training.members import Design, Member, Trained, load_member, train_member
 from synth.versions import NETWORKS, versions
+from synth.workers import Progress
 
-Progress = Callable[[str, int, int], None]
 KIND = "classifier"
 
 
@@ -70,11 +70,12 @@ def train_classifier(
     where = choose_device(device)
     run = _run_id(items, dataset.classes, recipe)
     with building(out, run) as work:
-        design = _design(items, dataset.classes, recipe, work=work, device=str(where))
+        groups = groups_of(items)
+        design = _design(items, groups, dataset.classes, recipe, work=work, device=str(where))
         _train(design, n_workers=n_workers if where.type == "cpu" else 1, progress=progress)
         trained = [load_member(work / member.name) for member in design.members]
         probabilities = _out_of_fold(design, trained)
-        scores = score(design.labels, probabilities, dataset.classes, groups=groups_of(items), seed=recipe.seed)
+        scores = score(design.labels, probabilities, dataset.classes, groups=groups, seed=recipe.seed)
         seen = sum(member.n_images_seen for member in trained)
         document = {
             "out_of_fold": scores.to_json(),
@@ -98,12 +99,20 @@ def _run_id(items: Sequence[Item], classes: Sequence[str], recipe: Recipe) -> st
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _design(items: Sequence[Item], classes: Sequence[str], recipe: Recipe, *, work: Path, device: str) -> Design:
+def _design(
+    items: Sequence[Item],
+    groups: npt.NDArray[np.int64],
+    classes: Sequence[str],
+    recipe: Recipe,
+    *,
+    work: Path,
+    device: str,
+) -> Design:
     settings = recipe.classifier
     side = settings.size or default_side(settings.backbone) or fitting_side([(i.width, i.height) for i in items])
     counts = Counter(item.label for item in items)
     n_whole = settings.seeds if min(counts.values()) < settings.few else 1
-    folds = folds_of(items, settings.folds, seed=recipe.seed)
+    folds = folds_of(items, settings.folds, seed=recipe.seed, groups=groups)
     members = [Member(f"fold-{fold}", fold) for fold in sorted(set(folds.tolist()))]
     members += [Member(f"whole-{number}", None) for number in range(n_whole)]
     return Design(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from synth.effects.policy import Policy
+from synth.networks.base import SCALE_FLOOR, SHARE_FLOOR
 from synth.networks.pretrained import Backbone
 from synth.training.inference import one_thread, padded, to_tensor
 
@@ -21,9 +22,6 @@ Floats = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
-SCALE_FLOOR, SHARE_FLOOR = 1e-3, 0.1
-"""A deviation is at least this much, and this share of the mean deviation: a feature that is 0 on all real images but
-not on others would outweigh all the rest."""
 STRENGTH = 1.28
 """Inverse regularisation (C) times the number of features. With efficientnet-lite0 ten times less gives 2 points more
 of macro-F1 on CIFAR-10 (1000 to 10 a class), but probabilities so flat that a gate at .2 lets 46 % of the other

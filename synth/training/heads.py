@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 
 from synth import workers
 from synth.effects.policy import Policy
-from synth.networks.build import build_head
 from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import Backbone, open_backbone
 from synth.training.batches import Images
@@ -20,8 +18,8 @@ from synth.training.frozen import Floats, Head, features_of, fit_head, rare_copi
 from synth.training.inference import BATCH, ask
 from synth.training.loop import Fit
 from synth.training.members import RESULT, Design, save_member
+from synth.workers import Progress
 
-Progress = Callable[[str, int, int], None]
 FEATURES = "features.npy"
 CHUNK = 4 * BATCH
 
@@ -88,7 +86,7 @@ def _features_of_chunk(work: _Extraction, chunk: range) -> Floats:
 
 def as_network(head: Head) -> FrozenHead:
     """A fitted head as a network that can be saved with others."""
-    network = build_head(head.weight.shape[1], head.weight.shape[0])
+    network = FrozenHead(head.weight.shape[1], head.weight.shape[0])
     with torch.no_grad():
         network.mean.copy_(torch.from_numpy(head.mean))
         network.scale.copy_(torch.from_numpy(head.scale))

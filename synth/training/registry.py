@@ -10,8 +10,7 @@ from synth.errors import UsageError, did_you_mean
 from synth.recipe import Recipe
 from synth.training.bundle import Bundle
 from synth.training.classifier import train_classifier
-
-Progress = Callable[[str, int, int], None]
+from synth.workers import Progress
 
 TRAININGS: Mapping[str, Callable[..., Bundle]] = {"classifier": train_classifier}
 
