@@ -82,33 +82,41 @@ def _bar() -> Progress:
 
 def _bar_report(bar: Progress) -> Report:
     task = bar.add_task("", total=None, rate="")
-    begin = time.monotonic()
-    first: list[int] = []
+    pace = _Pace()
 
     def report(what: str, done: int, total: int) -> None:
-        first[:] = first or [done]
-        rate = (done - first[0]) / max(time.monotonic() - begin, 1e-6)
-        bar.update(task, description=what, completed=done, total=total, rate=f"{rate:.0f} images/s")
+        bar.update(task, description=what, completed=done, total=total, rate=f"{pace.rate(what, done):.0f} images/s")
 
     return report
 
 
 def _line_report() -> Report:
-    begin = last = time.monotonic()
-    first: list[int] = []
+    last, pace = time.monotonic(), _Pace()
 
     def report(what: str, done: int, total: int) -> None:
         nonlocal last
-        first[:] = first or [done]
-        now = time.monotonic()
-        if (now - last < LINE_EVERY_SECONDS and done < total) or done == first[0]:
+        rate, now = pace.rate(what, done), time.monotonic()
+        if (now - last < LINE_EVERY_SECONDS and done < total) or done == pace.first:
             return
         last = now
-        rate = (done - first[0]) / max(now - begin, 1e-6)
         left = f", about {(total - done) / rate:.0f} s left" if rate and done < total else ""
         note(f"{what}: {done} of {total}, {rate:.0f} images/s{left}")
 
     return report
+
+
+class _Pace:
+    """Images per second of what is being done."""
+
+    def __init__(self) -> None:
+        self.what, self.begin, self.first = "", 0.0, 0
+
+    def rate(self, what: str, done: int) -> float:
+        """Since the first report of this kind of work: another kind has another pace."""
+        now = time.monotonic()
+        if what != self.what:
+            self.what, self.begin, self.first = what, now, done
+        return (done - self.first) / max(now - self.begin, 1e-6)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,10 @@
-"""The commands around the judge: train classifier, policy, check, report."""
+"""The commands around trained networks: train classifier, train autoencoder, policy, check, report."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +27,9 @@ from synth.options import (
     Strict,
     Workers,
 )
+
+if TYPE_CHECKING:
+    from synth.recipe import Recipe
 
 DO_NOT_USE = 4
 
@@ -59,32 +63,93 @@ def classifier(
     Example: synth train classifier lights judge
     """
     options = {"classifier.backbone": backbone, "seed": seed, "data.follow_symlinks": follow_symlinks or None}
-    recipe = recipe_from(recipe_file, set, options)
+    refused = _train_network(
+        "classifier",
+        data,
+        bundle,
+        recipe=recipe_from(recipe_file, set, options),
+        workers=workers,
+        device=device,
+        json=json,
+        quiet=quiet,
+        show=lambda scores: printing.print_scores(scores["out_of_fold"]),
+        use="--judge",
+    )
+    exit_status(refused=refused, strict=strict)
+
+
+@train.command()
+def autoencoder(
+    data: DataArgument,
+    bundle: BundleArgument,
+    seed: Seed = None,
+    device: Device = "auto",
+    recipe_file: RecipeFile = None,
+    set: Set = None,
+    follow_symlinks: Links = False,
+    workers: Workers = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Train the autoencoder through which smote interpolates between images; the same command again resumes.
+
+    Example: synth train autoencoder lights codes
+    """
+    options = {"seed": seed, "data.follow_symlinks": follow_symlinks or None}
+    refused = _train_network(
+        "autoencoder",
+        data,
+        bundle,
+        recipe=recipe_from(recipe_file, set, options),
+        workers=workers,
+        device=device,
+        json=json,
+        quiet=quiet,
+        show=lambda scores: printing.print_reconstruction(scores["reconstruction"]),
+        use="--method smote --bundle",
+    )
+    exit_status(refused=refused, strict=strict)
+
+
+def _train_network(
+    what: str,
+    data: Path,
+    bundle: Path,
+    *,
+    recipe: Recipe,
+    workers: int | None,
+    device: str,
+    json: bool,
+    quiet: bool,
+    show: Callable[[Mapping[str, Any]], None],
+    use: str,
+) -> bool:
+    """Train, and print how it went; was any image refused?
+
+    Args:
+        show: prints the scores.
+        use: options of `synth generate` that work with the bundle.
+    """
     with console.resumable():
         dataset = open_data(data, recipe, workers, quiet=quiet)
         from synth.training.registry import train as train_network
 
         with console.progress_display(quiet=quiet) as report:
             trained = train_network(
-                "classifier",
-                dataset,
-                recipe,
-                bundle,
-                n_workers=n_workers_of(workers),
-                device=device,
-                progress=report,
+                what, dataset, recipe, bundle, n_workers=n_workers_of(workers), device=device, progress=report
             )
     if json:
         console.print_json(trained.scores)
     else:
-        printing.print_scores(trained.scores["out_of_fold"])
+        show(trained.scores)
         for name, why in trained.info["stopped"].items():
             console.say(f"{name} stopped early: {why}")
         console.say(
             f"bundle: {bundle} ({trained.scores['seconds']:.0f} s, {trained.scores['n_images_seen']} images seen)"
         )
-        console.say(f"next: synth generate {data} OUT --judge {bundle}")
-    exit_status(refused=bool(dataset.refused), strict=strict)
+        console.say(f"next: synth generate {data} OUT {use} {bundle}")
+    return bool(dataset.refused)
 
 
 def policy(

@@ -99,6 +99,12 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     console.say(", ".join(f"{name} {_number(scores[key])}" for name, key in shown))
 
 
+def print_reconstruction(found: Mapping[str, Any]) -> None:
+    """How well an autoencoder draws its training images again, class by class."""
+    rows = [[label, s["n"], _number(s["error"]), _number(s["sharpness"])] for label, s in found["classes"].items()]
+    console.table(["class", "n", "error", "sharpness"], rows)
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 

@@ -16,6 +16,7 @@ from tomlkit.items import Table
 
 from synth.criteria import Classifier, Gate
 from synth.errors import UsageError, did_you_mean
+from synth.oversampling import Autoencoder, Smote
 from synth.settings import Colour, Effects, Settings, valid_fill
 
 
@@ -137,16 +138,19 @@ class Recipe(Settings):
     """Every setting of a run; saved with it as `recipe.toml`."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="run seed; the same seed gives the same images")
-    method: str = Field("augment", description="augment, duplicate, or package.module:Name of your own")
+    method: str = Field("augment", description="augment, smote, duplicate, or package.module:Name of your own")
     target: int | str | Mapping[str, int] = Field(
         "majority", description='real plus new images of a class: majority, mean, median, a number, "2x", or a table'
     )
     cap: float = Field(10.0, ge=0, description="at most this many new images per real one in a class")
     tries: int = Field(10, ge=1, description="at most this many attempts per planned image")
     classes: tuple[str, ...] = Field((), description="only these classes get new images; empty: all")
+    bundle: str = Field("", description="folder of the trained network that the method works with; empty: none")
     judge: str = Field("", description="folder of the reference classifier that judges; empty: none")
     data: Data = Data()
     augment: Augment = Augment()
+    smote: Smote = Smote()
+    autoencoder: Autoencoder = Autoencoder()
     gate: Gate = Gate()
     classifier: Classifier = Classifier()
     output: Output = Output()

@@ -42,3 +42,8 @@ def permutation(seed: int, label: str, *, stream: str, attempt: int, n: int) -> 
     """A random order of 0..n-1. (By sorting uniforms, which stays the same in every version of NumPy.)"""
     draws = generator(seed, label, stream=stream, attempt=attempt).bit_generator.random_raw(n)
     return np.argsort(draws, kind="stable")
+
+
+def derived(seed: int, name: str) -> int:
+    """Another seed, for something of that name."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:7], "big")

@@ -23,7 +23,9 @@ def _pair(value: object) -> object:
     return (value, value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _within(low: float, high: float) -> AfterValidator:
+def within(low: float, high: float) -> AfterValidator:
+    """Both ends of a range lie within these bounds."""
+
     def check(value: tuple[float, float]) -> tuple[float, float]:
         if not (low <= value[0] <= value[1] <= high):
             raise ValueError(f"expected low <= high within {low:g}..{high:g}, got {list(value)}")
@@ -52,10 +54,10 @@ def valid_fill(value: str) -> str:
 
 Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Degrees = Annotated[Pair, _within(-180, 180)]
-Skew = Annotated[Pair, _within(-60, 60)]
-Factor = Annotated[Pair, _within(0, 4)]
-Share = Annotated[Pair, _within(-1, 1)]
+Degrees = Annotated[Pair, within(-180, 180)]
+Skew = Annotated[Pair, within(-60, 60)]
+Factor = Annotated[Pair, within(0, 4)]
+Share = Annotated[Pair, within(-1, 1)]
 Colour = Annotated[str, AfterValidator(_colour)]
 
 
@@ -84,13 +86,13 @@ class QuarterTurn(Effect):
 class Crop(Effect):
     """Cut out a part and stretch it to the whole frame."""
 
-    area: Annotated[Pair, _within(0.01, 1)] = Field((0.7, 1.0), description="share of the area kept, 0.01..1")
+    area: Annotated[Pair, within(0.01, 1)] = Field((0.7, 1.0), description="share of the area kept, 0.01..1")
 
 
 class Scale(Effect):
     """Zoom about the centre."""
 
-    factor: Annotated[Pair, _within(0.1, 10)] = Field((0.85, 1.15), description="zoom; above 1 enlarges")
+    factor: Annotated[Pair, within(0.1, 10)] = Field((0.85, 1.15), description="zoom; above 1 enlarges")
 
 
 class Shear(Effect):
@@ -103,7 +105,7 @@ class Shear(Effect):
 class Perspective(Effect):
     """Skew: move each corner on its own, as a change of viewpoint does."""
 
-    strength: Annotated[Pair, _within(0, 0.24)] = Field(
+    strength: Annotated[Pair, within(0, 0.24)] = Field(
         (0.02, 0.08), description="farthest that a corner moves, share of width and height"
     )
 
@@ -148,13 +150,13 @@ class Hue(Effect):
 class Temperature(Effect):
     """Light of a black body: warm below, cool above 6600 K."""
 
-    kelvin: Annotated[Pair, _within(3000, 15000)] = Field((4500.0, 10000.0), description="3000..15000")
+    kelvin: Annotated[Pair, within(3000, 15000)] = Field((4500.0, 10000.0), description="3000..15000")
 
 
 class Tint(Effect):
     """Shift between green and magenta."""
 
-    amount: Annotated[Pair, _within(-0.9, 0.9)] = Field((-0.1, 0.1), description="above 0 magenta, below green")
+    amount: Annotated[Pair, within(-0.9, 0.9)] = Field((-0.1, 0.1), description="above 0 magenta, below green")
 
 
 class ChannelGain(Effect):
@@ -170,19 +172,19 @@ class Grey(Effect):
 class Sepia(Effect):
     """Old-photograph brown."""
 
-    amount: Annotated[Pair, _within(0, 1)] = Field((1.0, 1.0), description="0 nothing, 1 full sepia")
+    amount: Annotated[Pair, within(0, 1)] = Field((1.0, 1.0), description="0 nothing, 1 full sepia")
 
 
 class Gamma(Effect):
     """Bend the levels: level ** gamma, on 0..1."""
 
-    gamma: Annotated[Pair, _within(0.1, 10)] = Field((0.8, 1.25), description="above 1 darkens")
+    gamma: Annotated[Pair, within(0.1, 10)] = Field((0.8, 1.25), description="above 1 darkens")
 
 
 class Blur(Effect):
     """Gaussian blur."""
 
-    sigma: Annotated[Pair, _within(0, 20)] = Field((0.3, 0.8), description="standard deviation, pixels")
+    sigma: Annotated[Pair, within(0, 20)] = Field((0.3, 0.8), description="standard deviation, pixels")
 
 
 SAFE_P = 0.5

@@ -19,13 +19,16 @@ Images = npt.NDArray[np.uint8]
 """(N, S, S, 3)."""
 
 
-def safe_policy(recipe: Recipe) -> Augment:
+def safe_policy(recipe: Recipe, *, without: Sequence[str] = ()) -> Augment:
     """The default effects, less what the recipe forbids for any class, and less flips that turn classes into another.
 
     A judge that had learned from stronger effects (hue, say) would be blind to what they do to a class.
+
+    Args:
+        without: further effects that the training of a network does not want.
     """
     augment = recipe.augment
-    forbidden = {*augment.forbid, *(name for policy in augment.classes.values() for name in policy.forbid)}
+    forbidden = {*without, *augment.forbid, *(name for policy in augment.classes.values() for name in policy.forbid)}
     return Augment(forbid=tuple(sorted(forbidden | {str(flip) for flip, pairs in augment.label_map.items() if pairs})))
 
 
@@ -50,13 +53,16 @@ class Batches:
     seed: int
     stream: str
     size: int
+    balance: float = 1.0
+    """A class of n images is drawn as if it had n ** (1 - balance): 1 is evenly, 0 as often as there are images."""
 
     def draw(self, number: int) -> tuple[Images, npt.NDArray[np.intp]]:
         """Images (B, S, S, 3) and class numbers (B,): each slot draws a class, then an image of it."""
         slots = range(number * self.size, (number + 1) * self.size)
         draws = seeds.uniforms(self.seed, self.stream, stream="batch", attempts=slots, n_draws=2)
         by_class = [self.chosen[self.labels[self.chosen] == label] for label in np.unique(self.labels[self.chosen])]
-        pools = [by_class[int(u * len(by_class))] for u in draws[:, 0]]
+        shares = np.cumsum([len(pool) ** (1 - self.balance) for pool in by_class])
+        pools = [by_class[i] for i in np.searchsorted(shares / shares[-1], draws[:, 0], side="right")]
         picked = np.array([pool[int(u * len(pool))] for pool, u in zip(pools, draws[:, 1], strict=True)])
         params = self.policy.draw(slots)
         changed = self.policy.apply([self.inputs[index] for index in picked], params, attempts=slots)

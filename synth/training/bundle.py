@@ -18,7 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from torch import Tensor
 
 from synth.errors import BundleError, OutputError
 from synth.files import locked, replace_file, staging_folder, worker
+from synth.records import Item
+from synth.versions import NETWORKS, versions
 
 FORMAT = 1
 INFO, WEIGHTS, SCORES, IMAGES = "bundle.json", "weights.safetensors", "scores.json", "images.jsonl"
@@ -136,6 +138,13 @@ def _read(path: Path, limit: int) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}") from None
+
+
+def run_id(items: Sequence[Item], classes: Sequence[str], settings: Sequence[Mapping[str, Any]], *, seed: int) -> str:
+    """Changes with anything that decides about a network's weights: images, settings, seed, versions."""
+    lines = [[item.id, item.label, item.group, item.sha256] for item in items]
+    parts = [versions(NETWORKS), lines, list(classes), list(settings), seed]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @contextlib.contextmanager

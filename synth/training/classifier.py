@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
@@ -33,7 +32,7 @@ from synth.recipe import Recipe, dump_recipe
 from synth.records import Item
 from synth.training import bundle as bundles
 from synth.training.batches import read_inputs, safe_policy
-from synth.training.bundle import Bundle, building, publish
+from synth.training.bundle import Bundle, building, publish, run_id
 from synth.training.card import card, confusion_sheet, curves
 from synth.training.device import choose_device
 from synth.training.heads import train_heads
@@ -68,7 +67,8 @@ def train_classifier(
     if len(known) < 2:
         raise TrainingError(f"a classifier needs training images of two classes at least, got {len(known)}")
     where = choose_device(device)
-    run = _run_id(items, dataset.classes, recipe)
+    settings = [part.model_dump(mode="json") for part in (recipe.classifier, safe_policy(recipe))]
+    run = run_id(items, dataset.classes, settings, seed=recipe.seed)
     with building(out, run) as work:
         groups = groups_of(items)
         design = _design(items, groups, dataset.classes, recipe, work=work, device=str(where))
@@ -90,13 +90,6 @@ def train_classifier(
             tensors=_tensors(design, trained),
             files=_files(design, items, probabilities, scores, document=document, info=info, recipe=recipe),
         )
-
-
-def _run_id(items: Sequence[Item], classes: Sequence[str], recipe: Recipe) -> str:
-    lines = [[item.id, item.label, item.group, item.sha256] for item in items]
-    settings = recipe.classifier.model_dump(mode="json"), safe_policy(recipe).model_dump(mode="json")
-    parts = [versions(NETWORKS), lines, list(classes), settings, recipe.seed]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _design(

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 BATCH = 56
 """A task of 256 attempts asks each of five networks about 51 images, give or take a few."""
+CODES_BATCH = 32
+"""Of an autoencoder: interpolation asks for as many images at once as it has attempts, often few."""
 Floats = npt.NDArray[np.float32]
 
 
@@ -31,20 +33,21 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def to_tensor(images: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32 in [-1, 1], channels last in memory."""
+def to_tensor(images: npt.NDArray[np.uint8], device: torch.device, *, n_channels: int = 3) -> Tensor:
+    """(B, S, S, 3) uint8 -> (B, C, S, S) float32 in [-1, 1], channels last in memory; one channel is their mean."""
     moved = torch.from_numpy(images).to(device)
-    return moved.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    x = moved.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return x if n_channels == x.shape[1] else x.mean(1, keepdim=True)
 
 
-def padded(rows: npt.NDArray[np.generic]) -> Iterator[tuple[npt.NDArray[np.generic], int]]:
-    """Batches of exactly `BATCH` rows, the last one filled up with zeros, and how many rows of each are real."""
-    for start in range(0, max(len(rows), 1), BATCH):
-        part = rows[start : start + BATCH]
-        if len(part) == BATCH:
-            yield part, BATCH
+def padded(rows: npt.NDArray[np.generic], size: int = BATCH) -> Iterator[tuple[npt.NDArray[np.generic], int]]:
+    """Batches of exactly `size` rows, the last one filled up with zeros, and how many rows of each are real."""
+    for start in range(0, max(len(rows), 1), size):
+        part = rows[start : start + size]
+        if len(part) == size:
+            yield part, size
             continue
-        full = np.zeros((BATCH, *rows.shape[1:]), rows.dtype)
+        full = np.zeros((size, *rows.shape[1:]), rows.dtype)
         full[: len(part)] = part
         yield full, len(part)
 
@@ -59,3 +62,25 @@ def ask(network: nn.Module, rows: npt.NDArray[np.generic], device: torch.device)
             features.append(seen[:n].cpu().numpy())
             probabilities.append(logits.float().softmax(1)[:n].cpu().numpy())
     return np.concatenate(features), np.concatenate(probabilities)
+
+
+def encode(encoder: nn.Module, images: npt.NDArray[np.uint8], device: torch.device, *, n_channels: int) -> Floats:
+    """Codes (n, Z) of images (n, S, S, 3) uint8."""
+    with torch.inference_mode(), one_thread():
+        batches = [
+            encoder(to_tensor(batch, device, n_channels=n_channels))[:n].cpu().numpy()  # type: ignore[arg-type]
+            for batch, n in padded(images, CODES_BATCH)
+        ]
+    return np.concatenate(batches)
+
+
+def decode(generator: nn.Module, codes: Floats, labels: npt.NDArray[np.intp], device: torch.device) -> Floats:
+    """Images (n, S, S, C), levels 0..1, of codes (n, Z) and class numbers (n,)."""
+    if len(codes) != len(labels):
+        raise ValueError(f"expected a class for each code, got {len(labels)} for {len(codes)}")
+    levels = []
+    with torch.inference_mode(), one_thread():
+        for (batch, n), (numbers, _) in zip(padded(codes, CODES_BATCH), padded(labels, CODES_BATCH), strict=True):
+            x = generator(torch.from_numpy(batch).to(device), torch.from_numpy(numbers).to(device))
+            levels.append(x[:n].add(1).div(2).permute(0, 2, 3, 1).cpu().numpy())
+    return np.concatenate(levels)

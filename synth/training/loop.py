@@ -185,7 +185,16 @@ def load_checkpoint(
                 index, _, field = rest.partition("/")
                 state.setdefault(int(index), {})[field] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        _lay_out(optimizer)
     return step
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Order each state in memory as its parameter is: a fused step takes that for granted, and files do not keep it."""
+    for parameter, held in optimizer.state.items():
+        for key, value in held.items():
+            if value.shape == parameter.shape:
+                held[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _add_stats(path: Path, values: Mapping[str, float]) -> None:

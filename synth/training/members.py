@@ -9,7 +9,6 @@ the number of cores.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from synth import seeds
 from synth.criteria import Classifier
 from synth.effects.policy import Policy
 from synth.files import replace_file
@@ -86,7 +86,7 @@ class ClassifierTrainee:
         self._device = choose_device(design.device)
         self._precision, self._n_steps = settings.precision, settings.steps
         self._rate = settings.rate * (1 if settings.backbone == SMALL else TUNING)
-        seed = _seed(design.seed, member.name)
+        seed = seeds.derived(design.seed, member.name)
         with seeded(seed):
             network = build_network(settings.backbone, design.n_classes, design.side, pretrained=True)
         self._network = network.to(self._device).to(memory_format=torch.channels_last)
@@ -111,10 +111,6 @@ class ClassifierTrainee:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return {"loss": loss.detach(), "accuracy": (logits.detach().argmax(1) == y).float().mean()}
-
-
-def _seed(seed: int, name: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:7], "big")
 
 
 def train_member(design: Design, index: int, *, on_check: Callable[[int], None] | None = None) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
 from synth.recipe import Recipe
+from synth.training.autoencoder import train_autoencoder
 from synth.training.bundle import Bundle
 from synth.training.classifier import train_classifier
 from synth.workers import Progress
 
-TRAININGS: Mapping[str, Callable[..., Bundle]] = {"classifier": train_classifier}
+TRAININGS: Mapping[str, Callable[..., Bundle]] = {"autoencoder": train_autoencoder, "classifier": train_classifier}
 
 
 def train(
@@ -28,7 +29,7 @@ def train(
     """Train a network on the training images of a dataset and keep it as a bundle; the same call again resumes.
 
     Args:
-        what: `classifier`.
+        what: `classifier` or `autoencoder`.
         out: folder for the bundle; it must not exist yet.
         device: auto, cpu, cuda or mps.
 

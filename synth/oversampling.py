@@ -1,0 +1,68 @@
+"""Settings of interpolation between images, and of the autoencoder whose codes it goes through."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from synth.settings import Pair, Settings, within
+
+
+class Autoencoder(Settings):
+    """The autoencoder (`synth train autoencoder`)."""
+
+    size: Literal[0, 32, 48, 64, 96, 128] = Field(
+        0, description="side of the square images in pixels: 32, 48, 64, 96, 128; 0: chosen from the images"
+    )
+    code: int = Field(64, ge=2, le=1024, description="numbers in the code of an image")
+    steps: int = Field(900, ge=1, description="optimisation steps")
+    batch: int = Field(16, ge=2, description="images in a step")
+    rate: float = Field(2e-3, gt=0, description="highest learning rate (AdamW, one cycle)")
+    balance: float = Field(
+        0.5, ge=0, le=1, description="a class of n images is drawn as if it had n ** (1 - balance): 1 is evenly"
+    )
+    pixel_weight: float = Field(2.0, ge=0, description="weight of the absolute difference of levels")
+    gradient_weight: float = Field(1.0, ge=0, description="weight of the absolute difference of gradients")
+    feature_weight: float = Field(
+        0.5, ge=0, description="weight of the absolute difference of a small classifier's first two maps; 0: without it"
+    )
+    code_noise: float = Field(0.1, ge=0, description="noise on the codes while training, relative to their size")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the training arithmetic; auto: bfloat16 on a GPU that has it"
+    )
+
+
+class Smote(Settings):
+    """Interpolation between an image and a near one of its class (SMOTE, Chawla et al. 2002)."""
+
+    space: Literal["auto", "latent", "pixel", "features"] = Field(
+        "auto",
+        description="where neighbours are near: codes of the autoencoder, pixels, or what the judge sees; "
+        "auto: latent with a bundle, pixel without",
+    )
+    k_neighbors: int = Field(5, ge=1, description="nearest images of the class to choose from; n - 1 where n is small")
+    parents: Literal["plain", "borderline", "adaptive"] = Field(
+        "plain",
+        description="plain: each image equally often; borderline: only those near other classes (Han et al. 2005); "
+        "adaptive: the more often, the nearer other classes are (ADASYN, He et al. 2008)",
+    )
+    m_neighbors: int = Field(10, ge=1, description="nearest images of all classes that tell what is borderline")
+    step: Annotated[Pair, within(0, 1)] = Field(
+        (0.0, 1.0), description="how far from the first parent to the second, drawn evenly"
+    )
+    path: Literal["spherical", "linear"] = Field(
+        "spherical", description="between two codes, and two residuals: along a great circle, or straight"
+    )
+    residual: bool = Field(
+        True, description="add back what the decoder loses of the two parents, interpolated like their codes"
+    )
+    augment: Literal["together", "apart", "off"] = Field(
+        "together",
+        description="the safe effects change: the new image as a whole; each parent on its own; or nothing",
+    )
+    reach: float = Field(
+        2.0,
+        ge=0,
+        description="a neighbour farther than so many times the class's own spread is not one; 0: no limit",
+    )
