@@ -11,6 +11,7 @@ import typer
 from synth import console, printing
 from synth.errors import UsageError
 from synth.options import (
+    BundleOption,
     Cap,
     Classes,
     Counts,
@@ -187,6 +188,7 @@ def preview(
     n: Annotated[int, typer.Option("--n", min=1, help="Images in a row.")] = 8,
     rows: Annotated[int, typer.Option(min=1, help="Pairs of rows for each class.")] = 1,
     params: Annotated[bool, typer.Option("--params", help="Write the drawn parameters under each image.")] = False,
+    bundle: BundleOption = None,
     judge: JudgeOption = None,
     out: Annotated[Path | None, typer.Option(help="Where the sheet goes (default preview.png, then -2, ...).")] = None,
     recipe_file: RecipeFile = None,
@@ -208,7 +210,14 @@ def preview(
     recipe = recipe_from(
         recipe_file,
         set,
-        {"method": method, "classes": classes, "seed": seed, "judge": judge, "data.follow_symlinks": links},
+        {
+            "method": method,
+            "classes": classes,
+            "seed": seed,
+            "bundle": bundle,
+            "judge": judge,
+            "data.follow_symlinks": links,
+        },
     )
     dataset = open_data(data, recipe, workers, quiet=quiet)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
@@ -226,6 +235,7 @@ def generate(
     classes: Classes = None,
     seed: Seed = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Add the new images to DATA itself.")] = False,
+    bundle: BundleOption = None,
     judge: JudgeOption = None,
     only_new: Annotated[bool, typer.Option("--only-new", help="Write the new images alone.")] = False,
     link: Annotated[Link | None, typer.Option(help="Originals: copy, hard link or sym link.")] = None,
@@ -257,6 +267,7 @@ def generate(
             "cap": cap,
             "classes": classes,
             "seed": seed,
+            "bundle": bundle,
             "judge": judge,
             "output.only_new": only_new or None,
             "output.link": link and link.value,

@@ -50,8 +50,12 @@ BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder f
 JudgeOption = Annotated[
     str | None, typer.Option("--judge", help="Bundle of a reference classifier; see synth train classifier.")
 ]
+BundleOption = Annotated[
+    str | None,
+    typer.Option("--bundle", help="Trained network for the method; see synth train autoencoder."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Method = Annotated[str | None, typer.Option(help="augment, duplicate, or package.module:Name of your own.")]
+Method = Annotated[str | None, typer.Option(help="augment, smote, duplicate, or package.module:Name of your own.")]
 Target = Annotated[
     str | None, typer.Option(help='Total per class: majority, mean, median, a number, "2x", yellow=350,green=500.')
 ]

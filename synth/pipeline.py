@@ -19,7 +19,6 @@ from synth.files import locked
 from synth.filling import fill
 from synth.gates.panel import open_panel
 from synth.generators.base import Context, needs_parents
-from synth.generators.own import code_digest
 from synth.generators.registry import open_generator
 from synth.output.preflight import (
     Existing,
@@ -135,11 +134,14 @@ def generate(
         copied_whole = [] if in_place or recipe.output.link != "copy" else copies
         check_space(dataset, plan, copied_whole, out)
         panel = open_panel(recipe, dataset.train, known=dataset.pixels, labels=tuple(plan.new))
-        run = run_id(dataset, plan, recipe, existing, in_place=in_place, judge=panel.judge)
-        job = Job(context, run, staging.tree, dataset.train_folder, in_place, panel)
         # Built before anything is written, so that a wrong method or transform leaves nothing behind, and before the
         # workers are forked, so that they need not build it again.
-        _ = job.generator
+        generator = open_generator(context)
+        remarks = generator.remarks(plan.new)
+        run = run_id(
+            dataset, plan, recipe, existing, in_place=in_place, method_digest=generator.digest, judge=panel.judge
+        )
+        job = Job(context, run, staging.tree, dataset.train_folder, in_place, panel, generator)
         kind = "add" if os.path.lexists(out) else "new"
         staging.begin(run, kind=kind, items=dataset.items)
         summaries = _summaries(plan)
@@ -158,24 +160,30 @@ def generate(
             summaries,
             dataset.refused,
             None,
-            (*warnings, *panel.warnings(plan.new), *policy_warnings),
+            (*warnings, *remarks, *panel.warnings(plan.new), *policy_warnings),
             judge=None if panel.judge is None else panel.judge.to_json(),
             policy=policy,
         )
         root_files = _root_files(summary, recipe, existing, copies, out)
-        root_files[REJECTED] = rejected_document(staging.rejected(), job.generator, dataset.train)
+        root_files[REJECTED] = rejected_document(staging.rejected(), generator, dataset.train)
         staging.commit(run, kind=kind, root_files=root_files)
         write_report(out)
     return dataclasses.replace(summary, seconds=round(time.monotonic() - started, 3))
 
 
 def run_id(
-    dataset: Dataset, plan: Plan, recipe: Recipe, existing: Existing, *, in_place: bool, judge: Judge | None = None
+    dataset: Dataset,
+    plan: Plan,
+    recipe: Recipe,
+    existing: Existing,
+    *,
+    in_place: bool,
+    method_digest: str,
+    judge: Judge | None,
 ) -> str:
     """Names a run by all that decides about its bytes, so that only the same run can be resumed."""
-    code = "" if needs_parents(recipe.method) else code_digest(recipe.method)
     settings = recipe.model_dump(mode="json")
-    parts = [versions(), code, dataset.digest, settings, dict(plan.new), existing.digest, in_place]
+    parts = [versions(), method_digest, dataset.digest, settings, dict(plan.new), existing.digest, in_place]
     parts += [] if judge is None else [judge.digest]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from synth.gates.panel import Panel
 from synth.generators.base import Context, Generator
-from synth.generators.registry import open_generator
 from synth.manifest import row_line
 from synth.output.writer import Writer, most_common_form
 from synth.records import Candidate, Form, Item
@@ -43,7 +42,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs; what is heavy is opened once per process, or before the workers are forked."""
+    """All that a worker needs."""
 
     context: Context
     run: str
@@ -51,11 +50,7 @@ class Job:
     train_folder: str
     in_place: bool
     panel: Panel
-
-    @functools.cached_property
-    def generator(self) -> Generator:
-        """The method's generator."""
-        return open_generator(self.context)
+    generator: Generator
 
     @functools.cached_property
     def class_forms(self) -> Mapping[str, Form | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synth.data.sources import Sources
@@ -21,6 +21,8 @@ Source = tuple[Item, tuple[str, ...]]
 
 class AugmentGenerator:
     """Draws a chunk's parameters at once, then applies them image by image."""
+
+    digest = ""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -47,6 +49,10 @@ class AugmentGenerator:
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The recorded parameters on the recorded parent."""
         return next(self._apply(self._policy(label), parents, [params], attempts=range(attempt, attempt + 1)))
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """Nothing that the policy test does not say."""
+        return []
 
     def _apply(
         self, policy: Policy, items: Sequence[Item], params: Sequence[Params], *, attempts: range

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from synth.recipe import Recipe
 from synth.records import Candidate, Item
@@ -20,17 +20,32 @@ class Context:
     first_attempt: Mapping[str, int] = field(default_factory=dict)
     """Where the attempts of a class begin in this run: after those of earlier runs."""
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """{class: {id of a parent: how often earlier runs used it}}."""
+    """{class: {id of an image: how often earlier runs took it as the first parent}}."""
 
 
 class Generator(Protocol):
     """A source of candidates. The same attempt gives the same candidate, in any chunk and any process."""
+
+    digest: str
+    """Hash of what decides about its images besides data and recipe: a trained network, code; empty: nothing does."""
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One candidate for each attempt, in order, as they are asked for: few are in memory at a time."""
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The candidate of a manifest row again, from its parents and parameters."""
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """What a person should know of how images of these classes are made."""
+
+
+@runtime_checkable
+class Walker(Protocol):
+    """A generator whose images lie between two originals."""
+
+    def walk(self, label: str, attempt: int, *, n: int) -> list[Candidate]:
+        """The way from an attempt's first parent to its second: n candidates with evenly growing steps, both ends
+        among them; nothing else is changed. Empty where it has one parent only."""
 
 
 def needs_parents(method: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synth.data.sources import Sources, read_file
@@ -13,6 +13,8 @@ from synth.records import Candidate, Item
 
 class DuplicateGenerator:
     """Copies each original equally often; attempt by attempt it takes the same parents as `augment`."""
+
+    digest = ""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -36,3 +38,7 @@ class DuplicateGenerator:
         (item,) = parents
         pixels = self._sources.pixels(item)
         return Candidate(pixels, label, "duplicate", attempt, (item,), file=read_file(item))
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """None."""
+        return []

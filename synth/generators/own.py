@@ -14,7 +14,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class OwnGenerator:
         self._method = context.recipe.method
         self._seed = context.recipe.seed
         self._drawer = _load(self._method)
+        self.digest = code_digest(self._method)
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One drawn image for each attempt."""
@@ -52,6 +53,10 @@ class OwnGenerator:
         pixels, drawn = result if isinstance(result, tuple) and len(result) == 2 else (result, {})
         _check_params(drawn, where)
         return Candidate(_checked(pixels, where), label, self._method, attempt, params=drawn)
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """None."""
+        return []
 
 
 def _check_params(params: Any, where: str) -> None:

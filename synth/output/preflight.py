@@ -60,7 +60,7 @@ def read_existing(out: Path, method: str = "") -> Existing:
             paths.add(row.path)
         if method_slug(str(row.method)) == method_slug(method):
             first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
-            used[row.label].update(parent["path"] for parent in row.parents)
+            used[row.label].update(parent["path"] for parent in row.parents[:1])
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Existing(digest, real, real_counts, new, paths, dict(first), {c: dict(uses) for c, uses in used.items()})

@@ -1,0 +1,213 @@
+"""Between two images: along a straight line in pixels, or through the codes of an autoencoder.
+
+With codes z, decoder D, images x, residuals r = x - D(z(x)) and a step t the new image is
+
+    x_t = D(slerp(z_a, z_b, t)) + w_a r_a + w_b r_b
+
+so that what the decoder blurs is given back. The weights of the residuals are those of the codes' path: 1 - t and t
+on a straight one, sin((1 - t) o) / sin(o) and sin(t o) / sin(o) on a great circle (Shoemake 1985), o being the angle
+between the residuals. A straight mean of two unlike residuals would have half of their energy: sharpness would tell new
+images from real ones. In pixels alone x_t = (1 - t) x_a + t x_b (Chawla et al. 2002).
+
+The result has the interpolated size and aspect of its parents, and the channels and depth of the first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from synth.data.inputs import network_input
+from synth.oversampling import Smote
+from synth.records import Pixels
+
+if TYPE_CHECKING:
+    from synth.latent import LatentSpace
+
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.intp]
+CACHE_BYTES = 64 * 2**20
+_PARALLEL = 1e-4
+_LINES_CELLS = 2**16  # numbers in work at once: they stay in the processor's cache
+_SHRINKS = 2.0
+"""Times that the area falls from which on pixels are averaged; below, a cubic loses less of the detail."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two parents and how far the new image lies from the first to the second."""
+
+    first: Pixels
+    second: Pixels
+    step: float
+    keys: tuple[str, str] | None = None
+    """Names of the parents, under which what is computed of each alone may be kept; None: they will not come again."""
+
+
+class Path(Protocol):
+    """A way from one image to another."""
+
+    def between(self, pairs: Sequence[Pair], label: str) -> list[Pixels]:
+        """The image of each pair; no pair changes another's."""
+
+
+class PixelPath:
+    """The straight line between two images."""
+
+    def between(self, pairs: Sequence[Pair], label: str) -> list[Pixels]:
+        """The image of each pair."""
+        return [_mixed(pair, 1 - pair.step, pair.step) for pair in pairs]
+
+
+def on_lines(points: npt.NDArray[Any], first: Indices, second: Indices, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Points a step along the straight lines between rows of an array (n, ...), of whatever its dtype is.
+
+    Whole numbers are rounded; floats are not, and nothing is clipped. (m,) first, second, steps -> (m, ...)
+    """
+    working = np.result_type(points.dtype, np.float32)
+    whole = not np.issubdtype(points.dtype, np.floating)
+    found = np.empty((len(first), *points.shape[1:]), points.dtype)
+    size = max(_LINES_CELLS // max(points[:1].size, 1), 1)
+    along = steps.astype(working).reshape(-1, *[1] * (points.ndim - 1))
+    for start in range(0, len(first), size):
+        part = slice(start, start + size)
+        a, b = points[first[part]].astype(working), points[second[part]].astype(working)
+        b -= a
+        b *= along[part]
+        a += b
+        found[part] = np.rint(a, out=a) if whole else a
+    return found
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """What the autoencoder makes of one image."""
+
+    code: Floats
+    """(Z,)"""
+    decoded: Floats
+    """(S, S, C) levels in 0..1."""
+    residual: Floats
+    """(S, S, C): the image at that size less what was decoded."""
+
+
+class LatentPath:
+    """The way through an autoencoder's codes."""
+
+    def __init__(self, space: LatentSpace, settings: Smote) -> None:
+        self._space, self._settings = space, settings
+        self._kept: dict[tuple[str, str], _Coded] = {}
+
+    def between(self, pairs: Sequence[Pair], label: str) -> list[Pixels]:
+        """The image of each pair."""
+        if not pairs:
+            return []
+        coded = self._coded(pairs, label)
+        codes = [self._between(a.code, b.code, pair.step) for (a, b), pair in zip(coded, pairs, strict=True)]
+        mixed = self._space.decode(np.array(codes, np.float32), [label] * len(pairs))
+        return [self._image(*each) for each in zip(pairs, coded, mixed, strict=True)]
+
+    def _image(self, pair: Pair, coded: tuple[_Coded, _Coded], mixed: Floats) -> Pixels:
+        if not self._settings.residual:
+            return _mixed(pair, 0.0, 0.0, mixed)
+        a, b = coded
+        weights = self._weights(a.residual, b.residual, pair.step)
+        correction = mixed - np.float32(weights[0]) * a.decoded - np.float32(weights[1]) * b.decoded
+        return _mixed(pair, *weights, correction)
+
+    def _between(self, a: Floats, b: Floats, step: float) -> Floats:
+        first, second = self._weights(a, b, step)
+        return np.float32(first) * a + np.float32(second) * b
+
+    def _weights(self, a: Floats, b: Floats, step: float) -> tuple[float, float]:
+        return arc(a, b, step) if self._settings.path == "spherical" else (1 - step, step)
+
+    def _coded(self, pairs: Sequence[Pair], label: str) -> list[tuple[_Coded, _Coded]]:
+        """Both parents of each pair; each different image is encoded once."""
+        names = [pair.keys or (f"{n}/first", f"{n}/second") for n, pair in enumerate(pairs)]
+        parents = {
+            name: pixels
+            for pair, both in zip(pairs, names, strict=True)
+            for name, pixels in zip(both, (pair.first, pair.second), strict=True)
+        }
+        known = {name: self._kept[label, name] for name in parents if (label, name) in self._kept}
+        known |= self._encoded({name: pixels for name, pixels in parents.items() if name not in known}, label)
+        self._keep({name: known[name] for pair in pairs for name in pair.keys or ()}, label)
+        return [(known[first], known[second]) for first, second in names]
+
+    def _encoded(self, parents: Mapping[str, Pixels], label: str) -> dict[str, _Coded]:
+        if not parents:
+            return {}
+        space = self._space
+        inputs = np.stack([network_input(pixels, space.side) for pixels in parents.values()])
+        codes = space.encode(inputs)
+        decoded = space.decode(codes, [label] * len(parents))
+        residuals = inputs[..., : space.channels].astype(np.float32) / np.float32(255) - decoded
+        rows = zip(parents, codes, decoded, residuals, strict=True)
+        return {name: _Coded(*values) for name, *values in rows}
+
+    def _keep(self, coded: Mapping[str, _Coded], label: str) -> None:
+        for name, value in coded.items():
+            self._kept.pop((label, name), None)
+            self._kept[label, name] = value  # the end of a dict is the most recently used
+        size = 2 * 4 * self._space.side**2 * self._space.channels
+        while len(self._kept) * size > CACHE_BYTES:
+            self._kept.pop(next(iter(self._kept)))
+
+
+def arc(a: Floats, b: Floats, step: float) -> tuple[float, float]:
+    """Weights of two vectors a step along the great circle through them; straight where they are parallel."""
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    cosine = float(np.vdot(a, b)) / norms if norms else 1.0
+    angle = math.acos(min(max(cosine, -1.0), 1.0))
+    if math.sin(angle) < _PARALLEL:
+        return 1 - step, step
+    return math.sin((1 - step) * angle) / math.sin(angle), math.sin(step * angle) / math.sin(angle)
+
+
+def _mixed(pair: Pair, first: float, second: float, correction: Floats | None = None) -> Pixels:
+    """Weighted sum of the parents at the new image's size, and of a correction at whatever size that has."""
+    a = pair.first
+    size = _size(a, pair.second, pair.step)
+    image = np.zeros((size[1], size[0], *a.shape[2:]), np.float32)
+    if correction is not None:
+        image += _fitted(_channels(correction, a.ndim), size)
+    for weight, pixels in ((first, a), (second, pair.second)):
+        if weight:
+            image += np.float32(weight) * _fitted(_channels(_levels(pixels), a.ndim), size)
+    top = np.iinfo(a.dtype).max
+    return np.rint(image.clip(0, 1) * np.float32(top)).astype(a.dtype)  # type: ignore[return-value]
+
+
+def _size(first: Pixels, second: Pixels, step: float) -> tuple[int, int]:
+    """(width, height)."""
+    height, width = ((1 - step) * a + step * b for a, b in zip(first.shape[:2], second.shape[:2], strict=True))
+    return max(round(width), 1), max(round(height), 1)
+
+
+def _levels(pixels: Pixels) -> Floats:
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def _channels(levels: Floats, n_dimensions: int) -> Floats:
+    """Grey or colour, as the new image is."""
+    if levels.ndim == 3 and levels.shape[2] == 1:
+        levels = levels[:, :, 0]
+    if levels.ndim == n_dimensions:
+        return levels
+    return cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB if n_dimensions == 3 else cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
+
+
+def _fitted(levels: Floats, size: tuple[int, int]) -> Floats:
+    height, width = levels.shape[:2]
+    if (width, height) == size:
+        return levels
+    shrinking = width * height > _SHRINKS * size[0] * size[1]
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+    return cv2.resize(levels, size, interpolation=method)  # type: ignore[return-value]

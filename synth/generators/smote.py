@@ -1,0 +1,201 @@
+"""`smote`: a new image between an original and a near one of its class, with the safe effects on top.
+
+    drawn     first parent, one of its nearest images, a step between them, the effects
+    together  the two are interpolated, then the effects change the result: its parents stay aligned
+    apart     the effects change each parent by draws of its own, then the two are interpolated
+    off       the two are interpolated
+
+Blur is left out of the effects: what is interpolated is soft enough. An image without a neighbour is interpolated with
+itself, each side changed on its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synth import seeds
+from synth.data.sources import Sources
+from synth.effects.policy import FLIPS, Policy
+from synth.errors import UsageError
+from synth.generators.augment import partners
+from synth.generators.base import Context
+from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
+from synth.generators.parents import Deal
+from synth.generators.segments import Floats, Segments, different, remarks, segments_of
+from synth.generators.spaces import Points, feature_points, latent_points, pixel_points
+from synth.records import Candidate, Item, Pixels
+from synth.sampling import evenly
+
+PORTION = 32
+"""Attempts that go through the networks together."""
+MAX_OTHERS = 5000
+"""So many images stand for all other classes."""
+SECOND = "second parent"
+
+
+@dataclass(frozen=True)
+class _Class:
+    """What the attempts of a class draw from."""
+
+    items: tuple[Item, ...]
+    segments: Segments
+    deal: Deal
+
+
+class SmoteGenerator:
+    """Interpolates between images of a class."""
+
+    def __init__(self, context: Context) -> None:
+        recipe = context.recipe
+        self._context, self._settings, self._bundle = context, recipe.smote, recipe.bundle
+        self.space = recipe.smote.space if recipe.smote.space != "auto" else "latent" if recipe.bundle else "pixel"
+        if self.space == "latent" and not recipe.bundle:
+            raise UsageError(
+                "smote.space = latent needs an autoencoder: synth train autoencoder DATA BUNDLE, then --bundle BUNDLE"
+            )
+        self.digest = self._latent.digest if recipe.bundle else ""
+        self._sources = Sources(recipe.data)
+        self._path: Path = LatentPath(self._latent, recipe.smote) if recipe.bundle else PixelPath()
+        self._policies: dict[tuple[str, str], Policy] = {}
+        self._classes: dict[str, _Class] = {}
+        for label in context.train:  # a wrong transform or a class that the autoencoder lacks shows before any work
+            self._policy(label)
+            self._check_known(label)
+
+    def make(self, label: str, attempts: range) -> Iterator[Candidate]:
+        """One image between two originals for each attempt."""
+        for start in range(0, len(attempts), PORTION):
+            yield from self._portion(label, attempts[start : start + PORTION])
+
+    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
+        """The recorded step and effects on the recorded parents."""
+        (candidate,) = self._interpolated(label, range(attempt, attempt + 1), [parents], [params])
+        return candidate
+
+    def walk(self, label: str, attempt: int, *, n: int) -> list[Candidate]:
+        """From an attempt's first parent to its second, without effects."""
+        parents, params = self._drawn(label, range(attempt, attempt + 1))
+        if len(parents[0]) == 1:
+            return []
+        bare = {name: params[0][name] for name in ("space", "k")}
+        steps = [{**bare, "step": step} for step in np.linspace(0, 1, n).round(4).tolist()]
+        return list(self._interpolated(label, range(attempt, attempt + n), parents * n, steps))
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """What is said of each class's neighbours, and of the space."""
+        found = [line for label in labels for line in remarks(self._class(label).segments, self._settings, label)]
+        if self._settings.space == "auto" and not self._bundle:
+            found.append(
+                "smote interpolates pixels; in the codes of an autoencoder: synth train autoencoder DATA BUNDLE, "
+                "then --bundle BUNDLE"
+            )
+        return found
+
+    def _portion(self, label: str, attempts: range) -> Iterator[Candidate]:
+        return self._interpolated(label, attempts, *self._drawn(label, attempts))
+
+    def _drawn(self, label: str, attempts: range) -> tuple[list[tuple[Item, ...]], list[dict[str, Any]]]:
+        """Parents and parameters of each attempt."""
+        known = self._class(label)
+        first, second, steps = known.segments.draw(
+            self._settings,
+            attempts,
+            seed=self._context.recipe.seed,
+            label=label,
+            deal=known.deal,
+            first_attempt=self._context.first_attempt.get(label, 0),
+        )
+        parents: list[tuple[Item, ...]] = [
+            (known.items[a], known.items[b]) if a != b else (known.items[a],)
+            for a, b in zip(first.tolist(), second.tolist(), strict=True)
+        ]
+        params: list[dict[str, Any]] = [
+            {"space": self.space, "k": known.segments.k, "step": round(step, 6)} for step in steps.tolist()
+        ]
+        left_out = ["blur", *(f for f in FLIPS if partners(self._context.recipe.augment, f).get(label, label) != label)]
+        effects = self._policy(label).draw(attempts, leave_out=left_out)
+        others = self._policy(label, SECOND).draw(attempts, leave_out=left_out)
+        for chosen, drawn, one, other in zip(parents, params, effects, others, strict=True):
+            if self._settings.augment == "apart" or (self._settings.augment == "together" and len(chosen) == 1):
+                drawn |= {"first": one, "second": other}
+            elif self._settings.augment == "together":
+                drawn |= {"effects": one}
+        return parents, params
+
+    def _interpolated(
+        self, label: str, attempts: range, parents: Sequence[Sequence[Item]], params: Sequence[Mapping[str, Any]]
+    ) -> Iterator[Candidate]:
+        ends = [(each[0], each[-1]) for each in parents]
+        first = self._changed(label, [a for a, _ in ends], params, "first", attempts=attempts)
+        second = self._changed(label, [b for _, b in ends], params, "second", attempts=attempts)
+        pairs = [
+            Pair(a, b, drawn["step"], None if "first" in drawn else (one.sha256, other.sha256))
+            for a, b, drawn, (one, other) in zip(first, second, params, ends, strict=True)
+        ]
+        images = self._path.between(pairs, label)
+        whole = [drawn.get("effects", {}) for drawn in params]
+        if any("effects" in drawn for drawn in params):
+            images = self._policy(label).apply(images, whole, attempts=attempts)
+        for pixels, attempt, both, drawn in zip(images, attempts, parents, params, strict=True):
+            yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn)
+
+    def _changed(
+        self, label: str, items: Sequence[Item], params: Sequence[Mapping[str, Any]], side: str, *, attempts: range
+    ) -> list[Pixels]:
+        """The parents of one side, each with the effects that its attempt drew for it."""
+        pixels = [self._sources.pixels(item) for item in items]
+        touched = [index for index, drawn in enumerate(params) if side in drawn]
+        policy = self._policy(label, SECOND if side == "second" else "")
+        for index in touched:
+            attempt = attempts[index : index + 1]
+            (pixels[index],) = policy.apply([pixels[index]], [params[index][side]], attempts=attempt)
+        return pixels
+
+    def _class(self, label: str) -> _Class:
+        if label not in self._classes:
+            everything = self._context.train[label]
+            items = tuple(everything[place] for place in different([item.pixels_sha256 for item in everything]))
+            others: list[Item] = []
+            if self._settings.parents != "plain":
+                others = [item for other, found in self._context.train.items() if other != label for item in found]
+            segments = segments_of(self._points(items), self._points(evenly(others, MAX_OTHERS)), self._settings)
+            used = self._context.used.get(label, {})
+            deal = Deal([used.get(item.id, 0) for item in items], seed=self._context.recipe.seed, label=label)
+            self._classes[label] = _Class(items, segments, deal)
+        return self._classes[label]
+
+    def _points(self, items: Sequence[Item]) -> Floats:
+        return self._space([self._sources.pixels(item) for item in items]) if items else np.empty((0, 1), np.float32)
+
+    @functools.cached_property
+    def _space(self) -> Points:
+        recipe = self._context.recipe
+        if self.space == "latent":
+            return latent_points(self._latent)
+        if self.space == "features":
+            return feature_points(recipe.judge, recipe.classifier.backbone)
+        items = [item for found in self._context.train.values() for item in found]
+        return pixel_points([(item.width, item.height) for item in items])
+
+    @functools.cached_property
+    def _latent(self) -> Any:
+        from synth.latent import open_latent_space  # torch is imported only where a network is asked
+
+        return open_latent_space(self._bundle)
+
+    def _check_known(self, label: str) -> None:
+        if self._bundle and label not in self._latent.classes:
+            known = ", ".join(self._latent.classes)
+            raise UsageError(f'the autoencoder knows {known}, but not "{label}": train one on this data')
+
+    def _policy(self, label: str, side: str = "") -> Policy:
+        if (label, side) not in self._policies:
+            seed = self._context.recipe.seed
+            seed = seeds.derived(seed, side) if side else seed
+            self._policies[label, side] = Policy(self._context.recipe.augment, label, seed=seed)
+        return self._policies[label, side]
