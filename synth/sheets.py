@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from synth.data.images import to_uint8
 from synth.records import Pixels
 
-TILE = 104
+TILE = 112
 GAP = 6
-LINE = 13
+LINE = 14
 MARGIN = 10
 PAPER, INK, FAINT, REJECTED = "#ffffff", "#1c1c1c", "#6a6a6a", "#c62828"
 
@@ -35,19 +36,29 @@ class Strip:
     tiles: tuple[Tile, ...]
 
 
+def in_lines(words: Iterable[str]) -> tuple[str, ...]:
+    """Words with commas between them, in as few lines as a tile's width allows."""
+    lines: list[str] = []
+    for word in words:
+        if lines and _width(f"{lines[-1]}, {word}") <= TILE:
+            lines[-1] += f", {word}"
+        else:
+            lines.append(word)
+    return tuple(lines)
+
+
 def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
-    """Lay rows of pictures out on one sheet, each scaled to its tile."""
+    """Lay rows of pictures out on one sheet, each scaled to its tile; words that are too long for it are cut."""
     n = max(len(strip.tiles) for strip in strips)
-    font = ImageFont.load_default(11)
     heights = [_height(strip) for strip in strips]
     width = 2 * MARGIN + n * (TILE + GAP)
     sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights)), PAPER)
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
     for strip, height in zip(strips, heights, strict=True):
-        draw.text((MARGIN, top), _printable(strip.title), INK, font=font)
+        draw.text((MARGIN, top), _fitted(strip.title, width - 2 * MARGIN), INK, font=_font())
         for column, tile in enumerate(strip.tiles):
-            _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + LINE + 3), font=font)
+            _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + LINE + 3))
         top += height
     return sheet
 
@@ -57,14 +68,7 @@ def _height(strip: Strip) -> int:
     return LINE + 3 + TILE + lines * LINE + 2 * GAP
 
 
-def _draw_tile(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    tile: Tile,
-    *,
-    at: tuple[int, int],
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-) -> None:
+def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, *, at: tuple[int, int]) -> None:
     picture = Image.fromarray(np.ascontiguousarray(to_uint8(tile.pixels))).convert("RGB")
     scale = TILE / max(picture.size)
     size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
@@ -74,8 +78,23 @@ def _draw_tile(
     if tile.rejected:
         draw.rectangle((left, top, left + size[0] - 1, top + size[1] - 1), outline=REJECTED, width=3)
     for i, line in enumerate(tile.caption):
-        draw.text((at[0], at[1] + TILE + 2 + i * LINE), line, FAINT, font=font)
+        draw.text((at[0], at[1] + TILE + 2 + i * LINE), _fitted(line, TILE), FAINT, font=_font())
 
 
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+@functools.cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(12)
+
+
+def _width(text: str) -> float:
+    return _font().getlength(text)
+
+
+def _fitted(text: str, width: int) -> str:
+    """What the font can write of a text, cut in its middle where it is too wide: names differ at their ends."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in text.replace("\u2212", "-"))
+    fitting, kept = text, len(text)
+    while kept and _width(fitting) > width:
+        kept -= 1
+        fitting = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+    return fitting

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ from PIL import Image
 
 import synth
 from synth.errors import ManifestError, OutputError
+from synth.manifest import read_manifest
 from synth.output.report import write_report
 from synth.output.report_pictures import BUDGET, Spread
 from synth.output.report_words import share
@@ -36,6 +38,12 @@ def generated(data: Path, out: Path, **settings: Any) -> Path:
 @pytest.fixture
 def out(lights: Path, tmp_path: Path) -> Path:
     return generated(lights, tmp_path / "out", target={"yellow": 12})
+
+
+@pytest.fixture
+def mixed(lights: Path, tmp_path: Path) -> Path:
+    """9 new images, each between two originals."""
+    return generated(lights, tmp_path / "mixed", method="smote", target={"yellow": 12})
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -214,6 +222,72 @@ def test_new_images_alone_name_parents_that_are_not_there(lights: Path, tmp_path
     assert "from yellow-" in words
 
 
+def parents_of(page: Page) -> list[dict[str, str | None]]:
+    return [image for image in page.named("img") if image["alt"] in ("First parent", "Second parent")]
+
+
+def test_an_image_between_two_originals_stands_beside_them(mixed: Path) -> None:
+    made = next(row for row in read_manifest(mixed / "manifest.jsonl") if row.synthetic)
+    rejected = {"id": made.id, "class": "yellow", "reasons": ["near_copy"], "scores": {}, "thumbnail": ""}
+    edit(mixed / "rejected.json", lambda document: document.update(images=[rejected]))
+    page = Page(write_report(mixed))
+    shown = parents_of(page)
+    assert [image["alt"] for image in shown] == ["First parent", "Second parent"] * 10
+    assert all(max(int(str(image[side])) for side in ("width", "height")) <= 48 for image in shown)
+    pictures = [str(image["alt"]).partition(",")[0] for image in page.named("img")]
+    accepted = pictures.index("Accepted synthetic image of yellow")
+    assert pictures[accepted + 1 : accepted + 3] == ["First parent", "Second parent"]
+    links = [attributes["href"] for attributes in page.named("a") if "#real" in str(attributes["href"])]
+    assert len(links) == 20
+    words = " ".join(page.text.split())
+    assert re.search(r"smote: pixel, k 2, step [\d.]+; ", words)
+    assert "a dot where it lies between them" in words
+    assert " from R" not in words
+    assert "{'" not in words
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_small_parents_keep_their_colours(tmp_path: Path, grey: bool) -> None:
+    for label, n in (("dark", 2), ("light", 4)):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(n):
+            levels = np.zeros((300, 200) if grey else (300, 200, 3), np.uint16 if grey else np.uint8)
+            levels[i : i + 150, :, ...] = 4000 if grey else (250, 10, 10)
+            Image.fromarray(levels).save(tmp_path / "data" / label / f"{i}.png")
+    shown = parents_of(Page(write_report(generated(tmp_path / "data", tmp_path / "out", method="smote"))))
+    assert shown
+    picture = Image.open(io.BytesIO(base64.b64decode(str(shown[0]["src"]).partition(",")[2])))
+    assert (picture.mode, picture.size) == ("L" if grey else "RGB", (32, 48))
+    corner = np.asarray(picture)[10, 10]
+    assert corner > 240 if grey else corner[0] > 200 > 60 > corner[2]
+
+
+def test_parents_without_pictures_are_named(lights: Path, mixed: Path, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"method": "smote", "target": {"yellow": 5}, "output": {"only_new": True}}
+    page = Page(write_report(generated(lights, tmp_path / "new", **settings)))
+    assert parents_of(page) == []
+    assert re.search(r"#0 from yellow-\S+ and yellow-", " ".join(page.text.split()))
+    gone = mixed / "train/yellow/yellow-1000.jpg"
+    gone.unlink()
+    page = Page(write_report(mixed))
+    assert 0 < len(parents_of(page)) < 18
+    assert re.search(r"from R\d and R\d", " ".join(page.text.split()))
+
+
+def test_one_parent_is_named(out: Path) -> None:
+    page = Page(write_report(out))
+    assert parents_of(page) == []
+    assert re.search(r"#0 from R\d", " ".join(page.text.split()))
+    assert "a dot where it lies" not in page.text
+
+
+def test_effects_on_each_parent_are_told_apart(lights: Path, tmp_path: Path) -> None:
+    out = generated(lights, tmp_path / "out", method="smote", target={"yellow": 12}, smote={"augment": "apart"})
+    words = " ".join(Page(write_report(out)).text.split())
+    assert re.search(r"step [\d.]+; first: [a-z]", words)
+    assert re.search(r"; second: [a-z]", words)
+
+
 def test_grey_and_wide_images_are_shown(tmp_path: Path) -> None:
     for label, top, n in (("dark", 4095, 2), ("light", 65535, 4)):
         (tmp_path / "data" / label).mkdir(parents=True)
@@ -314,8 +388,8 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("width", [360, 390, 1280])
-def test_in_a_browser_without_scripts(browser: Any, out: Path, width: int) -> None:
-    path = write_report(filled(out, "yellow"))
+def test_in_a_browser_without_scripts(browser: Any, mixed: Path, width: int) -> None:
+    path = write_report(filled(mixed, "yellow"))
     context = browser.new_context(java_script_enabled=False, viewport={"width": width, "height": 800})
     page, messages, requests = context.new_page(), [], []
     page.on("console", lambda message: messages.append(message.text))
@@ -334,8 +408,8 @@ def test_in_a_browser_without_scripts(browser: Any, out: Path, width: int) -> No
     context.close()
 
 
-def test_both_themes_can_be_read(browser: Any, out: Path) -> None:
-    path = write_report(filled(out, "yellow"))
+def test_both_themes_can_be_read(browser: Any, mixed: Path) -> None:
+    path = write_report(filled(mixed, "yellow"))
     grounds = []
     for scheme in ("light", "dark"):
         context = browser.new_context(color_scheme=scheme)

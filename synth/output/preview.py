@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -13,20 +14,26 @@ from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.data.sources import Sources
 from synth.errors import OutputError, UsageError
-from synth.gates.panel import open_panel
-from synth.generators.base import Context, needs_parents
+from synth.gates.panel import Panel, open_panel
+from synth.generators.base import Context, Walker, needs_parents
 from synth.generators.registry import open_generator
+from synth.output.param_words import EFFECTS, FIRST, PLAIN, SECOND, param_words
 from synth.recipe import Recipe
 from synth.records import Candidate, Verdict
-from synth.sheets import Strip, Tile, contact_sheet
+from synth.sheets import Strip, Tile, contact_sheet, in_lines
+
+ATTEMPTS_FOR_A_WALK = 4
+"""An attempt with one parent leads nowhere: so many are looked at for each strip."""
 
 
 def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, captions: bool = False) -> Image.Image:
     """A contact sheet: for each class, rarest first, real images, and below each the candidate made from it.
 
+    Of a method that goes from one original to another, the way of the first attempts is shown below them.
+
     Args:
         n: images in a row.
-        rows: pairs of rows for a class.
+        rows: pairs of rows for a class, and ways.
         captions: the drawn parameters under each candidate; scores stand there with a judge anyway.
 
     Raises:
@@ -48,6 +55,8 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
             )
             strips += [Strip(f"{label}: real", real)] if real else []
             strips.append(Strip(f"{label}: {recipe.method}", made))
+        if isinstance(generator, Walker):
+            strips += _walks(generator, label, n=n, rows=rows, sources=sources, panel=panel)
     return contact_sheet(strips)
 
 
@@ -78,20 +87,45 @@ def _labels(dataset: Dataset, recipe: Recipe) -> Sequence[str]:
     return sorted(wanted, key=lambda label: (len(dataset.train[label]), label))
 
 
+def _walks(generator: Walker, label: str, *, n: int, rows: int, sources: Sources, panel: Panel) -> list[Strip]:
+    """Strips from one original to another; none where a row has no place for both ends and a step."""
+    if n < 3:
+        return []
+    walks = (generator.walk(label, attempt, n=n) for attempt in range(ATTEMPTS_FOR_A_WALK * rows))
+    return [_walk(walk, sources, panel) for walk in itertools.islice(filter(None, walks), rows)]
+
+
+def _walk(walk: Sequence[Candidate], sources: Sources, panel: Panel) -> Strip:
+    """One strip. At its ends are the originals themselves, which a decoder may not give back quite the same."""
+    label, parents = walk[0].label, walk[0].parents
+    start, stop = (
+        replace(end, pixels=sources.pixels(item)) for end, item in zip((walk[0], walk[-1]), parents, strict=True)
+    )
+    shown = [start, *walk[1:-1], stop]
+    verdicts = panel.verdicts(shown)
+    tiles = [
+        Tile(c.pixels, (f"step {c.params['step']:.2f}", *_judged(verdict)), rejected=not verdict.accepted)
+        for c, verdict in zip(shown, verdicts, strict=True)
+    ]
+    for place in (0, -1):  # that a real image is a copy of itself is not held against it
+        tiles[place] = Tile(shown[place].pixels, ("real", *_seen(verdicts[place])))
+    names = [item.id.rpartition("/")[2] for item in parents]
+    return Strip(f"{label}: from {names[0]} to {names[1]}", tuple(tiles))
+
+
 def _caption(candidate: Candidate) -> tuple[str, ...]:
-    lines = []
-    for name, values in candidate.params.items():
-        numbers = values.values() if isinstance(values, dict) else [values]
-        lines.append(" ".join([name.replace("flip_", "flip "), *(_short(number) for number in numbers)]))
-    return tuple(lines) or ("unchanged",)
+    """What was drawn: plain values side by side, each effect on a line of its own."""
+    groups = param_words(candidate.params)
+    sides = [f"{side}: {word}" for group, side in ((FIRST, "1st"), (SECOND, "2nd")) for word in groups.get(group, ())]
+    return (*in_lines(groups.get(PLAIN, ())), *groups.get(EFFECTS, ()), *sides) or ("unchanged",)
 
 
 def _judged(verdict: Verdict) -> tuple[str, ...]:
     """The judge's view of a candidate, and why it would be rejected."""
+    return (*_seen(verdict), *(f"rejected: {reason}" for reason in verdict.reasons))
+
+
+def _seen(verdict: Verdict) -> tuple[str, ...]:
+    """The classes that the judge finds most likely; none without a judge."""
     classes = verdict.scores.get("classes", {})
-    seen = tuple(f"{name} {p:.2f}" for name, p in list(classes.items())[:2]) if isinstance(classes, Mapping) else ()
-    return (*seen, *(f"rejected: {reason}" for reason in verdict.reasons))
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float | int) else str(value)
+    return tuple(f"{name} {p:.2f}" for name, p in list(classes.items())[:2]) if isinstance(classes, Mapping) else ()
