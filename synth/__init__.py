@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from synth.data.health import Inspection, inspect
     from synth.demo import run_demo
     from synth.errors import SynthError
+    from synth.image_smote import ImageSMOTE
     from synth.judge import Judge, open_judge
     from synth.label_safety import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
@@ -43,6 +44,7 @@ _HOMES = {
     "synth.data.health": ("Inspection", "inspect"),
     "synth.demo": ("run_demo",),
     "synth.errors": ("SynthError",),
+    "synth.image_smote": ("ImageSMOTE",),
     "synth.judge": ("Judge", "open_judge"),
     "synth.label_safety": ("EffectTest", "probe_effects"),
     "synth.output.audit": ("Audit", "verify"),
@@ -68,6 +70,7 @@ __all__ = [
     "Dataset",
     "EffectTest",
     "Finding",
+    "ImageSMOTE",
     "Inspection",
     "Item",
     "Judge",

@@ -13,24 +13,28 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions sampling markdown records seeds settings criteria recipe manifest files workers
+errors versions sampling markdown records seeds settings criteria oversampling recipe manifest files workers
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.sources data.inputs data.folds
 sheets
 effects.draw effects.geometry effects.colour effects.texture effects.policy
-networks.base networks.small networks.heads networks.pretrained networks.build
+networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder
 measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
 measures.detection
 training.device training.inference training.loop training.bundle training.batches training.members training.frozen
-training.heads training.card training.classifier training.registry
-judge judges
-generators.base generators.parents generators.duplicate generators.augment generators.own generators.registry
+training.heads training.card training.classifier training.perception training.reconstruction training.autoencoder
+training.registry
+judge judges latent
+generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
+generators.spaces generators.smote generators.own generators.registry
 gates.base gates.integrity gates.classifier gates.distance gates.panel
 words
-output.summary output.staging output.report_words output.report_confusion output.report_pictures output.report
+output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails
+output.report_captions output.report_pictures output.report
 output.writer output.preflight output.preview
 output.audit output.removal
 rejects tasks rounds filling label_safety pipeline remaking samples class_quality quality simulate demo
+image_rows image_smote
 console printing options commands judge_commands cli
 """.split()
 """A file imports only what stands before it."""

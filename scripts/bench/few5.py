@@ -1,0 +1,140 @@
+"""Does interpolation help a classifier that has seen few images? Five yellow lights, everything else real.
+
+    python scripts/bench/few5.py TRAFFIC_LIGHTS [--splits 5] [--few 5] [--arms pixel,latent,...]
+
+TRAFFIC_LIGHTS is a folder with {train,test}/{red,yellow,green}. For each split 452 red, 5 yellow and 268 green are
+drawn, the rest is for testing. Each arm fills yellow to 268 from the training images alone (autoencoder
+and neighbours too), then the reference classifier's network learns with class-balanced batches and the safe effects
+online: the same number of steps for every arm, the same seeds. The first arm, without new images, is the control.
+Printed: yellow F1 in percent, and the paired difference to the control over the splits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+
+import numpy as np
+
+import synth
+from synth import workers
+from synth.criteria import Classifier
+from synth.data.images import read
+from synth.data.inputs import network_input
+from synth.recipe import Augment, Data
+from synth.training.members import Design, Member, load_member, train_member
+
+SIDE, STEPS, FILLED = 32, 200, 268
+COUNTS = {"red": 452, "yellow": 5, "green": 268}
+LATENT, PIXEL = {"method": "smote", "bundle": "AE"}, {"method": "smote"}
+OFF = {"smote.augment": "off", "gate.distance.copies": "off"}  # between 5 bare images most lie too near to one of them
+ARMS = {
+    "repetition": None,
+    "augment": {"method": "augment"},
+    "pixel": PIXEL,
+    "pixel apart": PIXEL | {"smote.augment": "apart"},
+    "pixel off": PIXEL | OFF,
+    "latent": LATENT,
+    "latent apart": LATENT | {"smote.augment": "apart"},
+    "latent off": LATENT | OFF,
+    "latent linear": LATENT | {"smote.path": "linear"},
+    "latent, no residual": LATENT | {"smote.residual": False},
+    "latent apart, no residual": LATENT | {"smote.augment": "apart", "smote.residual": False},
+}
+
+
+def split(source: Path, target: Path, number: int, counts: dict[str, int]) -> None:
+    """Copy all images into target/train and target/test."""
+    rng = np.random.default_rng([100, number])
+    for label, n in counts.items():
+        paths = sorted(source.glob(f"*/{label}/*"))
+        chosen = set(rng.permutation(len(paths))[:n].tolist())
+        for index, path in enumerate(paths):
+            folder = target / ("train" if index in chosen else "test") / label
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / f"{path.parts[-3]}-{path.name}")
+
+
+def inputs_of(paths: Sequence[Path]) -> list[np.ndarray]:
+    settings = Data()
+    images = [read(path, max_pixels=settings.max_pixels, background=settings.background)[1] for path in paths]
+    return [network_input(image.pixels, SIDE) for image in images]
+
+
+def score(design: Design, member: int) -> float:
+    """Yellow F1 on the images that were left out."""
+    train_member(design, member)
+    held_out = design.held_out(design.members[member])
+    predicted = load_member(design.work / design.members[member].name).held_out.argmax(1)
+    yellow, said = design.labels[held_out] == 1, predicted == 1
+    return float(2 * (yellow & said).sum() / max(yellow.sum() + said.sum(), 1))
+
+
+def design_of(data: Path, new: Path | None, work: Path, inits: int) -> Design:
+    """Training images in fold 1, new ones too; test images in fold 0, which no network sees."""
+    pictures: list[np.ndarray] = []
+    labels, folds = [], []
+    places = [(data / "train", 1), (data / "test", 0), *([(new / "train", 1)] if new else [])]
+    for folder, fold in places:
+        for number, label in enumerate(COUNTS):
+            found = inputs_of(sorted((folder / label).glob("*")))
+            pictures += found
+            labels += [number] * len(found)
+            folds += [fold] * len(found)
+    members = tuple(Member(f"init-{i}", 0) for i in range(inits))
+    settings = Classifier(steps=STEPS)
+    return Design(
+        settings, Augment(), 0, SIDE, 3, np.stack(pictures), np.array(labels), np.array(folds), members, work, "cpu"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--few", type=int, default=5)
+    parser.add_argument("--inits", type=int, default=2)
+    parser.add_argument("--arms", default=",".join(name.replace(",", ";") for name in ARMS))
+    options = parser.parse_args()
+    arms = [name.replace(";", ",") for name in options.arms.split(",")]
+    found: dict[str, list[float]] = {name: [] for name in arms}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(options.splits):
+            root = Path(folder) / str(number)
+            split(options.data, root / "data", number, COUNTS | {"yellow": options.few})
+            dataset = synth.open_dataset(root / "data")
+            begin = time.perf_counter()
+            if any((ARMS[name] or {}).get("bundle") for name in arms):
+                synth.train("autoencoder", dataset, synth.Recipe(), root / "AE")
+            print(f"split {number}: autoencoder {time.perf_counter() - begin:.0f} s", flush=True)
+            for name in arms:
+                new = None
+                if ARMS[name]:
+                    new = root / f"new-{len(found[name])}-{arms.index(name)}"
+                    settings = dict(ARMS[name] or {})
+                    settings |= {"bundle": str(root / "AE")} if "bundle" in settings else {}
+                    settings |= {"target": {"yellow": FILLED}, "cap": 1e9, "output.only_new": True}
+                    made = synth.generate(dataset, None, synth.load_recipe(None, settings), new).classes["yellow"]
+                    assert made.accepted == FILLED - options.few, (name, made)
+                design = design_of(root / "data", new, root / f"work-{arms.index(name)}", options.inits)
+                runs = workers.run(score, design, range(options.inits), n_workers=min(options.inits, workers.n_cores()))
+                found[name].append(100 * statistics.mean(f1 for _, f1 in runs))
+                difference = found[name][-1] - found[arms[0]][-1]
+                print(f"  {name:28} {found[name][-1]:5.1f}  {difference:+5.1f}", flush=True)
+    print(f"yellow F1 over {options.splits} splits; paired difference to {arms[0]}: mean, lowest, highest")
+    for name, values in found.items():
+        differences = [value - control for value, control in zip(values, found[arms[0]], strict=True)]
+        spread = f"{statistics.mean(differences):+5.1f}  {min(differences):+5.1f}  {max(differences):+5.1f}"
+        print(f"{name:28} {statistics.mean(values):5.1f} +- {statistics.pstdev(values):3.1f}   {spread}")
+
+
+if __name__ == "__main__":
+    main()
