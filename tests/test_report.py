@@ -241,7 +241,7 @@ def test_an_image_between_two_originals_stands_beside_them(mixed: Path) -> None:
     assert len(links) == 20
     words = " ".join(page.text.split())
     assert re.search(r"smote: pixel, k 2, step [\d.]+; ", words)
-    assert "a dot where it lies between them" in words
+    assert "the dot is where it lies between them" in words
     assert " from R" not in words
     assert "{'" not in words
 
@@ -278,7 +278,7 @@ def test_one_parent_is_named(out: Path) -> None:
     page = Page(write_report(out))
     assert parents_of(page) == []
     assert re.search(r"#0 from R\d", " ".join(page.text.split()))
-    assert "a dot where it lies" not in page.text
+    assert "the dot is where" not in page.text
 
 
 def test_effects_on_each_parent_are_told_apart(lights: Path, tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ ORDER = [
 
 TINY = {
     0: "it stays in the list of classes, but nothing can be made for it: add images",
-    1: "only `augment` works, and all new images will look alike: add images if you can",
-    2: "`augment` works; `smote` runs with k = n - 1, for a look only; a network of its own can't be trained",
+    1: "`augment` works, `smote` on its own changed copies, and all new images will look alike: add images if you can",
+    2: "`augment` works, and `smote` with k = n - 1; a network of its own can't be trained",
 }
 NOTES = (
     ("animated", "first_frame_only", "hold several frames or pages: only the first is used"),
