@@ -186,7 +186,7 @@ def preview(
     classes: Classes = None,
     seed: Seed = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Images in a row.")] = 8,
-    rows: Annotated[int, typer.Option(min=1, help="Pairs of rows for each class; of smote also ways from parent to parent.")] = 1,
+    rows: Annotated[int, typer.Option(min=1, help="Pairs of rows for each class, and ways between parents.")] = 1,
     params: Annotated[bool, typer.Option("--params", help="Write the drawn parameters under each image.")] = False,
     bundle: BundleOption = None,
     judge: JudgeOption = None,

@@ -38,7 +38,7 @@ from synth.generators.interpolation import Pair, PixelPath
 from synth.training.autoencoder import train_autoencoder
 
 Array = npt.NDArray[Any]
-LOWERED = r"1: 4 images: the 3 nearest instead of the 5 nearest"
+LOWERED = r"1: k = 3 instead of 5, for there are 4 images"
 
 
 def pixels(n: int, shape: tuple[int, ...] = (12, 10, 3), dtype: Any = np.uint8) -> Array:
@@ -198,7 +198,7 @@ def test_one_image_is_filled_with_its_changed_self(augment: str, shape: tuple[in
 
 def test_two_images_have_one_neighbour_each() -> None:
     sampler = ImageSMOTE(random_state=0)
-    with pytest.warns(UserWarning, match="1: 2 images: the 1 nearest instead of the 5 nearest"):
+    with pytest.warns(UserWarning, match="1: k = 1 instead of 5, for there are 2 images"):
         sampler.fit_resample(pixels(12), labels(10, 2))
     assert sampler.k_neighbors_ == {1: 1}
     assert {tuple(pair) for pair in sampler.sample_parents_.tolist()} == {(10, 11), (11, 10)}

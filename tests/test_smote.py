@@ -159,7 +159,7 @@ def test_small_classes_have_fewer_neighbours_and_say_so(tmp_path: Path, n: int, 
     summary = synth.generate(synth.open_dataset(data), None, recipe_for(n + 6, smote__reach=0), tmp_path / "out")
     assert summary.classes["yellow"].accepted == 6
     assert {row.params["k"] for row in rows_of(tmp_path / "out")} == {k}
-    said = [warning for warning in summary.warnings if f"{n} images: the {k} nearest instead of the 5" in warning]
+    said = [warning for warning in summary.warnings if f"k = {k} instead of 5, for there are {n} images" in warning]
     assert bool(said) == (k < 5)
 
 

@@ -10,14 +10,16 @@ CIFAR is a folder of class folders with 32 x 32 JPEG files (cifar10-lt100/train)
     generate           `synth generate --method smote` as users run it, on a dataset that was read before: files of
                        their class's form, gates, manifest, page
 
-Imports are not counted (printed apart). With --latent also: images written in a second through an autoencoder's codes,
-all cores, what comes before the first image not counted.
+All is written below TMPDIR (a disk's moods hide the rest: take /dev/shm). Imports are not counted (printed apart). With
+--latent also: images written in a second through an autoencoder's codes, all cores, what comes before the first image
+not counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -42,7 +44,7 @@ def copy_part(source: Path, target: Path) -> None:
     for label, n in ((MAJORITY, N_MAJORITY), (MINORITY, N_MINORITY)):
         (target / label).mkdir(parents=True)
         for path in sorted((source / label).iterdir())[:n]:
-            os.link(path, target / label / path.name)
+            shutil.copy(path, target / label)
 
 
 def read_all(data: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +105,7 @@ def main() -> None:
     parser.add_argument("--latent", action="store_true")
     options = parser.parse_args()
     rounds: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory(dir=options.data.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         copy_part(options.data, root / "data")
         dataset = synth.open_dataset(root / "data", n_workers=n_cores())

@@ -110,7 +110,7 @@ def remarks(segments: Segments, settings: Smote, label: str) -> list[str]:
     if n == 1 or segments.k == 0:
         found.append(f"{label}: one image alone: only its own changed copies are interpolated with one another")
     elif segments.k < settings.k_neighbors:
-        found.append(f"{label}: {n} images: the {segments.k} nearest instead of the {settings.k_neighbors} nearest")
+        found.append(f"{label}: k = {segments.k} instead of {settings.k_neighbors}, for there are {n} images")
     if segments.refused:
         left = f"; {alone} images have none left and are interpolated with themselves" if alone else ""
         found.append(
