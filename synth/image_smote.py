@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +22,15 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from synth import seeds
-from synth.effects.policy import Policy
 from synth.errors import UsageError
 from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
 from synth.generators.parents import Deal
 from synth.generators.segments import Floats, Indices, Segments, remarks, segments_of
-from synth.generators.smote import PORTION, SECOND
+from synth.generators.smote import PORTION
 from synth.generators.spaces import latent_points
+from synth.generators.varied import Varied
 from synth.image_rows import Array, ArrayRows, FileRows, Rows, points_of
 from synth.recipe import Recipe, load_recipe
-from synth.records import Pixels
 
 if TYPE_CHECKING:
     from synth.latent import LatentSpace
@@ -246,17 +243,17 @@ class _Way:
 
     def made(self, first: Indices, second: Indices, steps: Floats, label: str) -> Array:
         """New rows of an X."""
-        off = self._settings.augment == "off"
-        if off and self._space is None and isinstance(self._images, ArrayRows):
+        if self._settings.augment == "off" and self._space is None and isinstance(self._images, ArrayRows):
             return self._images.on_lines(first, second, steps)
-        seeds_of_sides = (self._seed, seeds.derived(self._seed, SECOND))
-        sides = [] if off else [Policy(self._recipe.augment, label, seed=seed) for seed in seeds_of_sides]
+        varied = Varied(self._recipe.augment, label, seed=self._seed, where=self._settings.augment)
         new = []
         for start in range(0, len(steps), PORTION):
-            part = slice(start, start + PORTION)
-            ends = list(zip(first[part].tolist(), second[part].tolist(), strict=True))
-            images = self._between(ends, steps[part].tolist(), sides, label=label, attempts=range(len(steps))[part])
-            new.append(self._images.new(images))
+            attempts = range(start, min(start + PORTION, len(steps)))
+            part = slice(attempts.start, attempts.stop)
+            ends = zip(first[part].tolist(), second[part].tolist(), steps[part].tolist(), strict=True)
+            pairs = [Pair(self._images.pixels(a), self._images.pixels(b), t, (str(a), str(b))) for a, b, t in ends]
+            effects = varied.draw(attempts, alone=first[part] == second[part])
+            new.append(self._images.new(varied.between(self._path, pairs, effects, attempts=attempts)))
         return np.concatenate(new)
 
     def _points(self, rows: Indices, others: Indices, label: str) -> tuple[Floats, Floats]:
@@ -267,27 +264,3 @@ class _Way:
             known = ", ".join(self._space.classes)
             raise UsageError(f'the autoencoder knows {known}, but not "{label}": train one on this data')
         return points_of(self._images, rows, others, latent_points(self._space))
-
-    def _between(
-        self,
-        ends: Sequence[tuple[int, int]],
-        steps: Sequence[float],
-        sides: Sequence[Policy],
-        *,
-        label: str,
-        attempts: range,
-    ) -> list[Pixels]:
-        """One image between each two rows, changed by the effects of each side, if there are any."""
-        apart = [self._settings.augment == "apart" or a == b for a, b in ends]
-        drawn = [side.draw(attempts, leave_out=("blur",)) for side in sides]  # what is interpolated is soft enough
-        pixels = [[self._images.pixels(row) for row in rows] for rows in zip(*ends, strict=True)]
-        for number, (side, effects) in enumerate(zip(sides, drawn, strict=True)):
-            own = [effect if alone else {} for effect, alone in zip(effects, apart, strict=True)]
-            pixels[number] = side.apply(pixels[number], own, attempts=attempts)
-        names = [None if alone and sides else (str(a), str(b)) for (a, b), alone in zip(ends, apart, strict=True)]
-        pairs = [Pair(*each) for each in zip(*pixels, steps, names, strict=True)]
-        images = self._path.between(pairs, label)
-        if not sides:
-            return images
-        whole = [{} if alone else effect for effect, alone in zip(drawn[0], apart, strict=True)]
-        return sides[0].apply(images, whole, attempts=attempts)

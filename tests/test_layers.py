@@ -26,7 +26,7 @@ training.heads training.card training.classifier training.perception training.re
 training.registry
 judge judges latent
 generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
-generators.spaces generators.smote generators.own generators.registry
+generators.varied generators.spaces generators.smote generators.own generators.registry
 gates.base gates.integrity gates.classifier gates.distance gates.panel
 words
 output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails

@@ -1,12 +1,6 @@
-"""`smote`: a new image between an original and a near one of its class, with the safe effects on top.
+"""`smote`: a new image between an original and a near one of its class, with the safe effects (`varied`) around it.
 
-    drawn     first parent, one of its nearest images, a step between them, the effects
-    together  the two are interpolated, then the effects change the result: its parents stay aligned
-    apart     the effects change each parent by draws of its own, then the two are interpolated
-    off       the two are interpolated
-
-Blur is left out of the effects: what is interpolated is soft enough. An image without a neighbour is interpolated with
-itself, each side changed on its own.
+Each attempt draws its first parent, one of that image's nearest, a step between them, and the effects.
 """
 
 from __future__ import annotations
@@ -18,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from synth import seeds
 from synth.data.sources import Sources
-from synth.effects.policy import FLIPS, Policy
+from synth.effects.policy import FLIPS
 from synth.errors import UsageError
 from synth.generators.augment import partners
 from synth.generators.base import Context
@@ -28,14 +21,15 @@ from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
 from synth.generators.parents import Deal
 from synth.generators.segments import Floats, Segments, different, remarks, segments_of
 from synth.generators.spaces import Points, feature_points, latent_points, pixel_points
-from synth.records import Candidate, Item, Pixels
+from synth.generators.varied import Varied
+from synth.records import Candidate, Item
 from synth.sampling import evenly
 
 PORTION = 32
 """Attempts that go through the networks together."""
+PORTION_PIXELS = 8_000_000  # of large images fewer are in memory at once
 MAX_OTHERS = 5000
 """So many images stand for all other classes."""
-SECOND = "second parent"
 
 
 @dataclass(frozen=True)
@@ -61,16 +55,19 @@ class SmoteGenerator:
         self.digest = self._latent.digest if recipe.bundle else ""
         self._sources = Sources(recipe.data)
         self._path: Path = LatentPath(self._latent, recipe.smote) if recipe.bundle else PixelPath()
-        self._policies: dict[tuple[str, str], Policy] = {}
+        self._around: dict[str, Varied] = {}
         self._classes: dict[str, _Class] = {}
         for label in context.train:  # a wrong transform or a class that the autoencoder lacks shows before any work
-            self._policy(label)
+            self._varied(label)
             self._check_known(label)
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One image between two originals for each attempt."""
-        for start in range(0, len(attempts), PORTION):
-            yield from self._portion(label, attempts[start : start + PORTION])
+        largest = max(item.width * item.height for item in self._class(label).items)
+        n = max(min(PORTION, PORTION_PIXELS // largest), 1)
+        for start in range(0, len(attempts), n):
+            portion = attempts[start : start + n]
+            yield from self._interpolated(label, portion, *self._drawn(label, portion))
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The recorded step and effects on the recorded parents."""
@@ -96,9 +93,6 @@ class SmoteGenerator:
             )
         return found
 
-    def _portion(self, label: str, attempts: range) -> Iterator[Candidate]:
-        return self._interpolated(label, attempts, *self._drawn(label, attempts))
-
     def _drawn(self, label: str, attempts: range) -> tuple[list[tuple[Item, ...]], list[dict[str, Any]]]:
         """Parents and parameters of each attempt."""
         known = self._class(label)
@@ -114,47 +108,23 @@ class SmoteGenerator:
             (known.items[a], known.items[b]) if a != b else (known.items[a],)
             for a, b in zip(first.tolist(), second.tolist(), strict=True)
         ]
-        params: list[dict[str, Any]] = [
-            {"space": self.space, "k": known.segments.k, "step": round(step, 6)} for step in steps.tolist()
+        effects = self._varied(label).draw(attempts, alone=first == second)
+        return parents, [
+            {"space": self.space, "k": known.segments.k, "step": round(step, 6), **drawn}
+            for step, drawn in zip(steps.tolist(), effects, strict=True)
         ]
-        left_out = ["blur", *(f for f in FLIPS if partners(self._context.recipe.augment, f).get(label, label) != label)]
-        effects = self._policy(label).draw(attempts, leave_out=left_out)
-        others = self._policy(label, SECOND).draw(attempts, leave_out=left_out)
-        for chosen, drawn, one, other in zip(parents, params, effects, others, strict=True):
-            if self._settings.augment == "apart" or (self._settings.augment == "together" and len(chosen) == 1):
-                drawn |= {"first": one, "second": other}
-            elif self._settings.augment == "together":
-                drawn |= {"effects": one}
-        return parents, params
 
     def _interpolated(
         self, label: str, attempts: range, parents: Sequence[Sequence[Item]], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[Candidate]:
-        ends = [(each[0], each[-1]) for each in parents]
-        first = self._changed(label, [a for a, _ in ends], params, "first", attempts=attempts)
-        second = self._changed(label, [b for _, b in ends], params, "second", attempts=attempts)
-        pairs = [
-            Pair(a, b, drawn["step"], None if "first" in drawn else (one.sha256, other.sha256))
-            for a, b, drawn, (one, other) in zip(first, second, params, ends, strict=True)
-        ]
-        images = self._path.between(pairs, label)
-        whole = [drawn.get("effects", {}) for drawn in params]
-        if any("effects" in drawn for drawn in params):
-            images = self._policy(label).apply(images, whole, attempts=attempts)
+        pairs = []
+        for both, drawn in zip(parents, params, strict=True):
+            first, second = both[0], both[-1]
+            ends = self._sources.pixels(first), self._sources.pixels(second)
+            pairs.append(Pair(*ends, drawn["step"], (first.sha256, second.sha256)))
+        images = self._varied(label).between(self._path, pairs, params, attempts=attempts)
         for pixels, attempt, both, drawn in zip(images, attempts, parents, params, strict=True):
             yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn)
-
-    def _changed(
-        self, label: str, items: Sequence[Item], params: Sequence[Mapping[str, Any]], side: str, *, attempts: range
-    ) -> list[Pixels]:
-        """The parents of one side, each with the effects that its attempt drew for it."""
-        pixels = [self._sources.pixels(item) for item in items]
-        touched = [index for index, drawn in enumerate(params) if side in drawn]
-        policy = self._policy(label, SECOND if side == "second" else "")
-        for index in touched:
-            attempt = attempts[index : index + 1]
-            (pixels[index],) = policy.apply([pixels[index]], [params[index][side]], attempts=attempt)
-        return pixels
 
     def _class(self, label: str) -> _Class:
         if label not in self._classes:
@@ -193,9 +163,11 @@ class SmoteGenerator:
             known = ", ".join(self._latent.classes)
             raise UsageError(f'the autoencoder knows {known}, but not "{label}": train one on this data')
 
-    def _policy(self, label: str, side: str = "") -> Policy:
-        if (label, side) not in self._policies:
-            seed = self._context.recipe.seed
-            seed = seeds.derived(seed, side) if side else seed
-            self._policies[label, side] = Policy(self._context.recipe.augment, label, seed=seed)
-        return self._policies[label, side]
+    def _varied(self, label: str) -> Varied:
+        if label not in self._around:
+            recipe = self._context.recipe
+            mapped = [flip for flip in FLIPS if partners(recipe.augment, flip).get(label, label) != label]
+            self._around[label] = Varied(
+                recipe.augment, label, seed=recipe.seed, where=self._settings.augment, leave_out=mapped
+            )
+        return self._around[label]
