@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synth.image_smote import ImageSMOTE
     from synth.judge import Judge, open_judge
     from synth.label_safety import EffectTest, probe_effects
+    from synth.latent import LatentSpace, open_latent_space
     from synth.output.audit import Audit, verify
     from synth.output.preview import preview
     from synth.output.removal import Undone, undo
@@ -47,6 +48,7 @@ _HOMES = {
     "synth.image_smote": ("ImageSMOTE",),
     "synth.judge": ("Judge", "open_judge"),
     "synth.label_safety": ("EffectTest", "probe_effects"),
+    "synth.latent": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),
     "synth.output.preview": ("preview",),
     "synth.output.removal": ("Undone", "undo"),
@@ -74,6 +76,7 @@ __all__ = [
     "Inspection",
     "Item",
     "Judge",
+    "LatentSpace",
     "Plan",
     "Quality",
     "Recipe",
@@ -91,6 +94,7 @@ __all__ = [
     "make_plan",
     "open_dataset",
     "open_judge",
+    "open_latent_space",
     "plan_for",
     "preview",
     "probe_effects",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from synth.errors import BundleError
 from synth.networks.autoencoder import SIDES, Autoencoder
-from synth.training.autoencoder import KIND
+from synth.training.autoencoder_step import KIND
 from synth.training.bundle import Bundle, open_bundle
 from synth.training.inference import decode, encode
 from synth.training.loop import is_finite, seeded

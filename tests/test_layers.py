@@ -22,8 +22,8 @@ networks.base networks.small networks.heads networks.pretrained networks.build n
 measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
 measures.detection
 training.device training.inference training.loop training.bundle training.batches training.members training.frozen
-training.heads training.card training.classifier training.perception training.reconstruction training.autoencoder
-training.registry
+training.heads training.card training.classifier training.perception training.reconstruction training.autoencoder_step
+training.autoencoder training.registry
 judge judges latent
 generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
 generators.varied generators.spaces generators.smote generators.own generators.registry

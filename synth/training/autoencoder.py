@@ -1,79 +1,43 @@
-"""The autoencoder: its loss, its training, and the bundle that holds it.
-
-An image x of class y is encoded to z = E(x), noise is put on the code, and the generator draws it again:
-
-    z' = s(z + a e),  e ~ N(0, 1),  s(v) = v sqrt(Z) / |v|       neighbourhoods of codes are drawn too, not points alone
-    x' = G(z', y)
-    loss = w_p mean |x' - x|                                  pixel: absolute, for squares blur more
-         + w_g (mean |D_x (x' - x)| + mean |D_y (x' - x)|)    gradient: edges (Mathieu et al. 2016, with power 1)
-         + w_f sum_k mean |F_k(x') - F_k(x)|                  feature: see `perception`
-
-D_x and D_y are differences of neighbouring pixels. A class of n images is drawn as if it had n ** (1 - balance). Images
-come with the safe effects, but without blur: who learns from blurred images draws blurred ones. AdamW (Loshchilov and
-Hutter 2019), one cycle of the learning rate; the result is the average of the weights along the way.
-"""
+"""The autoencoder: its training (`autoencoder_step` has the mathematics), and the bundle that holds it."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
 
-from synth import seeds
 from synth.data.dataset import Dataset
 from synth.data.inputs import fitting_side
 from synth.data.sources import Sources
-from synth.effects.policy import Policy
 from synth.errors import TrainingError
 from synth.files import replace_file
-from synth.networks.autoencoder import Autoencoder, on_sphere
+from synth.networks.autoencoder import Autoencoder
 from synth.networks.small import Small
-from synth.oversampling import Autoencoder as AutoencoderSettings
 from synth.recipe import Augment, Recipe, dump_recipe
 from synth.records import Item
 from synth.training import bundle as bundles
 from synth.training import perception
-from synth.training.batches import Batches, Images, read_inputs, safe_policy
+from synth.training.autoencoder_step import KIND, AutoencoderTrainee, Task
+from synth.training.batches import read_inputs, safe_policy
 from synth.training.bundle import Bundle, building, publish, run_id
 from synth.training.card import curves
-from synth.training.device import autocast, choose_device
-from synth.training.inference import one_thread, to_tensor
-from synth.training.loop import STATS, Fit, fit, one_cycle, read_stats, seeded, set_rate
-from synth.training.members import WEIGHT_DECAY, Design
+from synth.training.device import choose_device
+from synth.training.inference import one_thread
+from synth.training.loop import STATS, Fit, fit, read_stats
+from synth.training.members import Design
 from synth.training.reconstruction import SHEET, card, score_classes, sheet
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress
 
-KIND = "autoencoder"
 UNWANTED_EFFECTS = ("blur",)
 SHEETS = 8
 """So many times while it trains, a sheet of reconstructions is drawn."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """All that the training of an autoencoder needs."""
-
-    settings: AutoencoderSettings
-    policy: Augment
-    seed: int
-    side: int
-    n_channels: int
-    classes: tuple[str, ...]
-    inputs: Images = field(repr=False)
-    """(N, S, S, 3) uint8, the training images."""
-    labels: npt.NDArray[np.intp] = field(repr=False)
-    work: Path
-    device: torch.device
 
 
 def train_autoencoder(
@@ -192,62 +156,6 @@ def _fit(task: Task, feature_network: Small | None, progress: Progress | None) -
     with one_thread():
         trainee = AutoencoderTrainee(task, feature_network)
         return fit(trainee, task.work / KIND, n_steps=settings.steps, batch=settings.batch, on_check=look)
-
-
-class AutoencoderTrainee:
-    """Encoder and generator, fitted together."""
-
-    averaged = "network"
-
-    def __init__(self, task: Task, feature_network: Small | None) -> None:
-        self._task, self._settings, self._feature_network = task, task.settings, feature_network
-        with seeded(seeds.derived(task.seed, KIND)):
-            network = Autoencoder(task.side, task.n_channels, task.settings.code, len(task.classes))
-        self.network = network.to(task.device).to(memory_format=torch.channels_last)
-        self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), task.settings.rate, weight_decay=WEIGHT_DECAY, fused=True
-        )
-        self.modules: Mapping[str, nn.Module] = {"network": self.network}
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {"optimizer": self._optimizer}
-        policy = Policy(task.policy, KIND, seed=task.seed)
-        everything = np.arange(len(task.labels))
-        self._batches = Batches(
-            task.inputs, task.labels, everything, policy, task.seed, KIND, self._settings.batch, self._settings.balance
-        )
-
-    def step(self, number: int) -> Mapping[str, Tensor]:
-        """One step on the loss at the top of this page."""
-        task, settings = self._task, self._settings
-        images, labels = self._batches.draw(number)
-        x = to_tensor(images, task.device, n_channels=task.n_channels)
-        set_rate(self._optimizer, settings.rate * one_cycle(number, settings.steps))
-        with autocast(task.device, settings.precision):
-            codes = self.network.encoder(x)
-            noisy = on_sphere(codes + settings.code_noise * self._noise(number))
-            decoded = self.network.generator(noisy, torch.from_numpy(labels).to(task.device))
-            terms = self._terms(x, decoded)
-            weighted = [getattr(settings, f"{name}_weight") * term for name, term in terms.items()]
-            loss = torch.stack(weighted).sum()
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        return {name: value.detach() for name, value in {"loss": loss, **terms}.items()}
-
-    def _noise(self, number: int) -> Tensor:
-        """(B, Z), from the number of the step."""
-        rng = seeds.generator(self._task.seed, KIND, stream="noise", attempt=number)
-        drawn = rng.standard_normal((self._settings.batch, self._settings.code), np.float32)
-        return torch.from_numpy(drawn).to(self._task.device)
-
-    def _terms(self, x: Tensor, decoded: Tensor) -> dict[str, Tensor]:
-        difference = decoded - x
-        terms = {
-            "pixel": difference.abs().mean(),
-            "gradient": difference.diff(dim=3).abs().mean() + difference.diff(dim=2).abs().mean(),
-        }
-        if self._feature_network is not None:
-            terms["feature"] = perception.feature_difference(self._feature_network, decoded, x)
-        return terms
 
 
 def _image_lines(items: Sequence[Item]) -> list[str]:
