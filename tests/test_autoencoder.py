@@ -137,14 +137,15 @@ def test_a_killed_training_is_resumed_by_the_same_call(
         assert (out / name).read_bytes() == (trained.bundle / name).read_bytes(), name
 
 
-def test_a_sheet_can_be_looked_at_while_it_trains(trained: Trained, tmp_path: Path) -> None:
+def test_a_sheet_and_curves_can_be_looked_at_while_it_trains(trained: Trained, tmp_path: Path) -> None:
     found = []
 
     def look(what: str, done: int, total: int) -> None:
-        found.append((staging_folder(tmp_path / "codes") / "reconstructions.png").is_file())
+        work = staging_folder(tmp_path / "codes")
+        found.append([(work / name).is_file() for name in ("reconstructions.png", "curves.png")])
 
     train(trained.data, tmp_path / "codes", {**QUICK, "autoencoder.steps": 60}, progress=look)
-    assert found == [False, True, True]
+    assert found == [[False, False], [True, True], [True, True]]
 
 
 def test_grey_images_of_another_side(tmp_path: Path) -> None:

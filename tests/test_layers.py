@@ -97,6 +97,7 @@ COMMANDS = [
     "preview DATA --out OUT.png",
     "generate DATA OUT --workers 1 --set augment.transforms=[{name='GaussNoise',p=0.5}]",
     "generate DATA OUT --method synth.demo:TrafficLights",
+    "generate DATA OUT-2 --method smote",
     "verify OUT --remake 1",
     "undo OUT",
     "recipe augment",

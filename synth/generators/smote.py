@@ -28,6 +28,8 @@ from synth.sampling import evenly
 PORTION = 32
 """Attempts that go through the networks together."""
 PORTION_PIXELS = 8_000_000  # of large images fewer are in memory at once
+MAX_PARENTS = 5000
+"""Of a class with more images so many become parents: all pairs of 100,000 could not be compared."""
 MAX_OTHERS = 5000
 """So many images stand for all other classes."""
 
@@ -85,7 +87,11 @@ class SmoteGenerator:
 
     def remarks(self, labels: Iterable[str]) -> list[str]:
         """What is said of each class's neighbours, and of the space."""
-        found = [line for label in labels for line in remarks(self._class(label).segments, self._settings, label)]
+        found = []
+        for label in labels:
+            found += remarks(self._class(label).segments, self._settings, label)
+            if len(self._context.train[label]) > MAX_PARENTS:
+                found.append(f"{label}: {MAX_PARENTS} of its images, evenly spread, become parents")
         if self._settings.space == "auto" and not self._bundle:
             found.append(
                 "smote interpolates pixels; in the codes of an autoencoder: synth train autoencoder DATA BUNDLE, "
@@ -129,7 +135,8 @@ class SmoteGenerator:
     def _class(self, label: str) -> _Class:
         if label not in self._classes:
             everything = self._context.train[label]
-            items = tuple(everything[place] for place in different([item.pixels_sha256 for item in everything]))
+            distinct = [everything[place] for place in different([item.pixels_sha256 for item in everything])]
+            items = tuple(evenly(distinct, MAX_PARENTS))
             others: list[Item] = []
             if self._settings.parents != "plain":
                 others = [item for other, found in self._context.train.items() if other != label for item in found]

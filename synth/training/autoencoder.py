@@ -36,8 +36,9 @@ from synth.versions import NETWORKS, versions
 from synth.workers import Progress
 
 UNWANTED_EFFECTS = ("blur",)
+CURVES = "curves.png"
 SHEETS = 8
-"""So many times while it trains, a sheet of reconstructions is drawn."""
+"""So many times while it trains, reconstructions and curves are drawn."""
 
 
 def train_autoencoder(
@@ -86,7 +87,7 @@ def train_autoencoder(
             bundles.RECIPE: dump_recipe(recipe).encode(),
             STATS: "".join(f"{json.dumps(line)}\n" for line in stats).encode(),
             SHEET: sheet(network, task.inputs, task.labels, classes=task.classes, device=where),
-            "curves.png": curves({KIND: stats}),
+            CURVES: curves({KIND: stats}),
         }
         return publish(work, Path(out), info=info, tensors=network.state_dict(), files=files)
 
@@ -152,6 +153,7 @@ def _fit(task: Task, feature_network: Small | None, progress: Progress | None) -
             shown = part
             drawn = sheet(trainee.network, task.inputs, task.labels, classes=task.classes, device=task.device)
             replace_file(task.work / SHEET, drawn)
+            replace_file(task.work / CURVES, curves({KIND: read_stats(task.work / KIND / STATS)}))
 
     with one_thread():
         trainee = AutoencoderTrainee(task, feature_network)
