@@ -1,20 +1,24 @@
-"""Rebuild assets/: the drawn dataset of traffic lights, and the README's picture made from it.
+"""Rebuild assets/: the drawn dataset of traffic lights, and the README's pictures made from it.
 
     python scripts/make_assets.py
 
 It holds drawings of synth.simulate with seed 0, no photographs: 300 images for training (168 red, 9 yellow,
 123 green) and 54 for testing (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The
 old images are deleted first; if the folder holds anything else, nothing is touched. assets/preview.png is the sheet
-that `synth preview assets/demo-lights --n 10` draws.
+that `synth preview assets/demo-lights --n 10` draws; assets/smote.png what it draws with `--class yellow --method smote
+--bundle` and an autoencoder of these lights, which takes about a minute to train.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import tempfile
 from pathlib import Path
 
-from synth import Recipe, open_dataset, preview
+from PIL import Image
+
+from synth import Recipe, open_dataset, preview, train
 from synth.simulate import LABELS, SPLITS, draw_dataset
 
 DEMO_LIGHTS = Path(__file__).resolve().parent.parent / "assets" / "demo-lights"
@@ -26,9 +30,18 @@ def main() -> None:
     clear(DEMO_LIGHTS)
     draw_dataset(DEMO_LIGHTS, seed=0)
     sizes = [path.stat().st_size for path in DEMO_LIGHTS.rglob("*.jpg")]
-    sheet = preview(open_dataset(DEMO_LIGHTS), Recipe(), n=10)
-    sheet.quantize(128).save(DEMO_LIGHTS.parent / "preview.png", optimize=True)
+    dataset = open_dataset(DEMO_LIGHTS)
+    save(preview(dataset, Recipe(), n=10), "preview.png")
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = str(Path(folder) / "codes")
+        train("autoencoder", dataset, Recipe(), bundle)
+        recipe = Recipe(method="smote", bundle=bundle, classes=("yellow",))
+        save(preview(dataset, recipe, n=10), "smote.png")
     print(f"{DEMO_LIGHTS}: {len(sizes)} images, {sum(sizes) / 1e6:.2f} MB")
+
+
+def save(sheet: Image.Image, name: str) -> None:
+    sheet.quantize(128).save(DEMO_LIGHTS.parent / name, optimize=True)
 
 
 def clear(folder: Path) -> None:

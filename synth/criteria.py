@@ -64,7 +64,7 @@ class DistanceGate(Settings):
     copies: Literal["auto", "exact", "near", "off"] = Field(
         "auto",
         description="what is refused: exact copies of real images, or also images much nearer to a real one than real "
-        "ones are to each other; auto: near, but exact for a declared variation of one parent",
+        "ones are to each other; auto: near, but for declared variations of one parent exact, of two hardly more",
     )
     near_share: float = Field(
         0.5, ge=0, description="near: closer than so many times the distance of the two closest real images"

@@ -106,10 +106,22 @@ def test_near_copies_are_rejected_unless_they_are_declared_variations(panel: Pan
     pixels = Sources(synth.Recipe().data).pixels(item).copy()
     pixels[0, 0] ^= 1
     (undeclared,) = panel.verdicts(candidates([pixels]))
-    (declared,) = panel.verdicts(candidates([pixels], parents=(item,)))
+    (declared,) = panel.verdicts([replace(c, varied=True) for c in candidates([pixels], parents=(item,))])
     assert "near_copy" in undeclared.reasons
     assert 0 <= float(undeclared.scores["copy"]) < 0.01  # type: ignore[arg-type]
     assert declared.accepted
+
+
+def test_between_two_parents_what_saving_again_would_give_is_refused(panel: Panel, dataset: synth.Dataset) -> None:
+    first, second = dataset.train[LABEL][:2]
+    sources = Sources(synth.Recipe().data)
+    a, b = (sources.pixels(item).astype(float) for item in (first, second))
+    b = cv2.resize(b, a.shape[1::-1])
+    between = [((1 - step) * a + step * b).round().astype(np.uint8) for step in (0.01, 0.5)]
+    made = [replace(c, varied=True) for c in candidates(between, parents=(first, second))]
+    near, far = panel.verdicts(made)
+    assert "near_copy" in near.reasons
+    assert "near_copy" not in far.reasons
 
 
 def test_the_safe_policy_passes(panel: Panel, dataset: synth.Dataset, judged: Judged) -> None:

@@ -1,7 +1,9 @@
 """Distance: is it a copy of a real image, much nearer to one than real ones are to each other, or far from all of them?
 
 The bound for near copies is half of the distance between the two closest real images: of new, independent images of a
-class with n real ones about 2 in n - 1 come nearer to a real image than any two of those are to each other.
+class with n real ones about 2 in n - 1 come nearer to a real image than any two of those are to each other. What is
+declared to be made of its parents' own pixels is near to them by its nature: of one parent only exact copies are
+refused; between two parents also what is as near to a real image as saving that one again would be.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy.typing as npt
 from synth.criteria import DistanceGate as Settings
 from synth.data.sources import Sources
 from synth.gates.base import Answer, Batch
-from synth.measures.copies import thumbnail
+from synth.measures.copies import resave_error, thumbnail, tolerance
 from synth.measures.neighbours import neighbour_distances, spread, two_nearest
 from synth.records import Candidate, Item
 from synth.sampling import evenly
@@ -52,6 +54,8 @@ class DistanceGate:
         self._sources, self._judge = sources, judge
         self._of_class = functools.cache(self._reference)
         self._thumbnails = functools.cache(self._thumbnails_of)
+        self._closest = functools.cache(self._closest_of)
+        self._saved_again = functools.cache(self._saved_again_of)
 
     def judge(self, batch: Batch) -> list[Answer]:
         """Scores: `copy`, RMSE (0..1) to the nearest real image of the class at 32 x 32 pixels, where it is looked at;
@@ -65,30 +69,40 @@ class DistanceGate:
         reason = "outlier" if far is not None and far > self._settings.spread_max else None
         if candidate.file is not None or self._settings.copies == "off":  # declared a copy, or nobody minds
             return Answer(scores, reason)
-        if self._looks_near(candidate):
-            apart, closest = self._near(candidate)
-            scores["copy"] = apart
-            reason = "near_copy" if apart < self._settings.near_share * closest else reason
+        bound = self._bound(candidate)
+        if bound is not None:
+            scores["copy"] = self._apart(candidate)
+            reason = "near_copy" if scores["copy"] < bound else reason
         return Answer(scores, "copy" if candidate.pixels_sha256 in self._known else reason)
 
-    def _looks_near(self, candidate: Candidate) -> bool:
-        """A declared variation of one parent is near to it by its nature; all others have to keep away."""
-        varied = len(candidate.parents) == 1
-        return self._settings.copies == "near" or (self._settings.copies == "auto" and not varied)
+    def _bound(self, candidate: Candidate) -> float | None:
+        """RMSE from a real image under which it is too near to one; None: only exact copies are refused."""
+        if self._settings.copies == "exact":
+            return None
+        if self._settings.copies == "near" or not candidate.varied:
+            return self._settings.near_share * self._closest(candidate.label)
+        return self._saved_again(candidate.label) if len(candidate.parents) > 1 else None
 
-    def _near(self, candidate: Candidate) -> tuple[float, float]:
-        """RMSE to the nearest real image of the class, and between the two nearest real images."""
-        thumbnails, closest = self._thumbnails(candidate.label)
+    def _apart(self, candidate: Candidate) -> float:
+        """RMSE to the nearest real image of the class."""
+        thumbnails = self._thumbnails(candidate.label)
         apart = two_nearest(thumbnail(candidate.pixels)[None], thumbnails)[0][0, 0] if len(thumbnails) else 1.0
-        return round(float(apart), 4), closest
+        return round(float(apart), 4)
 
-    def _thumbnails_of(self, label: str) -> tuple[Floats, float]:
+    def _thumbnails_of(self, label: str) -> Floats:
         items = self._train.get(label, ())
-        thumbnails: Floats = (
-            np.stack([thumbnail(self._sources.pixels(item)) for item in items]) if items else np.empty((0, 1))
-        )
-        different: Floats = np.unique(thumbnails, axis=0)
-        return thumbnails, float(neighbour_distances(different, 1).min()) if len(different) > 1 else 0.0
+        return np.stack([thumbnail(self._sources.pixels(item)) for item in items]) if items else np.empty((0, 1))
+
+    def _closest_of(self, label: str) -> float:
+        """RMSE between the two nearest real images."""
+        different: Floats = np.unique(self._thumbnails(label), axis=0)
+        return float(neighbour_distances(different, 1).min()) if len(different) > 1 else 0.0
+
+    def _saved_again_of(self, label: str) -> float:
+        """RMSE up to which an image is a real one, saved again."""
+        items = evenly(self._train.get(label, ()), SAMPLE)
+        errors = [resave_error(self._sources.pixels(item)) for item in items]
+        return tolerance(errors, np.array(evenly(list(np.unique(self._thumbnails(label), axis=0)), MAX_IMAGES)))
 
     def _far(self, batch: Batch) -> list[float | None]:
         far: list[float | None] = [None] * len(batch.candidates)

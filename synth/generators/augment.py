@@ -59,7 +59,7 @@ class AugmentGenerator:
     ) -> Iterator[Candidate]:
         results = policy.apply([self._sources.pixels(item) for item in items], params, attempts=attempts)
         for pixels, attempt, item, drawn in zip(results, attempts, items, params, strict=True):
-            yield Candidate(pixels, policy.label, "augment", attempt, (item,), drawn)
+            yield Candidate(pixels, policy.label, "augment", attempt, (item,), drawn, varied=True)
 
     def _policy(self, label: str) -> Policy:
         if label not in self._policies:

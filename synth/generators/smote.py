@@ -130,7 +130,7 @@ class SmoteGenerator:
             pairs.append(Pair(*ends, drawn["step"], (first.sha256, second.sha256)))
         images = self._varied(label).between(self._path, pairs, params, attempts=attempts)
         for pixels, attempt, both, drawn in zip(images, attempts, parents, params, strict=True):
-            yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn)
+            yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn, varied=True)
 
     def _class(self, label: str) -> _Class:
         if label not in self._classes:
