@@ -148,7 +148,8 @@ class LatentPath:
         inputs = np.stack([network_input(pixels, space.side) for pixels in parents.values()])
         codes = space.encode(inputs)
         decoded = space.decode(codes, [label] * len(parents))
-        residuals = inputs[..., : space.channels].astype(np.float32) / np.float32(255) - decoded
+        seen = inputs if space.channels == inputs.shape[3] else inputs.mean(axis=3, keepdims=True)
+        residuals = seen.astype(np.float32) / np.float32(255) - decoded
         rows = zip(parents, codes, decoded, residuals, strict=True)
         return {name: _Coded(*values) for name, *values in rows}
 
@@ -163,12 +164,17 @@ class LatentPath:
 
 def arc(a: Floats, b: Floats, step: float) -> tuple[float, float]:
     """Weights of two vectors a step along the great circle through them; straight where they are parallel."""
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    cosine = float(np.vdot(a, b)) / norms if norms else 1.0
+    norms = math.sqrt(_dot(a, a) * _dot(b, b))
+    cosine = _dot(a, b) / norms if norms else 1.0
     angle = math.acos(min(max(cosine, -1.0), 1.0))
     if math.sin(angle) < _PARALLEL:
         return 1 - step, step
     return math.sin((1 - step) * angle) / math.sin(angle), math.sin(step * angle) / math.sin(angle)
+
+
+def _dot(a: Floats, b: Floats) -> float:
+    """Summed up in one way: a library would cut the sum up by its number of threads, and change the last bits."""
+    return float(np.einsum("i,i->", a.ravel(), b.ravel(), dtype=np.float64))
 
 
 def _mixed(pair: Pair, first: float, second: float, correction: Floats | None = None) -> Pixels:
