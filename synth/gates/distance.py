@@ -61,33 +61,44 @@ class DistanceGate:
         """Scores: `copy`, RMSE (0..1) to the nearest real image of the class at 32 x 32 pixels, where it is looked at;
         `nearest`, distance to the nearest real image in units of the class's spread, with a judge.
         """
-        far = self._far(batch)
-        return [self._answer(*each) for each in zip(batch.candidates, far, strict=True)]
+        bounds = [self._bound(candidate) for candidate in batch.candidates]
+        answers = zip(batch.candidates, self._far(batch), bounds, self._apart(batch, bounds), strict=True)
+        return [self._answer(*each) for each in answers]
 
-    def _answer(self, candidate: Candidate, far: float | None) -> Answer:
+    def _answer(self, candidate: Candidate, far: float | None, bound: float | None, apart: float | None) -> Answer:
         scores: dict[str, float] = {} if far is None else {"nearest": far}
         reason = "outlier" if far is not None and far > self._settings.spread_max else None
-        if candidate.file is not None or self._settings.copies == "off":  # declared a copy, or nobody minds
-            return Answer(scores, reason)
-        bound = self._bound(candidate)
-        if bound is not None:
-            scores["copy"] = self._apart(candidate)
-            reason = "near_copy" if scores["copy"] < bound else reason
-        return Answer(scores, "copy" if candidate.pixels_sha256 in self._known else reason)
+        if bound is not None and apart is not None:
+            scores["copy"] = apart
+            reason = "near_copy" if apart < bound else reason
+        copied = self._minds(candidate) and candidate.pixels_sha256 in self._known
+        return Answer(scores, "copy" if copied else reason)
+
+    def _minds(self, candidate: Candidate) -> bool:
+        """What is declared a copy may be one."""
+        return candidate.file is None and self._settings.copies != "off"
 
     def _bound(self, candidate: Candidate) -> float | None:
         """RMSE from a real image under which it is too near to one; None: only exact copies are refused."""
-        if self._settings.copies == "exact":
+        if not self._minds(candidate) or self._settings.copies == "exact":
             return None
         if self._settings.copies == "near" or not candidate.varied:
             return self._settings.near_share * self._closest(candidate.label)
         return self._saved_again(candidate.label) if len(candidate.parents) > 1 else None
 
-    def _apart(self, candidate: Candidate) -> float:
-        """RMSE to the nearest real image of the class."""
-        thumbnails = self._thumbnails(candidate.label)
-        apart = two_nearest(thumbnail(candidate.pixels)[None], thumbnails)[0][0, 0] if len(thumbnails) else 1.0
-        return round(float(apart), 4)
+    def _apart(self, batch: Batch, bounds: Sequence[float | None]) -> list[float | None]:
+        """RMSE to the nearest real image of the class, of those that have a bound."""
+        apart: list[float | None] = [None] * len(bounds)
+        asked = [place for place, bound in enumerate(bounds) if bound is not None]
+        for label in dict.fromkeys(batch.candidates[place].label for place in asked):
+            reference = self._thumbnails(label)
+            places = [place for place in asked if batch.candidates[place].label == label]
+            if not len(reference):
+                continue
+            own = np.stack([thumbnail(batch.candidates[place].pixels) for place in places])
+            for place, distances in zip(places, two_nearest(own, reference)[0], strict=True):
+                apart[place] = round(float(distances[0]), 4)
+        return apart
 
     def _thumbnails_of(self, label: str) -> Floats:
         items = self._train.get(label, ())
