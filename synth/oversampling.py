@@ -58,7 +58,7 @@ class Smote(Settings):
         True, description="add back what the decoder loses of the two parents, interpolated like their codes"
     )
     augment: Literal["together", "apart", "off"] = Field(
-        "together",
+        "apart",
         description="the safe effects change: the new image as a whole; each parent on its own; or nothing",
     )
     reach: float = Field(
