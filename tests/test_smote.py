@@ -204,7 +204,19 @@ def test_the_step_keeps_to_its_range(lights: Path) -> None:
 def test_an_interpolated_image_takes_no_flip_that_makes_another_class(tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", {"": {"left": 6, "right": 6}})
     recipe = recipe_for(augment__label_map={"flip_horizontal": {"left": "right"}})
-    assert not any("flip_horizontal" in c.params["effects"] for c in candidates(data, recipe, 40, "left"))
+    made = candidates(data, recipe, 40, "left")
+    assert not any("flip_horizontal" in c.params[side] for c in made for side in ("first", "second"))
+
+
+def test_both_parents_are_mirrored_alike_and_changed_apart(lights: Path) -> None:
+    drawn = [c.params for c in candidates(lights, recipe_for(), 60)]
+    mirrored = ["flip_horizontal" in params["first"] for params in drawn]
+    assert ["flip_horizontal" in params["second"] for params in drawn] == mirrored
+    assert 15 < sum(mirrored) < 45
+    both = [params for params in drawn if "rotate" in params["first"] and "rotate" in params["second"]]
+    assert len(both) > 5
+    assert all(params["first"]["rotate"] != params["second"]["rotate"] for params in both)
+    assert not any("blur" in params[side] for params in drawn for side in ("first", "second"))
 
 
 @pytest.mark.parametrize(
