@@ -108,7 +108,8 @@ def remarks(segments: Segments, settings: Smote, label: str) -> list[str]:
     alone = sum(not len(near) for near in segments.neighbours)
     found = []
     if n == 1 or segments.k == 0:
-        found.append(f"{label}: one image alone: only its own changed copies are interpolated with one another")
+        what = "only copies of it" if settings.augment == "off" else "images between its own changed copies"
+        found.append(f"{label}: one image alone: {what} can be made")
     elif segments.k < settings.k_neighbors:
         found.append(f"{label}: k = {segments.k} instead of {settings.k_neighbors}, for there are {n} images")
     if segments.refused:
