@@ -9,6 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,54 +122,99 @@ def generate(
     with locked(out):
         staging = Staging(out)
         staging.finish_commit()
-        existing = read_existing(out, recipe.method)
-        check_unmixed(dataset, existing)
-        warnings = (*dataset.warnings, *leaks(dataset), *check_originals(dataset, existing, out))
-        context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
-        plan = settle_plan(plan or _plan(dataset, recipe, existing), existing, context)
-        fresh = [item for item in dataset.items if item.id not in existing.real]
-        copies = [] if recipe.output.only_new else fresh
-        if not plan.new and (in_place or (not copies and existing.digest)):
+        settled = _settle(dataset, plan, recipe, out)
+        if not settled.plan.new and (in_place or (not settled.copies and settled.existing.digest)):
             refresh_page(out)
-            return _nothing_to_do(dataset, plan, recipe, warnings, time.monotonic() - started)
-        copied_whole = [] if in_place or recipe.output.link != "copy" else copies
-        check_space(dataset, plan, copied_whole, out)
-        panel = open_panel(recipe, dataset.train, known=dataset.pixels, labels=tuple(plan.new))
-        # Built before anything is written, so that a wrong method or transform leaves nothing behind, and before the
-        # workers are forked, so that they need not build it again.
-        generator = open_generator(context)
-        remarks = generator.remarks(plan.new)
-        run = run_id(
-            dataset, plan, recipe, existing, in_place=in_place, method_digest=generator.digest, judge=panel.judge
-        )
-        job = Job(context, run, staging.tree, dataset.train_folder, in_place, panel, generator)
-        kind = "add" if os.path.lexists(out) else "new"
-        staging.begin(run, kind=kind, items=dataset.items)
-        summaries = _summaries(plan)
-        for label in plan.new:
-            summaries[label].real_acceptance = panel.real_acceptance(label)
-        policy, policy_warnings = _policy_test(dataset, recipe, plan, panel.judge)
-        try:
-            fill(job, staging, summaries, copies=copies, n_workers=n_workers, progress=progress)
-        except UsageError:
-            staging.remove()  # such a run can't be resumed, only started otherwise
-            raise
-        summary = Summary(
-            run,
-            recipe.seed,
-            recipe.method,
-            summaries,
-            dataset.refused,
-            None,
-            (*warnings, *remarks, *panel.warnings(plan.new), *policy_warnings),
-            judge=None if panel.judge is None else panel.judge.to_json(),
-            policy=policy,
-        )
-        root_files = _root_files(summary, recipe, existing, copies, out)
-        root_files[REJECTED] = rejected_document(staging.rejected(), generator, dataset.train)
-        staging.commit(run, kind=kind, root_files=root_files)
-        write_report(out)
+            summary = _nothing_to_do(dataset, settled, recipe)
+        else:
+            copied_whole = [] if in_place or recipe.output.link != "copy" else settled.copies
+            check_space(dataset, settled.plan, copied_whole, out)
+            job = _open_job(dataset, settled, staging, in_place=in_place)
+            summary = _run(job, dataset, settled, staging, out=out, n_workers=n_workers, progress=progress)
+            write_report(out)
     return dataclasses.replace(summary, seconds=round(time.monotonic() - started, 3))
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """A run that fits what stands in the output."""
+
+    existing: Existing
+    context: Context
+    plan: Plan
+    copies: Sequence[Item]
+    """Originals to put into the output."""
+    warnings: tuple[str, ...]
+
+
+def _settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path) -> _Settled:
+    existing = read_existing(out, recipe.method)
+    check_unmixed(dataset, existing)
+    warnings = (*dataset.warnings, *leaks(dataset), *check_originals(dataset, existing, out))
+    context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
+    plan = settle_plan(plan or _plan(dataset, recipe, existing), existing, context)
+    fresh = [item for item in dataset.items if item.id not in existing.real]
+    return _Settled(existing, context, plan, [] if recipe.output.only_new else fresh, warnings)
+
+
+def _open_job(dataset: Dataset, settled: _Settled, staging: Staging, *, in_place: bool) -> Job:
+    """Gates and generator, opened before anything is written, so that a wrong setting leaves nothing behind, and before
+    workers are forked, so that they need not open them again.
+    """
+    plan, recipe = settled.plan, settled.context.recipe
+    panel = open_panel(recipe, dataset.train, known=dataset.pixels, labels=tuple(plan.new))
+    generator = open_generator(settled.context)
+    run = run_id(
+        dataset,
+        plan,
+        recipe,
+        settled.existing,
+        in_place=in_place,
+        method_digest=generator.digest,
+        judge=panel.judge,
+    )
+    return Job(settled.context, run, staging.tree, dataset.train_folder, in_place, panel, generator)
+
+
+def _run(
+    job: Job,
+    dataset: Dataset,
+    settled: _Settled,
+    staging: Staging,
+    *,
+    out: Path,
+    n_workers: int,
+    progress: Progress | None,
+) -> Summary:
+    """Make the images, from where an interrupted run stopped, and put them into their place."""
+    plan, recipe, panel = settled.plan, job.context.recipe, job.panel
+    remarks = job.generator.remarks(plan.new)
+    kind = "add" if os.path.lexists(out) else "new"
+    staging.begin(job.run, kind=kind, items=dataset.items)
+    summaries = _summaries(plan)
+    for label in plan.new:
+        summaries[label].real_acceptance = panel.real_acceptance(label)
+    policy, policy_warnings = _policy_test(dataset, recipe, plan, panel.judge)
+    try:
+        fill(job, staging, summaries, copies=settled.copies, n_workers=n_workers, progress=progress)
+    except UsageError:
+        staging.remove()  # such a run can't be resumed, only started otherwise
+        raise
+    summary = Summary(
+        job.run,
+        recipe.seed,
+        recipe.method,
+        summaries,
+        dataset.refused,
+        None,
+        (*settled.warnings, *remarks, *panel.warnings(plan.new), *policy_warnings),
+        judge=None if panel.judge is None else panel.judge.to_json(),
+        policy=policy,
+    )
+    root_files = _root_files(summary, recipe, settled.existing, settled.copies, out)
+    root_files[REJECTED] = rejected_document(staging.rejected(), job.generator, dataset.train)
+    staging.commit(job.run, kind=kind, root_files=root_files)
+    return summary
 
 
 def run_id(
@@ -204,16 +250,10 @@ def _summaries(plan: Plan) -> dict[str, ClassSummary]:
     return {c: ClassSummary(p.real, p.existing, p.target, p.planned, note=p.note) for c, p in plan.classes.items()}
 
 
-def _nothing_to_do(dataset: Dataset, plan: Plan, recipe: Recipe, warnings: Sequence[str], seconds: float) -> Summary:
-    return Summary(
-        None,
-        recipe.seed,
-        recipe.method,
-        _summaries(plan),
-        dataset.refused,
-        round(seconds, 3),
-        (*warnings, "nothing to do: the planned images are there (for others: synth undo, or another OUT)"),
-    )
+def _nothing_to_do(dataset: Dataset, settled: _Settled, recipe: Recipe) -> Summary:
+    said = "nothing to do: the planned images are there (for others: synth undo, or another OUT)"
+    warnings = (*settled.warnings, said)
+    return Summary(None, recipe.seed, recipe.method, _summaries(settled.plan), dataset.refused, None, warnings)
 
 
 def _root_files(
