@@ -34,7 +34,7 @@ from sklearn.preprocessing import FunctionTransformer
 import synth
 from synth import ImageSMOTE
 from synth.errors import ImageError, UsageError
-from synth.generators.interpolation import Pair, PixelPath
+from synth.generators.interpolation import LatentPath, Pair, PixelPath
 from synth.training.autoencoder import train_autoencoder
 
 Array = npt.NDArray[Any]
@@ -212,10 +212,11 @@ def test_equal_images_are_no_neighbours() -> None:
     assert not any({a, b} <= {10, 11, 12} for a, b in sampler.sample_parents_.tolist())
 
 
-def test_an_image_beyond_reach_is_left_out() -> None:
+@pytest.mark.parametrize("parents", ["plain", "borderline", "adaptive"])
+def test_an_image_beyond_reach_is_left_out(parents: str) -> None:
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(0, 1, (30, 8)), rng.normal(3, 1, (12, 8)), np.full((1, 8), 500.0)])
-    sampler = ImageSMOTE(random_state=0, reach=2.0)
+    sampler = ImageSMOTE(random_state=0, reach=2.0, parents=parents, m_neighbors=26)
     with pytest.warns(UserWarning, match="1: 1 of 13 images have no neighbour within reach: left out"):
         sampler.fit_resample(x, labels(30, 13))
     assert 42 not in sampler.sample_parents_
@@ -410,6 +411,23 @@ def test_the_way_through_codes(autoencoder: Path, augment: str) -> None:
     assert np.abs(more[20:] - ((1 - t) * a + t * b)).max() > 2
     with pytest.raises(UsageError, match='the autoencoder knows red, yellow, but not "1"'):
         sampler.fit_resample(x, labels(14, 6))
+
+
+@pytest.mark.parametrize(("augment", "kept"), [("off", 8), ("together", 8), ("apart", 0)])
+def test_codes_are_kept_of_unchanged_images_alone(
+    autoencoder: Path, monkeypatch: pytest.MonkeyPatch, augment: str, kept: int
+) -> None:
+    seen = []
+    between = LatentPath.between
+
+    def watched(path: LatentPath, pairs: list[Pair], label: str) -> Any:
+        seen.extend(pairs)
+        return between(path, pairs, label)
+
+    monkeypatch.setattr(LatentPath, "between", watched)
+    sampler = ImageSMOTE(random_state=0, space="latent", bundle=autoencoder, augment=augment)
+    sampler.fit_resample(pixels(20), np.array(["red"] * 14 + ["yellow"] * 6))
+    assert sum(pair.keys is not None for pair in seen) == kept
 
 
 def test_files_through_codes(autoencoder: Path, files: tuple[list[Path], Array], tmp_path: Path) -> None:
