@@ -208,11 +208,8 @@ def test_an_interpolated_image_takes_no_flip_that_makes_another_class(tmp_path: 
     assert not any("flip_horizontal" in c.params[side] for c in made for side in ("first", "second"))
 
 
-def test_both_parents_are_mirrored_alike_and_changed_apart(lights: Path) -> None:
+def test_each_parent_is_changed_by_draws_of_its_own_and_never_blurred(lights: Path) -> None:
     drawn = [c.params for c in candidates(lights, recipe_for(), 60)]
-    mirrored = ["flip_horizontal" in params["first"] for params in drawn]
-    assert ["flip_horizontal" in params["second"] for params in drawn] == mirrored
-    assert 15 < sum(mirrored) < 45
     both = [params for params in drawn if "rotate" in params["first"] and "rotate" in params["second"]]
     assert len(both) > 5
     assert all(params["first"]["rotate"] != params["second"]["rotate"] for params in both)
