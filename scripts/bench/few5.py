@@ -40,14 +40,13 @@ ARMS = {
     "repetition": None,
     "augment": {"method": "augment"},
     "pixel": PIXEL,
-    "pixel apart": PIXEL | {"smote.augment": "apart"},
+    "pixel together": PIXEL | {"smote.augment": "together"},
     "pixel off": PIXEL | OFF,
     "latent": LATENT,
-    "latent apart": LATENT | {"smote.augment": "apart"},
+    "latent together": LATENT | {"smote.augment": "together"},
     "latent off": LATENT | OFF,
     "latent linear": LATENT | {"smote.path": "linear"},
     "latent, no residual": LATENT | {"smote.residual": False},
-    "latent apart, no residual": LATENT | {"smote.augment": "apart", "smote.residual": False},
 }
 
 
