@@ -80,8 +80,10 @@ class Varied:
     ) -> list[Pixels]:
         """The parents of one side, each with what its attempt drew for it."""
         pixels = [pair.first if side == FIRST else pair.second for pair in pairs]
-        for index, drawn in enumerate(params):
-            if side in drawn:
-                attempt = attempts[index : index + 1]
-                (pixels[index],) = self._sides[side].apply([pixels[index]], [drawn[side]], attempts=attempt)
+        touched = [index for index, drawn in enumerate(params) if side in drawn]
+        if len(touched) == len(params):  # all at once is twice as fast
+            return self._sides[side].apply(pixels, [drawn[side] for drawn in params], attempts=attempts)
+        for index in touched:
+            attempt = attempts[index : index + 1]
+            (pixels[index],) = self._sides[side].apply([pixels[index]], [params[index][side]], attempts=attempt)
         return pixels
