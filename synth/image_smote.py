@@ -260,7 +260,5 @@ class _Way:
         others = others[:0] if self._settings.parents == "plain" else others
         if self._space is None:
             return self._images.points(rows, others)
-        if label not in self._space.classes:
-            known = ", ".join(self._space.classes)
-            raise UsageError(f'the autoencoder knows {known}, but not "{label}": train one on this data')
+        self._space.check_class(label)
         return points_of(self._images, rows, others, latent_points(self._space))

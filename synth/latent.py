@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synth.errors import BundleError
+from synth.errors import BundleError, UsageError
 from synth.networks.autoencoder import SIDES, Autoencoder
 from synth.training.autoencoder_step import KIND
 from synth.training.bundle import Bundle, open_bundle
@@ -53,6 +53,16 @@ class LatentSpace:
         self.n_code = _one_of(bundle, "code", network.get("code"), range(2, MAX_CODE + 1))
         self._network = self._load(bundle.tensors())
         self._numbers = {label: number for number, label in enumerate(self.classes)}
+
+    def check_class(self, label: str) -> None:
+        """Refuse a class that the autoencoder did not learn.
+
+        Raises:
+            UsageError: it knows others only.
+        """
+        if label not in self._numbers:
+            known = ", ".join(self.classes)
+            raise UsageError(f'the autoencoder knows {known}, but not "{label}": train one on this data')
 
     def encode(self, inputs: npt.NDArray[np.uint8]) -> Floats:
         """Codes (n, Z) float32, on the sphere of radius sqrt(Z), of images (n, S, S, 3) uint8."""

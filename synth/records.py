@@ -27,6 +27,8 @@ SWITCHED_OFF = "switched_off"
 """Reason against an image of a class for which its method passed too seldom."""
 ENCODED_AS = "encoded_as"
 """Parameter of an image without parents: format, quality and subsampling of its file."""
+EFFECTS, FIRST, SECOND = "effects", "first", "second"
+"""Parameters of an image between two others: effects on the whole, on its first and on its second parent."""
 BLANK_SPREAD = 0.005
 """Standard deviation of the levels (0..1) up to which all pixels of an image are alike."""
 

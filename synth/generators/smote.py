@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,11 +25,14 @@ from synth.generators.varied import Varied
 from synth.records import Candidate, Item
 from synth.sampling import evenly
 
+if TYPE_CHECKING:
+    from synth.latent import LatentSpace
+
 PORTION = 32
 """Attempts that go through the networks together."""
 PORTION_PIXELS = 8_000_000  # of large images fewer are in memory at once
 MAX_PARENTS = 5000
-"""Of a class with more images so many become parents: all pairs of 100,000 could not be compared."""
+"""Of a class with more images at most so many become parents: all pairs of 100,000 could not be compared."""
 MAX_OTHERS = 5000
 """So many images stand for all other classes."""
 
@@ -61,7 +64,8 @@ class SmoteGenerator:
         self._classes: dict[str, _Class] = {}
         for label in context.train:  # a wrong transform or a class that the autoencoder lacks shows before any work
             self._varied(label)
-            self._check_known(label)
+            if recipe.bundle:
+                self._latent.check_class(label)
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One image between two originals for each attempt."""
@@ -91,7 +95,8 @@ class SmoteGenerator:
         for label in labels:
             found += remarks(self._class(label).segments, self._settings, label)
             if len(self._context.train[label]) > MAX_PARENTS:
-                found.append(f"{label}: {MAX_PARENTS} of its images, evenly spread, become parents")
+                n = len(self._class(label).items)
+                found.append(f"{label}: {n} of its images, evenly spread, become parents")
         if self._settings.space == "auto" and not self._bundle:
             found.append(
                 "smote interpolates pixels; in the codes of an autoencoder: synth train autoencoder DATA BUNDLE, "
@@ -160,15 +165,10 @@ class SmoteGenerator:
         return pixel_points([(item.width, item.height) for item in items])
 
     @functools.cached_property
-    def _latent(self) -> Any:
+    def _latent(self) -> LatentSpace:
         from synth.latent import open_latent_space  # torch is imported only where a network is asked
 
         return open_latent_space(self._bundle)
-
-    def _check_known(self, label: str) -> None:
-        if self._bundle and label not in self._latent.classes:
-            known = ", ".join(self._latent.classes)
-            raise UsageError(f'the autoencoder knows {known}, but not "{label}": train one on this data')
 
     def _varied(self, label: str) -> Varied:
         if label not in self._around:

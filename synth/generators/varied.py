@@ -21,11 +21,9 @@ from synth import seeds
 from synth.effects.policy import Policy
 from synth.generators.interpolation import Pair, Path
 from synth.recipe import Augment
-from synth.records import Pixels
+from synth.records import EFFECTS, FIRST, SECOND, Pixels
 
 UNWANTED = ("blur",)
-EFFECTS, FIRST, SECOND = "effects", "first", "second"
-"""Where the effects of an attempt stand in its parameters: those on the whole, on its first and its second parent."""
 
 
 class Varied:

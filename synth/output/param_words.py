@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from synth.output.report_words import short
-from synth.records import ENCODED_AS
+from synth.records import EFFECTS, ENCODED_AS, FIRST, SECOND
 
-PLAIN, EFFECTS, FIRST, SECOND = "plain", "effects", "first", "second"
+PLAIN = "plain"
 UNITS = {"degrees": "°", "kelvin": " K", "sigma": " px"}
 NAMELESS = ("space",)
 """Parameters whose value says what it is."""

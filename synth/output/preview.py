@@ -17,9 +17,9 @@ from synth.errors import OutputError, UsageError
 from synth.gates.panel import Panel, open_panel
 from synth.generators.base import Context, Walker, needs_parents
 from synth.generators.registry import open_generator
-from synth.output.param_words import EFFECTS, FIRST, PLAIN, SECOND, param_words
+from synth.output.param_words import PLAIN, param_words
 from synth.recipe import Recipe
-from synth.records import Candidate, Verdict
+from synth.records import EFFECTS, FIRST, SECOND, Candidate, Verdict
 from synth.sheets import Strip, Tile, contact_sheet, in_lines
 
 ATTEMPTS_FOR_A_WALK = 4

@@ -9,7 +9,7 @@ from typing import Any
 from synth.output.param_words import param_words
 from synth.output.report_thumbnails import Thumbnail
 from synth.output.report_words import mapping, number, score, short, texts
-from synth.records import Row
+from synth.records import FIRST, SECOND, Row
 
 SHOWN_PARAMS = 6
 """Parameters of a group."""
@@ -106,9 +106,8 @@ def _parents(row: Row, names: Names) -> tuple[Parent, ...]:
 
 def _params(params: Mapping[str, Any]) -> str:
     """Main parameters in short: `pixel, k 5, step 0.41; flip horizontal, rotate 4.2°`."""
-    sides = ("first", "second")
     groups = param_words(params).items()
-    words = [f"{group}: {_some(found)}" if group in sides else _some(found) for group, found in groups]
+    words = [f"{group}: {_some(found)}" if group in (FIRST, SECOND) else _some(found) for group, found in groups]
     return "; ".join(words) or "unchanged"
 
 
