@@ -27,6 +27,7 @@ from synth.records import Pixels
 from synth.training.bundle import Bundle, open_bundle
 from synth.training.classifier import KIND
 from synth.training.inference import ask
+from synth.training.loop import seeded
 
 Floats = npt.NDArray[np.float32]
 MAX_SIDE = 1024
@@ -149,7 +150,8 @@ class Judge:
             if self._backbone is not None:
                 network: nn.Module = FrozenHead(len(state["mean"]), n_classes)
             else:
-                network = build_network(str(kind["backbone"]), n_classes, self._side, pretrained=False)
+                with seeded(0):
+                    network = build_network(str(kind["backbone"]), n_classes, self._side, pretrained=False)
             network.load_state_dict(state)
         except (KeyError, RuntimeError, TypeError) as error:
             words = str(error).splitlines()[0]

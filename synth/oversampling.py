@@ -66,3 +66,36 @@ class Smote(Settings):
         ge=0,
         description="a neighbour farther than so many times the class's own spread is not one; 0: no limit",
     )
+
+
+class Gan(Settings):
+    """The conditional GAN (`synth train gan`), and the images that it draws (`--method gan`)."""
+
+    steps: int = Field(5000, ge=1, description="optimisation steps, after those of the autoencoder that it begins as")
+    batch: int = Field(16, ge=2, description="real images in a step, drawn evenly from the classes, and drawn ones")
+    rate: float = Field(
+        3e-4, gt=0, description="learning rate (Adam); falls to a tenth over the last 40 % of the steps"
+    )
+    deep: bool = Field(False, description="a discriminator with two convolutions at each size")
+    penalty: float = Field(0.05, ge=0, description="weight of R1 and R2, the discriminator's squared slopes")
+    borrow: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
+        "auto",
+        description="share of a class's images that are drawn from codes of other classes while training; "
+        "auto: 0.2, and 0.33 for classes with fewer than 15 images",
+    )
+    code_noise: float = Field(0.3, ge=0, description="noise on the mixed codes, relative to their size")
+    colour: float = Field(
+        0.25, ge=0, le=1, description="DiffAugment: largest change of brightness, saturation and contrast"
+    )
+    shift: float = Field(0.1, ge=0, le=0.5, description="DiffAugment: largest shift, as a share of the side")
+    average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights that draw the images")
+    bank: int = Field(700, ge=2, description="codes of real images of each class that the bundle carries")
+    looks: int = Field(8, ge=1, description="so many times while it trains its images are measured, and a sheet drawn")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the training arithmetic; auto: bfloat16 on a GPU that has it"
+    )
+    codes: Literal["auto", "own", "borrowed"] = Field(
+        "auto",
+        description="what images are drawn from: own: codes of the class itself; borrowed: of other classes; "
+        "auto: own from 15 images on",
+    )

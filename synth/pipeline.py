@@ -29,6 +29,7 @@ from synth.output.preflight import (
     check_space,
     check_unmixed,
     leaks,
+    learned_held_out,
     read_existing,
     settle_plan,
 )
@@ -83,8 +84,10 @@ def check_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bo
     Raises:
         OutputError, UsageError: as `generate`.
     """
-    _check_names(dataset, recipe, Path(os.path.realpath(out)), in_place=in_place)
-    open_generator(Context(recipe, dataset.train))
+    out = Path(os.path.realpath(out))
+    _check_names(dataset, recipe, out, in_place=in_place)
+    planned = _plan(dataset, recipe, read_existing(out, recipe.method)).new
+    open_generator(Context(recipe, dataset.train), labels=tuple(planned))
 
 
 def _check_names(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) -> None:
@@ -163,7 +166,7 @@ def _open_job(dataset: Dataset, settled: _Settled, staging: Staging, *, in_place
     """
     plan, recipe = settled.plan, settled.context.recipe
     panel = open_panel(recipe, dataset.train, known=dataset.pixels, labels=tuple(plan.new))
-    generator = open_generator(settled.context)
+    generator = open_generator(settled.context, labels=tuple(plan.new))
     run = run_id(
         dataset,
         plan,
@@ -188,7 +191,7 @@ def _run(
 ) -> Summary:
     """Make the images, from where an interrupted run stopped, and put them into their place."""
     plan, recipe, panel = settled.plan, job.context.recipe, job.panel
-    remarks = job.generator.remarks(plan.new)
+    remarks = [*learned_held_out(dataset, recipe.bundle), *job.generator.remarks(plan.new)]
     kind = "add" if os.path.lexists(out) else "new"
     staging.begin(job.run, kind=kind, items=dataset.items)
     summaries = _summaries(plan)

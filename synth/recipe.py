@@ -16,7 +16,7 @@ from tomlkit.items import Table
 
 from synth.criteria import Classifier, Gate
 from synth.errors import UsageError, did_you_mean
-from synth.oversampling import Autoencoder, Smote
+from synth.oversampling import Autoencoder, Gan, Smote
 from synth.settings import Colour, Effects, Settings, valid_fill
 
 
@@ -151,6 +151,7 @@ class Recipe(Settings):
     augment: Augment = Augment()
     smote: Smote = Smote()
     autoencoder: Autoencoder = Autoencoder()
+    gan: Gan = Gan()
     gate: Gate = Gate()
     classifier: Classifier = Classifier()
     output: Output = Output()

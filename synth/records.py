@@ -26,7 +26,9 @@ PARENT_SPLIT = "train"
 SWITCHED_OFF = "switched_off"
 """Reason against an image of a class for which its method passed too seldom."""
 ENCODED_AS = "encoded_as"
-"""Parameter of an image without parents: format, quality and subsampling of its file."""
+"""Parameter of an image that is not made of a parent's own pixels: format, quality and subsampling of its file."""
+CODES_OF = "codes_of"
+"""Parameter of an image that a GAN drew: the class of the real images whose codes it is a mix of."""
 EFFECTS, FIRST, SECOND = "effects", "first", "second"
 """Parameters of an image between two others: effects on the whole, on its first and on its second parent."""
 BLANK_SPREAD = 0.005
@@ -84,6 +86,22 @@ class Item:
     notes: tuple[str, ...] = ()
     """Kinds of things worth a word: animated, alpha, extension, turned."""
 
+    @property
+    def wide(self) -> bool:
+        """True for levels of 16 bits."""
+        return self.form.mode.startswith(("I", "F"))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A real image known by its name and hash only: a trained network remembers no more of it."""
+
+    id: str
+    sha256: str
+
+
+Parent = Item | Origin
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -93,7 +111,7 @@ class Candidate:
     label: str
     method: str
     attempt: int
-    parents: tuple[Item, ...] = ()
+    parents: tuple[Parent, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     varied: bool = False
     """Declared to be made of its parents' own pixels, and so near to them by its nature."""

@@ -44,7 +44,7 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
 
 
 def _made_again(row: Row, generator: Generator, by_id: Mapping[str, Item]) -> Pixels:
-    parents = [by_id[parent["path"]] for parent in row.parents]
+    parents = [by_id[parent["path"]] for parent in row.parents] if generator.reads_parents else []
     return generator.remake(row.label, int(row.attempt or 0), parents=parents, params=row.params).pixels
 
 

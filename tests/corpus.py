@@ -364,3 +364,55 @@ def inspect_json(run: Run, capsys: pytest.CaptureFixture[str], *arguments: objec
     assert files["refused"] == len(document["refused"])
     assert files["skipped"] == sum(entry["n"] for entry in document["skipped"])
     return status, document
+
+
+def make_gan_bundle(data: Path, out: Path, **info: Any) -> Path:
+    """A bundle as `synth train gan` writes it, of a network that learned nothing, with one code of each training image.
+
+    `info` takes the place of what bundle.json would say.
+    """
+    import torch
+
+    from synth.data.dataset import open_dataset
+    from synth.data.sources import Sources
+    from synth.networks.autoencoder import Autoencoder
+    from synth.recipe import Data
+    from synth.training.batches import read_inputs
+    from synth.training.bundle import publish
+    from synth.training.inference import encode
+    from synth.training.loop import seeded
+
+    dataset = open_dataset(data)
+    items = [item for found in dataset.train.values() for item in found]
+    classes, channels = dataset.classes, 1 if all(item.grey for item in items) else 3
+    with seeded(0):
+        network = Autoencoder(32, channels, 16, len(classes)).eval()
+        torch.nn.init.normal_(network.generator.to_image.weight, std=0.05)  # so that its images have contrast
+    encoded = encode(network.encoder, read_inputs(items, Sources(Data()), 32), torch.device("cpu"), n_channels=channels)
+    bank = {
+        "codes": torch.from_numpy(encoded),
+        "owners": torch.arange(len(items)),
+        "labels": torch.tensor([classes.index(item.label) for item in items]),
+    }
+    tensors = {**network.state_dict(), **{f"bank.{name}": values for name, values in bank.items()}}
+    document = {
+        "kind": "gan",
+        "run": "0" * 12,
+        "classes": list(classes),
+        "side": 32,
+        "network": {"code": 16, "channels": channels},
+        "members": [],
+        "counts": dict(dataset.train_counts),
+        "settings": {"code_noise": 0.3},
+        "seed": 0,
+        "versions": {},
+        "stopped": {},
+        "sizes": {label: [24, 36] for label, n in dataset.train_counts.items() if n},
+        "verdicts": {label: {"verdict": "usable", "reasons": []} for label, n in dataset.train_counts.items() if n},
+    }
+    lines = [json.dumps({"path": item.id, "sha256": item.sha256, "class": item.label}) for item in items]
+    work = out.with_name(f"{out.name}.work")
+    work.mkdir(parents=True)
+    half = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    files = {"images.jsonl": "".join(f"{line}\n" for line in lines).encode(), "scores.json": b"{}"}
+    return publish(work, out, info={**document, **info}, tensors=half, files=files).path

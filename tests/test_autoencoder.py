@@ -24,7 +24,7 @@ from synth.effects.policy import Policy
 from synth.errors import BundleError, OutputError, TrainingError
 from synth.files import staging_folder
 from synth.latent import LatentSpace, open_latent_space
-from synth.networks.autoencoder import SIDES, DoubledConv, Encoder, Generator
+from synth.networks.autoencoder import SIDES, Encoder, Generator
 from synth.networks.small import Small
 from synth.sheets import TILE
 from synth.training import loop
@@ -131,7 +131,7 @@ def test_a_killed_training_is_resumed_by_the_same_call(
     begun: list[tuple[str, int]] = []
     train(trained.data, out, SETTINGS, progress=lambda what, done, total: begun.append((what, done / total)))
     assert begun[0][0] == stage
-    assert begun[0][1] > 0.5
+    assert begun[0][1] >= 0.5
     assert not staging_folder(out).exists()
     for name in FILES - {"scores.json"}:
         assert (out / name).read_bytes() == (trained.bundle / name).read_bytes(), name
@@ -343,15 +343,12 @@ def test_networks_of_every_side(side: int) -> None:
     assert images.shape == (2, 1, side, side)
 
 
-def test_a_doubled_convolution_is_one_of_pixels_repeated() -> None:
+def test_a_generator_begins_without_a_grid() -> None:
     with loop.seeded(0):
-        layer, x = DoubledConv(5, 3), torch.randn(2, 5, 4, 6)
-    expected = layer.convolution(nn_repeat(x))
-    assert torch.allclose(layer(x), expected, atol=1e-5)
-
-
-def nn_repeat(x: torch.Tensor) -> torch.Tensor:
-    return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        generator, codes = Generator(32, 3, 8, 2), torch.randn(4, 8)
+    with torch.inference_mode():
+        x = generator(codes, torch.tensor([0, 1, 0, 1]))
+    assert torch.allclose(x, torch.nn.functional.avg_pool2d(x, 2).repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
 @pytest.mark.parametrize(("balance", "shares"), [(1.0, (0.5, 0.5)), (0.5, (2 / 3, 1 / 3)), (0.0, (0.8, 0.2))])

@@ -409,7 +409,7 @@ def test_the_way_through_codes(autoencoder: Path, augment: str) -> None:
     a, b = (x[side].astype(float) for side in sampler.sample_parents_.T)
     t = sampler.sample_steps_[:, None, None, None]
     assert np.abs(more[20:] - ((1 - t) * a + t * b)).max() > 2
-    with pytest.raises(UsageError, match='the autoencoder knows red, yellow, but not "1"'):
+    with pytest.raises(UsageError, match='knows red, yellow, but not "1"'):
         sampler.fit_resample(x, labels(14, 6))
 
 

@@ -13,20 +13,24 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions sampling markdown records seeds settings criteria oversampling recipe manifest files workers
+errors versions sampling markdown records seeds settings criteria oversampling recipe manifest files workers codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.sources data.inputs data.folds
 sheets
 effects.draw effects.geometry effects.colour effects.texture effects.policy
 networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder
+networks.discriminator networks.diffaugment
 measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
 measures.detection
-training.device training.inference training.loop training.bundle training.batches training.members training.frozen
-training.heads training.card training.classifier training.perception training.reconstruction training.autoencoder_step
-training.autoencoder training.registry
+training.device training.team training.inference training.loop training.bundle training.batches training.members
+training.frozen training.heads training.card training.classifier training.perception training.reconstruction
+training.autoencoder_step training.autoencoder training.gan_step
 judge judges latent
+training.board training.gan_bank training.gan_card training.gan_looks training.gan_pictures training.gan_watch
+training.gan_beginning training.gan training.registry
+drawing
 generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
-generators.varied generators.spaces generators.smote generators.own generators.registry
+generators.varied generators.spaces generators.smote generators.gan generators.own generators.registry
 gates.base gates.integrity gates.classifier gates.distance gates.panel
 words
 output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails

@@ -71,7 +71,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(tmp_path: Path, monkeypat
 
 def test_progress_is_counted_in_images(tmp_path: Path) -> None:
     seen: list[int] = []
-    fitted = fit(Line(), tmp_path, n_steps=STEPS, batch=8, on_check=seen.append)
+    fitted = fit(Line(), tmp_path, n_steps=STEPS, batch=8, on_check=lambda n_seen, _: seen.append(n_seen))
     assert seen == [8 * CHECK * i for i in range(1, 5)]
     assert fitted.n_images_seen == 8 * STEPS
     lines = read_stats(tmp_path / STATS)

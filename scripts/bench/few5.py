@@ -1,11 +1,12 @@
-"""Does interpolation help a classifier that has seen few images? Five yellow lights, everything else real.
+"""Do new images help a classifier that has seen few? Five yellow lights, everything else real.
 
-    python scripts/bench/few5.py TRAFFIC_LIGHTS [--splits 5] [--few 5] [--arms pixel,latent,...]
+    python scripts/bench/few5.py TRAFFIC_LIGHTS [--splits 5] [--few 5] [--arms repetition,pixel,...] [--online on,off]
 
 TRAFFIC_LIGHTS is a folder with {train,test}/{red,yellow,green}. For each split 452 red, 5 yellow and 268 green are
-drawn, the rest is for testing. Each arm fills yellow to 268 from the training images alone (autoencoder
-and neighbours too), then the reference classifier's network learns with class-balanced batches and the safe effects
-online: the same number of steps for every arm, the same seeds. The first arm, without new images, is the control.
+drawn, the rest is for testing. Each arm fills yellow to 268 from the training images alone (autoencoder, GAN, judge
+and neighbours too), then the reference classifier's network learns with class-balanced batches, with the safe effects
+online or without: the same number of steps for every arm, the same seeds. The first arm, without new images, is the
+control. Arms with a GAN train one for each split, which takes minutes.
 Printed: yellow F1 in percent, and the paired difference to the control over the splits.
 """
 
@@ -30,11 +31,13 @@ from synth.criteria import Classifier
 from synth.data.images import read
 from synth.data.inputs import network_input
 from synth.recipe import Augment, Data
+from synth.settings import Effects
 from synth.training.members import Design, Member, load_member, train_member
 
 SIDE, STEPS, FILLED = 32, 200, 268
 COUNTS = {"red": 452, "yellow": 5, "green": 268}
-LATENT, PIXEL = {"method": "smote", "bundle": "AE"}, {"method": "smote"}
+LATENT, PIXEL = {"method": "smote", "bundle": "autoencoder"}, {"method": "smote"}
+GAN = {"method": "gan", "bundle": "gan"}
 OFF = {"smote.augment": "off", "gate.distance.copies": "off"}  # between 5 bare images most lie too near to one of them
 ARMS = {
     "repetition": None,
@@ -47,6 +50,9 @@ ARMS = {
     "latent off": LATENT | OFF,
     "latent linear": LATENT | {"smote.path": "linear"},
     "latent, no residual": LATENT | {"smote.residual": False},
+    "gan": GAN,
+    "gan own codes": GAN | {"gan.codes": "own"},
+    "smote by gan": GAN | {"method": "smote"},
 }
 
 
@@ -77,7 +83,7 @@ def score(design: Design, member: int) -> float:
     return float(2 * (yellow & said).sum() / max(yellow.sum() + said.sum(), 1))
 
 
-def design_of(data: Path, new: Path | None, work: Path, inits: int) -> Design:
+def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> Design:
     """Training images in fold 1, new ones too; test images in fold 0, which no network sees."""
     pictures: list[np.ndarray] = []
     labels, folds = [], []
@@ -90,8 +96,9 @@ def design_of(data: Path, new: Path | None, work: Path, inits: int) -> Design:
             folds += [fold] * len(found)
     members = tuple(Member(f"init-{i}", 0) for i in range(inits))
     settings = Classifier(steps=STEPS)
+    policy = Augment() if online else Augment(forbid=tuple(Effects.model_fields))
     return Design(
-        settings, Augment(), 0, SIDE, 3, np.stack(pictures), np.array(labels), np.array(folds), members, work, "cpu"
+        settings, policy, 0, SIDE, 3, np.stack(pictures), np.array(labels), np.array(folds), members, work, "cpu"
     )
 
 
@@ -101,38 +108,45 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--few", type=int, default=5)
     parser.add_argument("--inits", type=int, default=2)
-    parser.add_argument("--arms", default=",".join(name.replace(",", ";") for name in ARMS))
+    parser.add_argument("--arms", default=",".join(name.replace(",", ";") for name in ARMS if "gan" not in name))
+    parser.add_argument("--online", default="on", help="on, off, or both: on,off")
     options = parser.parse_args()
     arms = [name.replace(";", ",") for name in options.arms.split(",")]
-    found: dict[str, list[float]] = {name: [] for name in arms}
+    ways = options.online.split(",")
+    found: dict[tuple[str, str], list[float]] = {(way, name): [] for way in ways for name in arms}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.splits):
             root = Path(folder) / str(number)
             split(options.data, root / "data", number, COUNTS | {"yellow": options.few})
             dataset = synth.open_dataset(root / "data")
-            begin = time.perf_counter()
-            if any((ARMS[name] or {}).get("bundle") for name in arms):
-                synth.train("autoencoder", dataset, synth.Recipe(), root / "AE")
-            print(f"split {number}: autoencoder {time.perf_counter() - begin:.0f} s", flush=True)
+            for what in sorted({(ARMS[name] or {}).get("bundle", "") for name in arms} - {""}):
+                begin = time.perf_counter()
+                trained = synth.train(what, dataset, synth.Recipe(), root / what, n_workers=workers.n_cores())
+                print(f"split {number}: {what} {time.perf_counter() - begin:.0f} s", flush=True)
+                if what == "gan":
+                    print(f"  yellow: {trained.info['verdicts']['yellow']}", flush=True)
             for name in arms:
                 new = None
                 if ARMS[name]:
-                    new = root / f"new-{len(found[name])}-{arms.index(name)}"
+                    new = root / f"new-{arms.index(name)}"
                     settings = dict(ARMS[name] or {})
-                    settings |= {"bundle": str(root / "AE")} if "bundle" in settings else {}
+                    settings |= {"bundle": str(root / str(settings["bundle"]))} if "bundle" in settings else {}
                     settings |= {"target": {"yellow": FILLED}, "cap": 1e9, "output.only_new": True}
                     made = synth.generate(dataset, None, synth.load_recipe(None, settings), new).classes["yellow"]
                     assert made.accepted == FILLED - options.few, (name, made)
-                design = design_of(root / "data", new, root / f"work-{arms.index(name)}", options.inits)
-                runs = workers.run(score, design, range(options.inits), n_workers=min(options.inits, workers.n_cores()))
-                found[name].append(100 * statistics.mean(f1 for _, f1 in runs))
-                difference = found[name][-1] - found[arms[0]][-1]
-                print(f"  {name:28} {found[name][-1]:5.1f}  {difference:+5.1f}", flush=True)
+                for way in ways:
+                    work = root / f"work-{arms.index(name)}-{way}"
+                    design = design_of(root / "data", new, work, options.inits, online=way == "on")
+                    n_workers = min(options.inits, workers.n_cores())
+                    runs = workers.run(score, design, range(options.inits), n_workers=n_workers)
+                    found[way, name].append(100 * statistics.mean(f1 for _, f1 in runs))
+                    difference = found[way, name][-1] - found[way, arms[0]][-1]
+                    print(f"  {name:24} online {way:3} {found[way, name][-1]:5.1f}  {difference:+5.1f}", flush=True)
     print(f"yellow F1 over {options.splits} splits; paired difference to {arms[0]}: mean, lowest, highest")
-    for name, values in found.items():
-        differences = [value - control for value, control in zip(values, found[arms[0]], strict=True)]
+    for (way, name), values in found.items():
+        differences = [value - control for value, control in zip(values, found[way, arms[0]], strict=True)]
         spread = f"{statistics.mean(differences):+5.1f}  {min(differences):+5.1f}  {max(differences):+5.1f}"
-        print(f"{name:28} {statistics.mean(values):5.1f} +- {statistics.pstdev(values):3.1f}   {spread}")
+        print(f"{name:24} online {way:3} {statistics.mean(values):5.1f} +- {statistics.pstdev(values):3.1f}   {spread}")
 
 
 if __name__ == "__main__":

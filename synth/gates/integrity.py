@@ -51,7 +51,7 @@ class IntegrityGate:
         deviation, size = round(contrast(candidate.pixels), 4), round(self._out_of_range(candidate), 4)
         scores = {"contrast": deviation, "grain": round(grain(candidate.pixels), 4)}
         if deviation <= self._settings.contrast_min:
-            blank_parent = any(parent.spread <= BLANK_SPREAD for parent in candidate.parents)
+            blank_parent = any(isinstance(p, Item) and p.spread <= BLANK_SPREAD for p in candidate.parents)
             return Answer(scores, None if blank_parent else "blank")
         if size > 1:
             scores["size"] = size

@@ -22,7 +22,7 @@ Source = tuple[Item, tuple[str, ...]]
 class AugmentGenerator:
     """Draws a chunk's parameters at once, then applies them image by image."""
 
-    digest = ""
+    digest, reads_parents = "", True
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -32,6 +32,9 @@ class AugmentGenerator:
         for label in context.train:  # a wrong transform shows itself before any work
             self._policy(label)
         self._pools: dict[str, tuple[list[Source], Deal]] = {}
+
+    def check(self, label: str) -> None:
+        """Any class will do."""
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One changed original for each attempt."""

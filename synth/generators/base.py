@@ -28,12 +28,21 @@ class Generator(Protocol):
 
     digest: str
     """Hash of what decides about its images besides data and recipe: a trained network, code; empty: nothing does."""
+    reads_parents: bool
+    """Does it read the files of its parents?"""
+
+    def check(self, label: str) -> None:
+        """Refuse a class that it can't make images of.
+
+        Raises:
+            UsageError: with the reason.
+        """
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One candidate for each attempt, in order, as they are asked for: few are in memory at a time."""
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
-        """The candidate of a manifest row again, from its parents and parameters."""
+        """The candidate of a manifest row again, from its parameters, and its parents where it reads them."""
 
     def remarks(self, labels: Iterable[str]) -> list[str]:
         """What a person should know of how images of these classes are made."""
@@ -41,7 +50,7 @@ class Generator(Protocol):
 
 @runtime_checkable
 class Walker(Protocol):
-    """A generator whose images lie between two originals."""
+    """A generator whose images lie between two originals, or between the codes of two."""
 
     def walk(self, label: str, attempt: int, *, n: int) -> list[Candidate]:
         """The way from an attempt's first parent to its second: n candidates with evenly growing steps, both ends
@@ -49,8 +58,8 @@ class Walker(Protocol):
 
 
 def needs_parents(method: str) -> bool:
-    """False for a generator of the user's own, which can fill a class that has no image at all."""
-    return ":" not in method
+    """False for what can fill a class that has no image at all: a GAN, and a generator of the user's own."""
+    return ":" not in method and method != "gan"
 
 
 def method_slug(method: str) -> str:

@@ -14,12 +14,15 @@ from synth.records import Candidate, Item
 class DuplicateGenerator:
     """Copies each original equally often; attempt by attempt it takes the same parents as `augment`."""
 
-    digest = ""
+    digest, reads_parents = "", True
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._sources = Sources(context.recipe.data)
         self._deals: dict[str, Deal] = {}
+
+    def check(self, label: str) -> None:
+        """Any class will do."""
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One exact copy for each attempt."""

@@ -177,6 +177,11 @@ def _dot(a: Floats, b: Floats) -> float:
     return float(np.einsum("i,i->", a.ravel(), b.ravel(), dtype=np.float64))
 
 
+def rendered(levels: Floats, size: tuple[int, int], *, grey: bool, wide: bool) -> Pixels:
+    """Levels 0..1 (h, w, C) as an image of that (width, height): grey or colour, of 16 or 8 bits."""
+    return _pixels(_fitted(_channels(levels, 2 if grey else 3), size), np.dtype(np.uint16 if wide else np.uint8))
+
+
 def _mixed(pair: Pair, first: float, second: float, correction: Floats | None = None) -> Pixels:
     """Weighted sum of the parents at the new image's size, and of a correction at whatever size that has."""
     a = pair.first
@@ -187,14 +192,17 @@ def _mixed(pair: Pair, first: float, second: float, correction: Floats | None = 
     for weight, pixels in ((first, a), (second, pair.second)):
         if weight:
             image += np.float32(weight) * _fitted(_channels(_levels(pixels), a.ndim), size)
-    top = np.iinfo(a.dtype).max
-    return np.rint(image.clip(0, 1) * np.float32(top)).astype(a.dtype)  # type: ignore[return-value]
+    return _pixels(image, a.dtype)
 
 
 def _size(first: Pixels, second: Pixels, step: float) -> tuple[int, int]:
     """(width, height)."""
     height, width = ((1 - step) * a + step * b for a, b in zip(first.shape[:2], second.shape[:2], strict=True))
     return max(round(width), 1), max(round(height), 1)
+
+
+def _pixels(levels: Floats, form: np.dtype[Any]) -> Pixels:
+    return np.rint(levels.clip(0, 1) * np.float32(np.iinfo(form).max)).astype(form)
 
 
 def _levels(pixels: Pixels) -> Floats:

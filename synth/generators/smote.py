@@ -49,6 +49,8 @@ class _Class:
 class SmoteGenerator:
     """Interpolates between images of a class."""
 
+    reads_parents = True
+
     def __init__(self, context: Context) -> None:
         recipe = context.recipe
         self._context, self._settings, self._bundle = context, recipe.smote, recipe.bundle
@@ -66,6 +68,9 @@ class SmoteGenerator:
             self._varied(label)
             if recipe.bundle:
                 self._latent.check_class(label)
+
+    def check(self, label: str) -> None:
+        """Any class will do."""
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One image between two originals for each attempt."""

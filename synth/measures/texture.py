@@ -13,6 +13,8 @@ from synth.data.images import to_uint8
 from synth.records import Pixels
 
 N_BANDS = 3
+FLAT = 1e-6
+"""Variance of the Laplacian under which an image has no sharpness to speak of (levels 0..1)."""
 _FLOOR = 1e-6  # energy of rounding to 8 bits (1/255)^2 / 12: below it there is nothing to compare
 
 
@@ -29,6 +31,12 @@ def descriptor(pixels: Pixels) -> npt.NDArray[np.float32]:
     flat = colour.reshape(-1, 3)
     values: list[Any] = [math.log(width), math.log(height), *bands, *flat.mean(axis=0), *flat.std(axis=0)]
     return np.array(values, np.float32)
+
+
+def sharpness(levels: npt.NDArray[np.float32]) -> float:
+    """Variance of the Laplacian (Pech-Pacheco et al. 2000) of an image (H, W, C) in levels 0..1; 0 where it is flat."""
+    variance = float(cv2.Laplacian(levels.mean(2), cv2.CV_32F).var())
+    return variance if variance > FLAT else 0.0
 
 
 def _band_energies(grey: npt.NDArray[np.float32]) -> list[float]:

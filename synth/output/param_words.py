@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from synth.output.report_words import short
-from synth.records import EFFECTS, ENCODED_AS, FIRST, SECOND
+from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND
 
 PLAIN = "plain"
 UNITS = {"degrees": "°", "kelvin": " K", "sigma": " px"}
 NAMELESS = ("space",)
 """Parameters whose value says what it is."""
+FOR_REMAKING = ("rows", "size", "mode")
+"""Parameters of an image that a GAN drew, which a person learns nothing from."""
 
 
 def param_words(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -20,10 +22,11 @@ def param_words(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     Groups: `plain` values, `effects` on the image, and those on its `first` and on its `second` parent alone.
     """
     groups: dict[str, list[str]] = {PLAIN: [], EFFECTS: [], FIRST: [], SECOND: []}
+    left_out = (ENCODED_AS, *(FOR_REMAKING if CODES_OF in params else ()))
     for name, values in params.items():
         if name in (EFFECTS, FIRST, SECOND) and isinstance(values, Mapping):
             groups[name] += [_words(effect, drawn) for effect, drawn in values.items()]
-        elif name != ENCODED_AS:
+        elif name not in left_out:
             groups[EFFECTS if isinstance(values, Mapping) else PLAIN].append(_words(name, values))
     return {group: tuple(words) for group, words in groups.items() if words}
 

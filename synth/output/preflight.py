@@ -143,6 +143,23 @@ def leaks(dataset: Dataset) -> tuple[str, ...]:
     return (f"{len(both)} training images stand in another split too ({both[0]}): see synth inspect",)
 
 
+def learned_held_out(dataset: Dataset, bundle: str) -> tuple[str, ...]:
+    """A warning where the method's network learned from images that are of another split here; none without a bundle.
+
+    Raises:
+        BundleError: its list of images is damaged.
+    """
+    if not bundle:
+        return ()
+    from synth.training.bundle import open_bundle  # torch is imported only where a network is asked
+
+    learned = {origin.sha256 for origin, _ in open_bundle(bundle).origins()}
+    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.items)
+    if not both:
+        return ()
+    return (f"the network in {bundle} learned from {both} images that are held out here: scores on them prove nothing",)
+
+
 def check_space(dataset: Dataset, plan: Plan, copies: Sequence[Item], out: Path) -> None:
     """Refuse a run that the disk can't hold; what an interrupted run has made already counts as done."""
     needed = sum(os.path.getsize(item.path) for item in copies)

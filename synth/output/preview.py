@@ -15,11 +15,11 @@ from synth.data.dataset import Dataset
 from synth.data.sources import Sources
 from synth.errors import OutputError, UsageError
 from synth.gates.panel import Panel, open_panel
-from synth.generators.base import Context, Walker, needs_parents
+from synth.generators.base import Context, Generator, Walker, needs_parents
 from synth.generators.registry import open_generator
 from synth.output.param_words import PLAIN, param_words
 from synth.recipe import Recipe
-from synth.records import EFFECTS, FIRST, SECOND, Candidate, Verdict
+from synth.records import EFFECTS, FIRST, SECOND, Candidate, Item, Verdict
 from synth.sheets import Strip, Tile, contact_sheet, in_lines
 
 ATTEMPTS_FOR_A_WALK = 4
@@ -39,15 +39,17 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
     Raises:
         UsageError: a class of the recipe that the dataset does not have, or no class with images to start from.
     """
-    generator = open_generator(Context(recipe, dataset.train))
     labels = _labels(dataset, recipe)
+    generator = open_generator(Context(recipe, dataset.train), labels=recipe.classes)
+    labels = _possible(labels, generator)
     sources, panel = Sources(recipe.data), open_panel(recipe, dataset.train, known=dataset.pixels, labels=labels)
     strips = []
     for label in labels:
         for row in range(rows):
             candidates = list(generator.make(label, range(row * n, (row + 1) * n)))
-            parents = [candidate.parents[0] for candidate in candidates if candidate.parents]
-            items = parents or dataset.train[label][row * n : (row + 1) * n]
+            parents = [parent for candidate in candidates for parent in candidate.parents[:1]]
+            items = [parent for parent in parents if isinstance(parent, Item)]
+            items = items or list(dataset.train[label][row * n : (row + 1) * n])
             real = tuple(Tile(sources.pixels(item)) for item in items)
             made = tuple(
                 Tile(c.pixels, (*_judged(verdict), *(_caption(c) if captions else ())), rejected=not verdict.accepted)
@@ -87,6 +89,23 @@ def _labels(dataset: Dataset, recipe: Recipe) -> Sequence[str]:
     return sorted(wanted, key=lambda label: (len(dataset.train[label]), label))
 
 
+def _possible(labels: Sequence[str], generator: Generator) -> list[str]:
+    """The classes that the generator can make images of.
+
+    Raises:
+        UsageError: it can't of any.
+    """
+    refused: dict[str, UsageError] = {}
+    for label in labels:
+        try:
+            generator.check(label)
+        except UsageError as error:
+            refused[label] = error
+    if len(refused) == len(labels):
+        raise refused[labels[0]]
+    return [label for label in labels if label not in refused]
+
+
 def _walks(generator: Walker, label: str, *, n: int, rows: int, sources: Sources, panel: Panel) -> list[Strip]:
     """Strips from one original to another; none where a row has no place for both ends and a step."""
     if n < 3:
@@ -96,20 +115,22 @@ def _walks(generator: Walker, label: str, *, n: int, rows: int, sources: Sources
 
 
 def _walk(walk: Sequence[Candidate], sources: Sources, panel: Panel) -> Strip:
-    """One strip. At its ends are the originals themselves, which a decoder may not give back quite the same."""
+    """One strip. At its ends are the originals themselves, which a decoder may not give back quite the same; where they
+    are known by name only, what was drawn stays there.
+    """
     label, parents = walk[0].label, walk[0].parents
-    start, stop = (
-        replace(end, pixels=sources.pixels(item)) for end, item in zip((walk[0], walk[-1]), parents, strict=True)
-    )
-    shown = [start, *walk[1:-1], stop]
+    ends = {place: parent for place, parent in zip((0, -1), parents, strict=True) if isinstance(parent, Item)}
+    shown = list(walk)
+    for place, item in ends.items():
+        shown[place] = replace(shown[place], pixels=sources.pixels(item))
     verdicts = panel.verdicts(shown)
     tiles = [
         Tile(c.pixels, (f"step {c.params['step']:.2f}", *_judged(verdict)), rejected=not verdict.accepted)
         for c, verdict in zip(shown, verdicts, strict=True)
     ]
-    for place in (0, -1):  # that a real image is a copy of itself is not held against it
+    for place in ends:  # that a real image is a copy of itself is not held against it
         tiles[place] = Tile(shown[place].pixels, ("real", *_seen(verdicts[place])))
-    names = [item.id.rpartition("/")[2] for item in parents]
+    names = [parent.id.rpartition("/")[2] for parent in parents]
     return Strip(f"{label}: from {names[0]} to {names[1]}", tuple(tiles))
 
 

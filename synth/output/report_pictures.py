@@ -15,7 +15,7 @@ from typing import Any
 from synth.output.report_captions import Picture, accepted, real, rejected
 from synth.output.report_thumbnails import Thumbnail, on_one_scale, parent_thumbnail, shrunk, thumbnail
 from synth.output.report_words import texts
-from synth.records import Row
+from synth.records import CODES_OF, Row
 
 SHOWN = 12
 """Pictures of a kind and class."""
@@ -107,7 +107,8 @@ class Album:
         return Sheets(pictures[:first], pictures[first:second], pictures[second:])
 
     def _real_ids(self, made: Sequence[Row], real: Sequence[Row], n: int) -> list[str]:
-        parents = (str(parent["path"]) for row in made for parent in row.parents)
+        own = (row for row in made if row.params.get(CODES_OF, row.label) == row.label)
+        parents = (str(parent["path"]) for row in own for parent in row.parents)
         ids = [*(id for id in parents if id in self._places), *(row.id for row in real)]
         return list(dict.fromkeys(ids))[:n]
 

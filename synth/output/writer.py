@@ -56,7 +56,7 @@ class Writer:
         class_form: Form | None,
     ) -> Row:
         path, sha256, params = None, None, candidate.params
-        if not candidate.parents and class_form is not None:
+        if class_form is not None and _parents_form(candidate) is None:
             params = {**params, ENCODED_AS: [class_form.format, class_form.quality, class_form.subsampling]}
         if file is not None:
             name = f"{candidate.attempt:06d}-{candidate.pixels_sha256[:4]}{file[1]}"
@@ -143,12 +143,19 @@ class Writer:
 
 
 def form_of(candidate: Candidate, settings: Output, *, class_form: Form | None) -> Form:
-    """How a candidate is encoded: as its copy, as its parent, else as its class mostly is."""
-    parent = candidate.parents[0].form if candidate.parents else class_form
+    """How a candidate is encoded: as the parent whose own pixels it is made of, else as its class mostly is."""
+    parent = _parents_form(candidate) or class_form
     if candidate.file is not None and parent is not None:
         return parent
     wide = candidate.pixels.dtype.itemsize > 1
     return encoding.output_form(parent, format=settings.format, quality=settings.quality, wide=wide)
+
+
+def _parents_form(candidate: Candidate) -> Form | None:
+    """The form of its first parent; None for what is not made of its parents' own pixels."""
+    if not candidate.varied and candidate.file is None:
+        return None
+    return next((parent.form for parent in candidate.parents[:1] if isinstance(parent, Item)), None)
 
 
 def most_common_form(items: Sequence[Item]) -> Form | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from synth.data.dataset import Dataset
 from synth.data.inputs import fitting_side
@@ -68,8 +69,8 @@ def train_autoencoder(
     settings = [part.model_dump(mode="json") for part in (recipe.autoencoder, policy)]
     run = run_id(items, dataset.classes, settings, seed=recipe.seed)
     with building(Path(out), run) as work:
-        task = _task(items, dataset.classes, recipe, policy=policy, work=work, device=where)
-        fitted = _fit(task, _feature_network(task, progress), progress)
+        task = task_of(items, dataset.classes, recipe, policy=policy, work=work, device=where)
+        fitted = fit_autoencoder(task, progress)
         network = fitted.network
         assert isinstance(network, Autoencoder)
         found = score_classes(network, task.inputs, task.labels, classes=task.classes, device=where)
@@ -82,7 +83,7 @@ def train_autoencoder(
         stats = read_stats(work / KIND / STATS)
         files = {
             bundles.SCORES: json.dumps(document, indent=1, allow_nan=False).encode(),
-            bundles.IMAGES: "".join(f"{line}\n" for line in _image_lines(items)).encode(),
+            bundles.IMAGES: image_lines(items),
             bundles.CARD: card(info, document).encode(),
             bundles.RECIPE: dump_recipe(recipe).encode(),
             STATS: "".join(f"{json.dumps(line)}\n" for line in stats).encode(),
@@ -92,7 +93,7 @@ def train_autoencoder(
         return publish(work, Path(out), info=info, tensors=network.state_dict(), files=files)
 
 
-def _task(
+def task_of(
     items: Sequence[Item],
     classes: tuple[str, ...],
     recipe: Recipe,
@@ -101,6 +102,7 @@ def _task(
     work: Path,
     device: torch.device,
 ) -> Task:
+    """What the training of these images needs. Args: work: a folder that outlives a kill."""
     side = recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in items])
     return Task(
         recipe.autoencoder,
@@ -140,18 +142,20 @@ def _reporter(what: str, total: int, progress: Progress | None) -> Callable[[int
     return lambda n_seen: progress(what, n_seen, total) if progress else None
 
 
-def _fit(task: Task, feature_network: Small | None, progress: Progress | None) -> Fit:
-    settings = task.settings
+def fit_autoencoder(task: Task, progress: Progress | None = None) -> Fit:
+    """Train, or go on where a killed run stopped; now and then sheet and curves are drawn into `task.work`."""
+    settings, feature_network = task.settings, _feature_network(task, progress)
     report = _reporter("training", settings.steps * settings.batch, progress)
     shown = 0
 
-    def look(n_seen: int) -> None:
+    def look(n_seen: int, network: nn.Module) -> None:
         nonlocal shown
         report(n_seen)
         part = SHEETS * n_seen // (settings.steps * settings.batch)
         if part > shown:
             shown = part
-            drawn = sheet(trainee.network, task.inputs, task.labels, classes=task.classes, device=task.device)
+            assert isinstance(network, Autoencoder)
+            drawn = sheet(network, task.inputs, task.labels, classes=task.classes, device=task.device)
             replace_file(task.work / SHEET, drawn)
             replace_file(task.work / CURVES, curves({KIND: read_stats(task.work / KIND / STATS)}))
 
@@ -160,8 +164,10 @@ def _fit(task: Task, feature_network: Small | None, progress: Progress | None) -
         return fit(trainee, task.work / KIND, n_steps=settings.steps, batch=settings.batch, on_check=look)
 
 
-def _image_lines(items: Sequence[Item]) -> list[str]:
-    return [json.dumps({"path": item.id, "sha256": item.sha256, "class": item.label}) for item in items]
+def image_lines(items: Sequence[Item]) -> bytes:
+    """`images.jsonl` of a bundle: the images that a network learned from."""
+    records = [{"path": item.id, "sha256": item.sha256, "class": item.label} for item in items]
+    return "".join(f"{json.dumps(record)}\n" for record in records).encode()
 
 
 def _info(task: Task, recipe: Recipe, items: Sequence[Item], *, fitted: Fit, run: str) -> dict[str, Any]:

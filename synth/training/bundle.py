@@ -18,7 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from synth.errors import BundleError, OutputError
+from synth.errors import BundleError, ManifestError, OutputError
 from synth.files import locked, replace_file, staging_folder, worker
-from synth.records import Item
+from synth.manifest import check_path
+from synth.records import Item, Origin
 from synth.versions import NETWORKS, versions
 
 FORMAT = 1
@@ -78,19 +79,46 @@ class Bundle:
             raise BundleError(f"{path}: not a safetensors file ({error})") from None
 
     def images(self) -> list[Mapping[str, Any]]:
-        """One record for each training image."""
+        """One record for each training image of a classifier, with its fold and its scores.
+
+        Raises:
+            BundleError: a line that is none.
+        """
+        return self._records(_is_image)
+
+    def origins(self) -> list[tuple[Origin, str]]:
+        """Each training image, and its class.
+
+        Raises:
+            BundleError: a line that names none, a path that leads outside, a class that the bundle does not know.
+        """
+        records = self._records(_is_named)
+        try:
+            for number, record in enumerate(records, start=1):
+                check_path(record["path"], f"{self.path / IMAGES}:{number}")
+        except ManifestError as error:
+            raise BundleError(str(error)) from None
+        foreign = next((record["class"] for record in records if record["class"] not in self.classes), None)
+        if foreign is not None:
+            raise BundleError(f"{self.path / IMAGES}: {foreign!r} is no class of {INFO}")
+        return [(Origin(record["path"], record["sha256"]), record["class"]) for record in records]
+
+    def _records(self, is_good: Callable[[Mapping[str, Any]], bool]) -> list[Mapping[str, Any]]:
         lines = _read(self.path / IMAGES, MAX_JSON).decode("utf-8", "replace").splitlines()
         try:
             records = [json.loads(line) for line in lines]
-            if all(_is_image(record) for record in records):
+            if all(is_good(record) for record in records):
                 return records
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             pass
         raise BundleError(f"{self.path / IMAGES}: expected one JSON record of an image in each line")
 
 
-def open_bundle(path: str | Path, kind: str) -> Bundle:
+def open_bundle(path: str | Path, *kinds: str) -> Bundle:
     """Read what a bundle says of itself; its weights are read when they are asked for.
+
+    Args:
+        kinds: what it may be a bundle of; without any: of anything.
 
     Raises:
         BundleError: no bundle, one of another kind or format, or a damaged one.
@@ -105,8 +133,8 @@ def open_bundle(path: str | Path, kind: str) -> Bundle:
     for key, expected in _TYPES.items():
         if not isinstance(info.get(key), expected):
             raise BundleError(f"{path / INFO}: {key} can't be {info.get(key)!r}")
-    if info["kind"] != kind:
-        raise BundleError(f"{path}: a bundle of kind {info['kind']!r}, expected {kind!r}")
+    if kinds and info["kind"] not in kinds:
+        raise BundleError(f"{path}: a bundle of kind {info['kind']!r}, expected {' or '.join(map(repr, kinds))}")
     names = info["classes"]
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise BundleError(f"{path / INFO}: classes must be different names")
@@ -119,6 +147,11 @@ def _is_image(record: Mapping[str, Any]) -> bool:
     scores = record["scores"]
     named = isinstance(record["class"], str) and _HASH.fullmatch(record["sha256"])
     return bool(named) and isinstance(record["fold"], int) and all(isinstance(scores[k], int | float) for k in scores)
+
+
+def _is_named(record: Mapping[str, Any]) -> bool:
+    texts = [record[key] for key in ("path", "class", "sha256")]
+    return all(isinstance(text, str) and text.encode() for text in texts) and bool(_HASH.fullmatch(texts[-1]))
 
 
 def _json(path: Path) -> dict[str, Any]:

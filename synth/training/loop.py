@@ -27,7 +27,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from synth.errors import TrainingError
 from synth.files import replace_file
+from synth.training.team import ALONE, Team
 
+Check = Callable[[int, nn.Module], str | None]
+"""Told the images seen so far and the averaged network; what it returns, if anything, is why training stops there."""
 CHECK = 25  # steps between two looks at the losses: looking makes a GPU wait
 SECONDS = 20.0  # between two checkpoints on the disk
 STATS, CHECKPOINT = "stats.jsonl", "checkpoint.safetensors"
@@ -63,7 +66,8 @@ def fit(
     n_steps: int,
     batch: int,
     decay: float = 0.99,
-    on_check: Callable[[int], None] | None = None,
+    on_check: Check | None = None,
+    team: Team = ALONE,
 ) -> Fit:
     """Train, or go on from the checkpoint in the folder.
 
@@ -71,7 +75,8 @@ def fit(
         folder: for `stats.jsonl` and the checkpoint.
         batch: images in a step, to count progress in images.
         decay: of the averaged weights.
-        on_check: called now and then with the images seen so far.
+        on_check: called at each look, by the process that leads the team.
+        team: processes that take the same steps; the first one alone writes.
 
     Raises:
         TrainingError: the losses were not finite from the start.
@@ -80,7 +85,9 @@ def fit(
     average = AveragedModel(trainee.modules[trainee.averaged], multi_avg_fn=ramped_average(decay))
     parts = {**trainee.modules, "average": average}
     start = load_checkpoint(folder / CHECKPOINT, parts, trainee.optimizers)
-    _cut_stats(folder / STATS, start * batch)
+    team.wait()
+    if team.leads:
+        _cut_stats(folder / STATS, start * batch)
     good, saved = (start, _copy(average)), time.monotonic()
     for module in trainee.modules.values():
         module.train()
@@ -90,16 +97,19 @@ def fit(
         done = number + 1
         if done % CHECK and done < n_steps:
             continue
-        values = {name: float(loss) for name, loss in losses.items()}
+        values = team.means(losses)
         if not (all(map(math.isfinite, values.values())) and is_finite(average)):
             return _stopped(average, good, number=done * batch, batch=batch)
         good = (done, _copy(average))
-        _add_stats(folder / STATS, {"n_images_seen": done * batch, **values})
-        if time.monotonic() - saved > SECONDS:
-            save_checkpoint(folder / CHECKPOINT, parts, trainee.optimizers, step=done)
-            saved = time.monotonic()
-        if on_check:
-            on_check(done * batch)
+        reason = ""
+        if team.leads:
+            _add_stats(folder / STATS, {"n_images_seen": done * batch, **values})
+            reason = (on_check(done * batch, average.module) if on_check else None) or ""
+            if time.monotonic() - saved > SECONDS:  # after the check: a run that is killed within it does it again
+                save_checkpoint(folder / CHECKPOINT, parts, trainee.optimizers, step=done)
+                saved = time.monotonic()
+        if reason := team.told(reason):
+            return Fit(average.module.eval(), done * batch, reason)
     return Fit(average.module.eval(), n_steps * batch)
 
 

@@ -30,7 +30,7 @@ from synth.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import autocast, choose_device
 from synth.training.inference import ask, one_thread, to_tensor
-from synth.training.loop import Fit, fit, one_cycle, seeded, set_rate
+from synth.training.loop import Check, Fit, fit, one_cycle, seeded, set_rate
 
 RESULT = "member.safetensors"
 HELD_OUT = "held_out"
@@ -122,7 +122,8 @@ def train_member(design: Design, index: int, *, on_check: Callable[[int], None] 
     with one_thread():
         trainee = ClassifierTrainee(design, member)
         settings = design.settings
-        fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=on_check)
+        told: Check | None = (lambda n_seen, _: on_check(n_seen)) if on_check else None
+        fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=told)
         _settle_scale(fitted.network, design, member)
         _, held_out = ask(fitted.network, design.inputs[design.held_out(member)], choose_device(design.device))
     save_member(folder, fitted, held_out)

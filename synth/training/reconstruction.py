@@ -7,12 +7,12 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from synth.markdown import cell
+from synth.measures.texture import sharpness
 from synth.networks.autoencoder import Autoencoder
 from synth.sampling import evenly
 from synth.sheets import Strip, Tile, contact_sheet
@@ -24,8 +24,6 @@ SHOWN_CLASSES, SHOWN = 8, 10
 """The rarest classes of a sheet, and images of each."""
 SCORED, SCORED_MIN = 2048, 8
 """Images that are scored in all, about; and of a class, however many classes there are."""
-FLAT = 1e-6
-"""Variance of the Laplacian under which an image has no sharpness to keep (levels 0..1)."""
 
 
 def reconstruct(network: Autoencoder, inputs: Images, labels: npt.NDArray[np.intp], device: torch.device) -> Floats:
@@ -56,7 +54,7 @@ def score_classes(
 ) -> dict[str, dict[str, Any]]:
     """For each class: images looked at, mean absolute difference of levels 0..1, and median sharpness.
 
-    Sharpness is the variance of the Laplacian (Pech-Pacheco et al. 2000) as a fraction of the original's. Where a class
+    Sharpness is given as a fraction of the original's. Where a class
     has no image both are None, and sharpness also where all are flat.
     """
     found: dict[str, dict[str, Any]] = {}
@@ -68,16 +66,10 @@ def score_classes(
             continue
         decoded = reconstruct(network, inputs[chosen], labels[chosen], device)
         originals = inputs[chosen].astype(np.float32) / 255
-        ratios = [_sharpness(new) / old for new, old in zip(decoded, map(_sharpness, originals), strict=True) if old]
+        ratios = [sharpness(new) / old for new, old in zip(decoded, map(sharpness, originals), strict=True) if old]
         found[label]["error"] = round(float(np.abs(decoded - originals).mean()), 4)
         found[label]["sharpness"] = round(float(np.median(ratios)), 3) if ratios else None
     return found
-
-
-def _sharpness(levels: Floats) -> float:
-    """Variance of the Laplacian of an image (S, S, C); 0 where it is flat."""
-    variance = float(cv2.Laplacian(levels.mean(2), cv2.CV_32F).var())
-    return variance if variance > FLAT else 0.0
 
 
 def sheet(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
@@ -11,9 +12,14 @@ from synth.recipe import Recipe
 from synth.training.autoencoder import train_autoencoder
 from synth.training.bundle import Bundle
 from synth.training.classifier import train_classifier
+from synth.training.gan import train_gan
 from synth.workers import Progress
 
-TRAININGS: Mapping[str, Callable[..., Bundle]] = {"autoencoder": train_autoencoder, "classifier": train_classifier}
+TRAININGS: Mapping[str, Callable[..., Bundle]] = {
+    "autoencoder": train_autoencoder,
+    "classifier": train_classifier,
+    "gan": train_gan,
+}
 
 
 def train(
@@ -25,13 +31,15 @@ def train(
     n_workers: int = 1,
     device: str = "auto",
     progress: Progress | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Bundle:
     """Train a network on the training images of a dataset and keep it as a bundle; the same call again resumes.
 
     Args:
-        what: `classifier` or `autoencoder`.
+        what: `classifier`, `autoencoder` or `gan`.
         out: folder for the bundle; it must not exist yet.
         device: auto, cpu, cuda or mps.
+        tensorboard: a folder for TensorBoard's files, of a GAN's training.
 
     Raises:
         UsageError: an unknown network, backbone or device. TrainingError: it can't be trained on this data.
@@ -39,4 +47,9 @@ def train(
     """
     if what not in TRAININGS:
         raise UsageError(f'unknown network "{what}": expected {", ".join(TRAININGS)}{did_you_mean(what, TRAININGS)}')
-    return TRAININGS[what](dataset, recipe, out, n_workers=n_workers, device=device, progress=progress)
+    common: dict[str, Any] = {"n_workers": n_workers, "device": device, "progress": progress}
+    if tensorboard is not None:
+        if what != "gan":
+            raise UsageError(f"only a GAN's training writes for TensorBoard, not that of: {what}")
+        common["tensorboard"] = tensorboard
+    return TRAININGS[what](dataset, recipe, out, **common)

@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+"""Train the conditional GAN: the same as `synth train gan`, for people who start from scripts.
+
+scripts/train_gan.py --help
+scripts/train_gan.py lights lamps --recipe models/recipes/gan-32.toml
+torchrun --nproc-per-node 2 scripts/train_gan.py lights lamps
+"""
+
+import sys
+
+from synth import cli
+
+if __name__ == "__main__":
+    sys.argv[1:1] = ["train", "gan"]
+    cli.main()

@@ -1,0 +1,167 @@
+"""What a GAN's training begins with: an autoencoder, a judge, and the bank of codes of the real images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from synth.codes import FEW, borrowing, lenders_of, refusal
+from synth.data.dataset import Dataset
+from synth.errors import TrainingError, UsageError
+from synth.files import replace_file
+from synth.judge import Judge, open_judge
+from synth.latent import LatentSpace, open_latent_space
+from synth.networks.autoencoder import Autoencoder
+from synth.recipe import Augment, Recipe
+from synth.training.autoencoder import fit_autoencoder, task_of
+from synth.training.autoencoder_step import Task
+from synth.training.batches import safe_policy
+from synth.training.bundle import run_id
+from synth.training.classifier import train_classifier
+from synth.training.gan_bank import bank_of
+from synth.training.gan_step import GanTask
+from synth.training.loop import seeded
+from synth.training.team import Team
+from synth.workers import Progress
+
+UNWANTED_EFFECTS = ("blur",)
+CALM = {"brightness": (0.9, 1.1), "contrast": (0.85, 1.15)}
+"""Ranges of effects on the real images: the levels of what is to be drawn stay near to what they are."""
+BORROW, BORROW_FEW = 0.2, 0.33
+JUDGE, BEGINNING = "judge", "beginning.safetensors"
+
+
+class Beginning:
+    """What a training needs before its first adversarial step; `work` is a folder that outlives a kill."""
+
+    def __init__(
+        self, dataset: Dataset, recipe: Recipe, *, device: torch.device, team: Team, progress: Progress | None
+    ) -> None:
+        self._dataset, self._recipe, self._device, self._team, self._progress = dataset, recipe, device, team, progress
+        self.items = [item for found in dataset.train.values() for item in found]
+        counts = Counter(item.label for item in self.items)
+        self.counts = [counts[label] for label in dataset.classes]
+        self.refused = self._refusals()
+        if recipe.gan.batch % team.size:
+            raise UsageError(f"gan.batch must be a multiple of the {team.size} processes, got {recipe.gan.batch}")
+        self._given: LatentSpace | None = self._open_beginning()
+        self._given_judge: Judge | None = open_judge(recipe.judge) if recipe.judge else None
+        settings = [
+            part.model_dump(mode="json") for part in (recipe.gan, recipe.autoencoder, recipe.classifier, self._policy)
+        ]
+        digests = {name: given.digest if given else "" for name, given in self._beginnings().items()}
+        self.run = run_id(self.items, dataset.classes, [*settings, digests], seed=recipe.seed)
+
+    def _beginnings(self) -> Mapping[str, LatentSpace | Judge | None]:
+        return {"autoencoder": self._given, JUDGE: self._given_judge}
+
+    def _refusals(self) -> dict[str, str]:
+        """Classes that can't be drawn, and why."""
+        borrow = borrowing(self._recipe.gan.codes, self.counts)
+        reasons = {
+            label: refusal(number, self.counts, borrows=bool(borrow[number]))
+            for number, label in enumerate(self._dataset.classes)
+            if self.counts[number]
+        }
+        refused = {label: reason for label, reason in reasons.items() if reason}
+        if len(refused) == len(reasons):
+            words = "; ".join(f"{label}: {reason}" for label, reason in refused.items()) or "no training images"
+            raise TrainingError(f"a GAN can draw none of these classes ({words}): use --method augment or smote")
+        return refused
+
+    def _open_beginning(self) -> LatentSpace | None:
+        if not self._recipe.bundle:
+            return None
+        space = open_latent_space(self._recipe.bundle)
+        if space.classes != self._dataset.classes:
+            raise UsageError(f"the autoencoder knows {', '.join(space.classes)}: train one on this data")
+        return space
+
+    @property
+    def _policy(self) -> Augment:
+        """The safe effects for the real images that are to be drawn."""
+        policy = safe_policy(self._recipe, without=UNWANTED_EFFECTS)
+        calm = {
+            name: getattr(policy.effects, name).model_copy(update={"factor": factor}) for name, factor in CALM.items()
+        }
+        return policy.model_copy(update={"effects": policy.effects.model_copy(update=calm)})
+
+    def begin(self, work: Path) -> None:
+        """Have the autoencoder's weights in the working folder."""
+        path = work / BEGINNING
+        if path.exists():
+            return
+        network = self._given.network if self._given else fit_autoencoder(self._autoencoder(work), self._told()).network
+        tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+        replace_file(path, safetensors.torch.save(tensors))
+
+    def judge(self, work: Path, n_workers: int) -> Judge:
+        """The judge that is named, or one trained on these images."""
+        if self._given_judge:
+            return self._given_judge
+        path = work / JUDGE
+        if not path.exists():
+            train_classifier(
+                self._dataset, self._recipe, path, n_workers=n_workers, device=str(self._device), progress=self._told()
+            )
+        return open_judge(path)
+
+    def _told(self) -> Progress | None:
+        """Progress of what comes before the GAN itself."""
+        told = self._progress
+        return (lambda what, done, total: told(f"before: {what}", done, total)) if told else None
+
+    def _autoencoder(self, work: Path) -> Task:
+        """What the autoencoder's training needs; of one that is given only the images are used."""
+        recipe = self._recipe
+        if self._given:
+            size = {"size": self._given.side, "code": self._given.n_code}
+            recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update=size)})
+        policy = safe_policy(recipe, without=UNWANTED_EFFECTS)
+        return task_of(
+            self.items, self._dataset.classes, recipe, policy=policy, work=work / "autoencoder", device=self._device
+        )
+
+    def task(self, work: Path) -> tuple[GanTask, Autoencoder]:
+        """What the adversarial steps need, and the networks that they begin with."""
+        autoencoder = self._autoencoder(work)
+        n_channels = self._given.channels if self._given else autoencoder.n_channels
+        with seeded(0):
+            network = Autoencoder(autoencoder.side, n_channels, autoencoder.settings.code, len(self._dataset.classes))
+        network.load_state_dict(safetensors.torch.load((work / BEGINNING).read_bytes()))
+        network.to(self._device).to(memory_format=torch.channels_last)
+        settings, seed = self._recipe.gan, self._recipe.seed
+        bank = bank_of(
+            network,
+            autoencoder.inputs,
+            autoencoder.labels,
+            policy=self._policy,
+            n_codes=settings.bank,
+            seed=seed,
+            device=self._device,
+        )
+        return GanTask(
+            settings,
+            self._policy,
+            seed,
+            autoencoder.side,
+            n_channels,
+            len(self._dataset.classes),
+            autoencoder.inputs,
+            autoencoder.labels,
+            bank,
+            self._borrow(),
+            lenders_of(self.counts) or tuple(range(len(self.counts))),
+            self._device,
+            self._team,
+        ), network
+
+    def _borrow(self) -> tuple[float, ...]:
+        asked = self._recipe.gan.borrow
+        if asked != "auto":
+            return tuple(asked for _ in self.counts)
+        return tuple(BORROW_FEW if n < FEW else BORROW for n in self.counts)

@@ -1,0 +1,256 @@
+"""Looks at a GAN while it trains: its images of each class measured, the best state chosen, and a verdict on it.
+
+The losses of a GAN say nothing about its images, and with a few real images no single measure does: the lowest KID is
+chance there. So a state has to stay within bounds, each of which stands for one way to fail, and the latest state that
+breaks the fewest of them is taken:
+
+    on_class    share that the judge calls their class, by networks that saw neither of their parents
+    sharpness   median variance of the Laplacian, of what the real images with the same effects have
+    diversity   mean distance of two of them in the judge's features, of what real images have
+    copies      share nearer to a real image, or its mirror image, than the two closest real ones are to each other
+    kid         kernel distance to the real images; two halves of the real ones have it too, with a mean and a spread
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from synth import seeds
+from synth.codes import FEW, Ints
+from synth.effects.policy import Policy
+from synth.judge import Judge
+from synth.measures import neighbours, sets
+from synth.measures.copies import thumbnail
+from synth.measures.texture import sharpness
+from synth.recipe import Augment
+from synth.sampling import evenly
+from synth.training.batches import Images
+from synth.training.inference import Floats
+
+ON_CLASS_MIN, DIVERSITY_MIN, KID_SPREADS = 0.95, 0.75, 3.0
+SHARPNESS_MIN, SHARPNESS_MAX = 0.5, 1.5
+"""Of traffic lights people accept what has .6; an autoencoder alone gives .15, and a grid or noise 2 and more."""
+COLLAPSED, MEMORISED = 0.3, 0.5
+"""Diversity under which, where it was higher before, and share of copies above which training is stopped at the second
+look in a row."""
+MAX_REAL = 512
+"""So many real images of a class stand for all of it."""
+KID_HALVES = 40
+MIN_HALF = 4
+USABLE, LOOK, NOT_USABLE = "usable", "look", "not usable"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured on the drawn images of a class; None where it can't be known."""
+
+    n: int
+    on_class: float | None
+    sharpness: float | None
+    diversity: float | None
+    pixel_diversity: float | None
+    copies: float | None
+    nearest: float | None
+    """Distance of the image that is nearest to a real one, of the distance of the two closest real ones."""
+    real_near: int
+    """Real images that are the nearest one to some drawn image."""
+    kid: float | None
+    kid_real: float | None
+    """Mean over halves of the real images."""
+    kid_real_spread: float | None
+
+    def broken(self) -> list[str]:
+        """Which bounds it breaks, each in words."""
+        words = []
+        if self.on_class is not None and self.on_class < ON_CLASS_MIN:
+            words.append(f"the judge finds the class in {self.on_class:.0%} only (needed: {ON_CLASS_MIN:.0%})")
+        if self.diversity is not None and self.diversity < DIVERSITY_MIN:
+            words.append(f"{self.diversity:.2f} of the diversity of real images (needed: {DIVERSITY_MIN})")
+        if self.copies:
+            words.append(f"{self.copies:.1%} are nearer to a real image than real ones are to each other")
+        if self.kid is not None and self.kid > (limit := self.kid_limit()):
+            words.append(f"KID {self.kid:.2f} (two halves of the real images: under {limit:.2f})")
+        if self.sharpness is not None and not SHARPNESS_MIN <= self.sharpness <= SHARPNESS_MAX:
+            bounds = f"{SHARPNESS_MIN} to {SHARPNESS_MAX}"
+            words.append(f"{self.sharpness:.2f} of the sharpness of real images (needed: {bounds})")
+        return words
+
+    def kid_limit(self) -> float:
+        """What two halves of the real images stay under, nearly always."""
+        return (self.kid_real or 0.0) + KID_SPREADS * (self.kid_real_spread or 0.0)
+
+
+@dataclass(frozen=True)
+class Look:
+    """All classes at one moment of the training."""
+
+    n_images_seen: int
+    classes: Mapping[str, Found]
+
+    def n_broken(self, minded: Sequence[str]) -> int:
+        """Bounds that are broken, over the classes that matter."""
+        return sum(len(self.classes[label].broken()) for label in minded)
+
+
+def choose(looks: Sequence[Look], minded: Sequence[str]) -> Look:
+    """The latest look with the fewest broken bounds."""
+    return min(reversed(looks), key=lambda look: look.n_broken(minded))
+
+
+def trouble(looks: Sequence[Look], minded: Sequence[str]) -> str:
+    """Why training on would be of no use; empty where it is."""
+    if len(looks) < 2:
+        return ""
+    for label in minded:
+        *earlier, before, now = (look.classes[label] for look in looks)
+        alike = [found.diversity is not None and found.diversity < COLLAPSED for found in (*earlier, before, now)]
+        if alike[-2] and alike[-1] and not all(alike):
+            return f"collapse: images of {label} have {now.diversity:.2f} of the diversity of real ones"
+        if all((found.copies or 0.0) > MEMORISED for found in (before, now)):
+            return f"memorisation: {now.copies:.0%} of the images of {label} are copies"
+    return ""
+
+
+def verdict(found: Found, n_real: int) -> tuple[str, list[str]]:
+    """What can be said of a class's images: usable, look (at the sheet: numbers can't decide), not usable; and why."""
+    reasons = found.broken()
+    if n_real < FEW:
+        few = f"with {n_real} real images no number is worth much: look at the sheet"
+        hopeless = found.on_class is not None and found.on_class < ON_CLASS_MIN
+        return (NOT_USABLE if hopeless else LOOK), [*reasons, few]
+    if found.on_class is None:
+        return LOOK, [*reasons, "the judge does not know this class well enough: look at the sheet"]
+    return (NOT_USABLE if reasons else USABLE), reasons
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The real images of a class."""
+
+    features: Floats
+    thumbnails: Floats
+    """Also of their mirror images, where those are images of the class too."""
+    n: int
+    closest: float
+    """Distance of the two closest of them, at 32 x 32 pixels, RMSE of levels 0..1."""
+    spread: float
+    """Mean distance of two of them."""
+    sharpness: float
+    kid: tuple[float, float] | None
+    known: bool
+    """Does the judge recognise them, when it has not seen them?"""
+
+
+@dataclass(frozen=True)
+class Measurer:
+    """Compares drawn images with the real ones that they were learned from."""
+
+    judge: Judge
+    classes: Sequence[str]
+    seed: int
+    _references: dict[str, _Reference] = field(default_factory=dict)
+
+    def learn(self, inputs: Images, labels: Ints, policy: Augment) -> None:
+        """Measure the real images: (N, S, S, 3) uint8, and (N,) class numbers."""
+        for number, label in enumerate(self.classes):
+            chosen = np.array(evenly(np.flatnonzero(labels == number).tolist(), MAX_REAL), np.intp)
+            if len(chosen):
+                self._references[label] = self._reference(label, inputs[chosen], policy)
+
+    def measure(self, label: str, images: Images, parents: Sequence[Sequence[str]]) -> Found:
+        """Measure drawn images (n, S, S, 3) uint8 of a class; parents: for each, hashes of its parents' files."""
+        real, judge = self._references[label], self.judge
+        few = label in judge.few
+        members = [judge.whole if few else judge.unseen_by(each) for each in parents]
+        called = judge.look(list(images), members).probabilities.argmax(1)
+        features = self._features(images)
+        thumbnails = np.stack([thumbnail(image) for image in images])
+        apart, which = neighbours.two_nearest(thumbnails, real.thumbnails)
+        rng = seeds.generator(self.seed, label, stream="look", attempt=0)
+        return Found(
+            n=len(images),
+            on_class=float((called == judge.classes.index(label)).mean()) if real.known else None,
+            sharpness=_ratio(_sharpness(images), real.sharpness),
+            diversity=sets.diversity(features, real.features, rng=rng) if real.n > 1 else None,
+            pixel_diversity=_ratio(_spread(thumbnails), real.spread),
+            copies=float((apart[:, 0] < real.closest).mean()),
+            nearest=_ratio(float(apart[:, 0].min()), real.closest),
+            real_near=len(np.unique(which[:, 0] % real.n)),
+            kid=sets.kid(features, real.features, rng=rng).value if real.kid else None,
+            kid_real=real.kid[0] if real.kid else None,
+            kid_real_spread=real.kid[1] if real.kid else None,
+        )
+
+    def _features(self, images: Images) -> Floats:
+        return self.judge.look(list(images), [self.judge.whole[:1]] * len(images)).features
+
+    def _reference(self, label: str, images: Images, policy: Augment) -> _Reference:
+        features = self._features(images)
+        effects = Policy(policy, label, seed=self.seed)
+        changed = effects.apply(list(images), effects.draw(range(len(images))), attempts=range(len(images)))
+        thumbnails = np.stack([thumbnail(image) for image in images])
+        mirrored = "flip_horizontal" in effects.effects
+        mirrors = np.stack([thumbnail(image[:, ::-1]) for image in images]) if mirrored else thumbnails[:0]
+        share = self.judge.held_out_share(label, 0.5)
+        return _Reference(
+            features,
+            np.concatenate([thumbnails, mirrors]),
+            len(images),
+            _closest(thumbnails, mirrors),
+            _spread(thumbnails),
+            _sharpness(np.stack(changed).astype(np.uint8)),
+            self._halves(label, features),
+            share is not None and share >= 0.5,
+        )
+
+    def _halves(self, label: str, features: Floats) -> tuple[float, float] | None:
+        """Mean and standard deviation of the KID of two halves."""
+        n = len(features)
+        if n // 2 < MIN_HALF:
+            return None
+        values = []
+        for number in range(KID_HALVES):
+            order = seeds.permutation(self.seed, label, stream="halves", attempt=number, n=n)
+            rng = seeds.generator(self.seed, label, stream="halves kid", attempt=number)
+            value = sets.kid(features[order[: n // 2]], features[order[n // 2 :]], rng=rng).value
+            values.append(value or 0.0)
+        return float(np.mean(values)), float(np.std(values))
+
+
+def _ratio(value: float, of: float) -> float | None:
+    return value / of if of and np.isfinite(of) else None
+
+
+def _sharpness(images: Images) -> float:
+    return float(np.median([sharpness(image.astype(np.float32) / 255) for image in images]))
+
+
+def _spread(thumbnails: Floats) -> float:
+    """Mean distance of two images."""
+    n = len(thumbnails)
+    if n < 2:
+        return 0.0
+    total = sum(float(distances.sum()) for _, distances in neighbours.distance_blocks(thumbnails, thumbnails))
+    return total / (n * (n - 1))
+
+
+def _closest(thumbnails: Floats, mirrors: Floats) -> float:
+    """Distance of the two closest different images, one of which may be mirrored; 0 where there are no two."""
+    n = len(thumbnails)
+    others = np.concatenate([thumbnails, mirrors])
+    closest = np.inf
+    for rows, distances in neighbours.distance_blocks(thumbnails, others):
+        own = np.arange(rows.start, rows.stop)
+        for column in range(0, len(others), n):
+            distances[own - rows.start, own + column] = np.inf
+        closest = min(closest, float(distances[distances > 0].min(initial=np.inf)))
+    return closest if np.isfinite(closest) else 0.0
+
+
+def to_json(found: Found) -> dict[str, Any]:
+    """Its numbers, rounded."""
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in vars(found).items()}
