@@ -163,6 +163,8 @@ def demo(
     console.say(f"drawn data:    {result.data}")
     printing.print_summary(result.summary, result.balanced, json=False)
     console.say(f"contact sheet: {result.sheet}")
+    if result.gan_sheet:
+        console.say(f"drawn by a GAN: {result.gan_sheet}")
     console.say(f"next: synth verify {result.balanced}; synth inspect {result.data}; then your own folder")
 
 

@@ -20,7 +20,8 @@ from synth.recipe import Recipe
 from synth.simulate import TrafficLights, draw_dataset
 from synth.workers import Progress
 
-__all__ = ["Demo", "TrafficLights", "run_demo"]
+__all__ = ["Demo", "TrafficLights", "run_demo", "shelf"]
+YELLOW = "yellow"
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,21 @@ class Demo:
     """The drawn dataset: about 56 % red, 3 % yellow, 41 % green."""
     balanced: Path
     sheet: Path
+    gan_sheet: Path | None
+    """Yellow lights that a GAN drew; None where its bundle does not lie on the shelf."""
     dataset: Dataset
     summary: Summary
 
 
+def shelf() -> Path | None:
+    """The bundles that come with the package, trained on the same drawn lights; None where they were left out."""
+    package = Path(__file__).parent
+    places = (package / "shelf", package.parent / "models" / "demo")
+    return next((place for place in places if (place / "gan").is_dir() and (place / "judge").is_dir()), None)
+
+
 def run_demo(out: str | Path, *, seed: int = 0, n_workers: int = 1, progress: Progress | None = None) -> Demo:
-    """Draw an imbalanced dataset, balance it by augmentation, and make a contact sheet.
+    """Draw an imbalanced dataset, balance it by augmentation, and make sheets: of that, and of what a GAN draws.
 
     Raises:
         OutputError: the folder holds something else.
@@ -55,4 +65,16 @@ def run_demo(out: str | Path, *, seed: int = 0, n_workers: int = 1, progress: Pr
     if not sheet.exists():
         save_sheet(preview(dataset, recipe, captions=True), sheet)
     summary = generate(dataset, None, recipe, balanced, n_workers=n_workers, progress=progress)
-    return Demo(data, balanced, sheet, dataset, summary)
+    return Demo(data, balanced, sheet, _draw(dataset, out / "gan.png", seed), dataset, summary)
+
+
+def _draw(dataset: Dataset, sheet: Path, seed: int) -> Path | None:
+    """Yellow lights drawn by the shelf's GAN, under real ones."""
+    bundles = shelf()
+    if bundles is None:
+        return None
+    if not sheet.exists():
+        given = {"bundle": str(bundles / "gan"), "judge": str(bundles / "judge")}
+        recipe = Recipe(seed=seed, method="gan", classes=(YELLOW,), **given)
+        save_sheet(preview(dataset, recipe, n=10, rows=2), sheet)
+    return sheet

@@ -138,7 +138,7 @@ class Recipe(Settings):
     """Every setting of a run; saved with it as `recipe.toml`."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="run seed; the same seed gives the same images")
-    method: str = Field("augment", description="augment, smote, duplicate, or package.module:Name of your own")
+    method: str = Field("augment", description="augment, smote, gan, duplicate, or package.module:Name of your own")
     target: int | str | Mapping[str, int] = Field(
         "majority", description='real plus new images of a class: majority, mean, median, a number, "2x", or a table'
     )

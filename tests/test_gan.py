@@ -214,6 +214,12 @@ def test_it_begins_with_what_is_given(judged: Judged, tmp_path: Path) -> None:
         train(other, tmp_path / "more", settings)
 
 
+def test_few_images_everywhere_and_a_class_without_any(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"train": {"green": 6, "red": 7}, "test": {"yellow": 2}})
+    bundle = train(data, tmp_path / "gan", {**SETTINGS, "gan.steps": 25, "gan.looks": 1, "gan.codes": "own"})
+    assert set(bundle.scores["drawn"]["classes"]) == {"green", "red"}
+
+
 def test_grey_images(tmp_path: Path) -> None:
     for label in ("red", "green"):
         (tmp_path / "data" / label).mkdir(parents=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from synth.networks.autoencoder import SLOPE, grid_of, n_stages_of
 
-WIDTHS = (64, 128, 128, 128)
+WIDTHS = (64, 128, 128, 128, 128)
 HIDDEN = 128
 
 

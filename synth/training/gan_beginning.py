@@ -155,7 +155,7 @@ class Beginning:
             autoencoder.labels,
             bank,
             self._borrow(),
-            lenders_of(self.counts) or tuple(range(len(self.counts))),
+            lenders_of(self.counts) or tuple(number for number, n in enumerate(self.counts) if n),
             self._device,
             self._team,
         ), network

@@ -31,12 +31,20 @@ from synth.sampling import evenly
 from synth.training.batches import Images
 from synth.training.inference import Floats
 
-ON_CLASS_MIN, DIVERSITY_MIN, KID_SPREADS = 0.95, 0.75, 3.0
+ON_CLASS_MIN, DIVERSITY_MIN = 0.95, 0.75
+KID_SPREADS, KID_FREE = 3.0, 0.5
+"""KID may exceed that of real halves by so many of its standard deviations, and may be this in any case: with hundreds
+of real images even harmless differences are seen."""
 SHARPNESS_MIN, SHARPNESS_MAX = 0.5, 1.5
 """Of traffic lights people accept what has .6; an autoencoder alone gives .15, and a grid or noise 2 and more."""
 COLLAPSED, MEMORISED = 0.3, 0.5
 """Diversity under which, where it was higher before, and share of copies above which training is stopped at the second
 look in a row."""
+KNOWN_MIN, BLIND_UNDER = 0.7, 0.5
+"""Share of a class's real images that a judge finds when it has not seen them: under the first they are unlike one
+another, under the second its view of drawn ones is worth nothing."""
+FOUND_MIN = 0.5
+"""A real image is found where its class has this probability."""
 MAX_REAL = 512
 """So many real images of a class stand for all of it."""
 KID_HALVES = 40
@@ -62,6 +70,8 @@ class Found:
     kid_real: float | None
     """Mean over halves of the real images."""
     kid_real_spread: float | None
+    real_known: float | None
+    """Share of the real images that the judge finds when it has not seen them."""
 
     def broken(self) -> list[str]:
         """Which bounds it breaks, each in words."""
@@ -73,15 +83,15 @@ class Found:
         if self.copies:
             words.append(f"{self.copies:.1%} are nearer to a real image than real ones are to each other")
         if self.kid is not None and self.kid > (limit := self.kid_limit()):
-            words.append(f"KID {self.kid:.2f} (two halves of the real images: under {limit:.2f})")
+            words.append(f"KID {self.kid:.2f} (needed: at most {limit:.2f})")
         if self.sharpness is not None and not SHARPNESS_MIN <= self.sharpness <= SHARPNESS_MAX:
             bounds = f"{SHARPNESS_MIN} to {SHARPNESS_MAX}"
             words.append(f"{self.sharpness:.2f} of the sharpness of real images (needed: {bounds})")
         return words
 
     def kid_limit(self) -> float:
-        """What two halves of the real images stay under, nearly always."""
-        return (self.kid_real or 0.0) + KID_SPREADS * (self.kid_real_spread or 0.0)
+        """What two halves of the real images stay under, nearly always, but never less than is harmless."""
+        return max((self.kid_real or 0.0) + KID_SPREADS * (self.kid_real_spread or 0.0), KID_FREE)
 
 
 @dataclass(frozen=True)
@@ -118,12 +128,16 @@ def trouble(looks: Sequence[Look], minded: Sequence[str]) -> str:
 def verdict(found: Found, n_real: int) -> tuple[str, list[str]]:
     """What can be said of a class's images: usable, look (at the sheet: numbers can't decide), not usable; and why."""
     reasons = found.broken()
+    unlike = found.real_known is not None and found.real_known < KNOWN_MIN
+    if unlike:
+        share = f"{found.real_known:.0%} of the real images"
+        reasons.append(f"a judge that has not seen them finds {share}: they are unlike one another")
     if n_real < FEW:
         few = f"with {n_real} real images no number is worth much: look at the sheet"
-        hopeless = found.on_class is not None and found.on_class < ON_CLASS_MIN
-        return (NOT_USABLE if hopeless else LOOK), [*reasons, few]
+        off_class = found.on_class is not None and found.on_class < ON_CLASS_MIN
+        return (NOT_USABLE if off_class or unlike else LOOK), [*reasons, few]
     if found.on_class is None:
-        return LOOK, [*reasons, "the judge does not know this class well enough: look at the sheet"]
+        return LOOK, [*reasons, "no judge knows this class well enough: look at the sheet"]
     return (NOT_USABLE if reasons else USABLE), reasons
 
 
@@ -141,8 +155,8 @@ class _Reference:
     """Mean distance of two of them."""
     sharpness: float
     kid: tuple[float, float] | None
-    known: bool
-    """Does the judge recognise them, when it has not seen them?"""
+    known: float | None
+    """Share that the judge finds when it has not seen them."""
 
 
 @dataclass(frozen=True)
@@ -167,13 +181,14 @@ class Measurer:
         few = label in judge.few
         members = [judge.whole if few else judge.unseen_by(each) for each in parents]
         called = judge.look(list(images), members).probabilities.argmax(1)
+        on_class = float((called == judge.classes.index(label)).mean())
         features = self._features(images)
         thumbnails = np.stack([thumbnail(image) for image in images])
         apart, which = neighbours.two_nearest(thumbnails, real.thumbnails)
         rng = seeds.generator(self.seed, label, stream="look", attempt=0)
         return Found(
             n=len(images),
-            on_class=float((called == judge.classes.index(label)).mean()) if real.known else None,
+            on_class=None if real.known is None or real.known < BLIND_UNDER else on_class,
             sharpness=_ratio(_sharpness(images), real.sharpness),
             diversity=sets.diversity(features, real.features, rng=rng) if real.n > 1 else None,
             pixel_diversity=_ratio(_spread(thumbnails), real.spread),
@@ -183,6 +198,7 @@ class Measurer:
             kid=sets.kid(features, real.features, rng=rng).value if real.kid else None,
             kid_real=real.kid[0] if real.kid else None,
             kid_real_spread=real.kid[1] if real.kid else None,
+            real_known=real.known,
         )
 
     def _features(self, images: Images) -> Floats:
@@ -195,7 +211,6 @@ class Measurer:
         thumbnails = np.stack([thumbnail(image) for image in images])
         mirrored = "flip_horizontal" in effects.effects
         mirrors = np.stack([thumbnail(image[:, ::-1]) for image in images]) if mirrored else thumbnails[:0]
-        share = self.judge.held_out_share(label, 0.5)
         return _Reference(
             features,
             np.concatenate([thumbnails, mirrors]),
@@ -204,7 +219,7 @@ class Measurer:
             _spread(thumbnails),
             _sharpness(np.stack(changed).astype(np.uint8)),
             self._halves(label, features),
-            share is not None and share >= 0.5,
+            self.judge.held_out_share(label, FOUND_MIN),
         )
 
     def _halves(self, label: str, features: Floats) -> tuple[float, float] | None:
