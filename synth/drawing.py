@@ -17,8 +17,8 @@ from synth.errors import BundleError
 from synth.latent import BANK, LatentSpace
 from synth.records import Origin
 from synth.training.bundle import IMAGES, INFO, Bundle, open_bundle
-from synth.training.gan_looks import LOOK, NOT_USABLE, USABLE
-from synth.training.gan_step import KIND
+from synth.training.gan.looks import LOOK, NOT_USABLE, USABLE
+from synth.training.gan.step import KIND
 
 MAX_NOISE = 1000
 

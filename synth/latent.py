@@ -14,7 +14,7 @@ from synth.errors import BundleError, UsageError
 from synth.networks.autoencoder import SIDES, Autoencoder
 from synth.training.autoencoder_step import KIND as AUTOENCODER
 from synth.training.bundle import Bundle, open_bundle
-from synth.training.gan_step import KIND as GAN
+from synth.training.gan.step import KIND as GAN
 from synth.training.inference import decode, encode
 from synth.training.loop import is_finite, seeded
 

@@ -24,7 +24,7 @@ from synth.drawing import open_gan
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.files import staging_folder
 from synth.training import loop
-from synth.training.gan import train_gan
+from synth.training.gan.training import train_gan
 from synth.training.loop import read_stats
 
 BEFORE = {

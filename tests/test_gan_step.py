@@ -35,11 +35,11 @@ from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import HIDDEN, Discriminator
 from synth.oversampling import Gan
 from synth.recipe import Augment
-from synth.training import gan_looks as looks
 from synth.training import loop
 from synth.training.batches import Images, read_inputs, safe_policy
-from synth.training.gan_looks import LOOK, NOT_USABLE, USABLE, Found, Look, Measurer, choose, trouble, verdict
-from synth.training.gan_step import DECAY_FROM, DECAY_TO, GanTask, GanTrainee, falling
+from synth.training.gan import looks
+from synth.training.gan.looks import LOOK, NOT_USABLE, USABLE, Found, Look, Measurer, choose, trouble, verdict
+from synth.training.gan.step import DECAY_FROM, DECAY_TO, GanTask, GanTrainee, falling
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, fit, read_stats, seeded
 from synth.training.team import ALONE, Team, joined

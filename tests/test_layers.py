@@ -24,10 +24,10 @@ measures.grain measures.intervals measures.neighbours measures.scores measures.s
 measures.detection
 training.device training.team training.inference training.loop training.bundle training.batches training.members
 training.frozen training.heads training.card training.classifier training.perception training.reconstruction
-training.autoencoder_step training.autoencoder training.gan_step
+training.autoencoder_step training.autoencoder training.gan.step
 judge judges latent
-training.board training.gan_bank training.gan_card training.gan_looks training.gan_pictures training.gan_watch
-training.gan_beginning training.gan training.registry
+training.board training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
+training.gan.beginning training.gan.result training.gan.training training.registry
 drawing
 generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
 generators.varied generators.spaces generators.smote generators.gan generators.own generators.registry

@@ -3,7 +3,7 @@
     python scripts/bench/gan_ablations.py DATA JUDGE [--class yellow] [--steps 3000] [--arms recipe,hinge,...]
 
 JUDGE should not know the training images of DATA (train it on the test part). Printed for 256 images of the class
-before any gate: minutes, ms a step, and what `training.gan_looks` measures. With --out DIR, a sheet of each arm.
+before any gate: minutes, ms a step, and what `training.gan.looks` measures. With --out DIR, a sheet of each arm.
 
     recipe        as it is
     scratch       no autoencoder: untrained networks, codes drawn from a normal distribution
@@ -35,11 +35,11 @@ import synth
 from synth.codes import Bank, on_sphere
 from synth.judge import open_judge
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.training.gan_beginning import Beginning
-from synth.training.gan_looks import Measurer, to_json
-from synth.training.gan_pictures import Scene
-from synth.training.gan_step import BETAS, GanTask, GanTrainee
-from synth.training.gan_watch import Watch
+from synth.training.gan.beginning import Beginning
+from synth.training.gan.looks import Measurer, to_json
+from synth.training.gan.pictures import Scene
+from synth.training.gan.step import BETAS, GanTask, GanTrainee
+from synth.training.gan.watch import Watch
 from synth.training.inference import one_thread
 from synth.training.loop import fit, seeded
 from synth.training.team import ALONE

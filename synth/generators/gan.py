@@ -21,7 +21,7 @@ from synth.errors import GeneratorError, UsageError
 from synth.generators.base import Context
 from synth.generators.interpolation import rendered
 from synth.records import CODES_OF, Candidate, Item
-from synth.training.gan_looks import LOOK, NOT_USABLE
+from synth.training.gan.looks import LOOK, NOT_USABLE
 
 PORTION = 32
 """Attempts that go through the network together."""

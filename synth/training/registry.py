@@ -12,7 +12,7 @@ from synth.recipe import Recipe
 from synth.training.autoencoder import train_autoencoder
 from synth.training.bundle import Bundle
 from synth.training.classifier import train_classifier
-from synth.training.gan import train_gan
+from synth.training.gan.training import train_gan
 from synth.workers import Progress
 
 TRAININGS: Mapping[str, Callable[..., Bundle]] = {

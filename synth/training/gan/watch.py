@@ -22,10 +22,10 @@ from synth.codes import Drawn, borrowing, draw, lenders_of, sources_of
 from synth.files import replace_file
 from synth.networks.autoencoder import Generator
 from synth.oversampling import Gan
-from synth.training import gan_pictures as pictures
 from synth.training.batches import Images
-from synth.training.gan_looks import Found, Look, Measurer, choose, to_json, trouble
-from synth.training.gan_pictures import Scene
+from synth.training.gan import pictures
+from synth.training.gan.looks import Found, Look, Measurer, choose, to_json, trouble
+from synth.training.gan.pictures import Scene
 
 SAMPLES, SAMPLES_IN_ALL, SAMPLES_MIN = 256, 2048, 32
 """Images of a class that are drawn at a look; less where there are many classes."""

@@ -22,8 +22,8 @@ from synth.training.autoencoder_step import Task
 from synth.training.batches import safe_policy
 from synth.training.bundle import run_id
 from synth.training.classifier import train_classifier
-from synth.training.gan_bank import bank_of
-from synth.training.gan_step import GanTask
+from synth.training.gan.bank import bank_of
+from synth.training.gan.step import GanTask
 from synth.training.loop import seeded
 from synth.training.team import Team
 from synth.workers import Progress
@@ -49,7 +49,7 @@ class Beginning:
         if recipe.gan.batch % team.size:
             raise UsageError(f"gan.batch must be a multiple of the {team.size} processes, got {recipe.gan.batch}")
         self._given: LatentSpace | None = self._open_beginning()
-        self._given_judge: Judge | None = open_judge(recipe.judge) if recipe.judge else None
+        self._given_judge: Judge | None = self._open_judge()
         settings = [
             part.model_dump(mode="json") for part in (recipe.gan, recipe.autoencoder, recipe.classifier, self._policy)
         ]
@@ -80,6 +80,15 @@ class Beginning:
         if space.classes != self._dataset.classes:
             raise UsageError(f"the autoencoder knows {', '.join(space.classes)}: train one on this data")
         return space
+
+    def _open_judge(self) -> Judge | None:
+        if not self._recipe.judge:
+            return None
+        judge = open_judge(self._recipe.judge)
+        unknown = set(self._dataset.classes) - set(judge.classes)
+        if unknown:
+            raise UsageError(f"the judge does not know {', '.join(sorted(unknown))}: train one on this data")
+        return judge
 
     @property
     def _policy(self) -> Augment:

@@ -1,0 +1,153 @@
+"""The GAN: its training from beginning to end (`step` has the mathematics), and the bundle that holds it.
+
+    1. an autoencoder of all classes: trained here, or the one that the recipe's bundle names
+    2. a judge that scores images by networks that saw neither of their parents: trained here, or the recipe's
+    3. the bank: codes of the real images, several of each
+    4. the adversarial steps; at each look images of every class are drawn from the averaged weights, measured and shown
+    5. of the states at the looks the best is chosen, and a verdict given on each class
+
+A killed training finds all of it again in `BUNDLE.incomplete`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from synth.data.dataset import Dataset
+from synth.errors import TrainingError
+from synth.files import staging_folder
+from synth.judge import Judge
+from synth.networks.autoencoder import Generator
+from synth.recipe import Recipe
+from synth.training.board import Board, opened_board
+from synth.training.bundle import Bundle, building, open_bundle
+from synth.training.device import choose_device
+from synth.training.gan.beginning import Beginning
+from synth.training.gan.looks import Measurer
+from synth.training.gan.pictures import Scene
+from synth.training.gan.result import Result, steps_folder
+from synth.training.gan.step import KIND, GanTask, GanTrainee
+from synth.training.gan.watch import Watch
+from synth.training.inference import one_thread
+from synth.training.loop import CHECK, STATS, Check, Fit, fit, read_stats
+from synth.training.team import joined
+from synth.workers import Progress
+
+MIN_BATCH = 4
+
+
+def train_gan(
+    dataset: Dataset,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    n_workers: int = 1,
+    device: str = "auto",
+    progress: Progress | None = None,
+    tensorboard: str | Path | None = None,
+) -> Bundle:
+    """Train a GAN on the training images of a dataset; the same call again resumes.
+
+    The recipe's `bundle` names an autoencoder to begin with, its `judge` the classifier that scores; without, both are
+    trained. Under torchrun each process takes its part of every batch, and the first one writes.
+
+    Args:
+        n_workers: for the judge; the rest is one network, on one thread of a processor.
+        tensorboard: a folder for TensorBoard's files.
+
+    Raises:
+        TrainingError: no class can be drawn, or the losses were not finite.
+        OutputError: something else stands at `out`. LockedError: another training is at work there.
+        UsageError: a device that is not there, a batch that the processes can't share, TensorBoard is not installed.
+        BundleError: an autoencoder or a judge that does not fit.
+    """
+    started, out = time.monotonic(), Path(out)
+    with joined() as team, opened_board(tensorboard if team.leads else None) as board:
+        beginning = Beginning(dataset, recipe, device=choose_device(device), team=team, progress=progress)
+        holding = building(out, beginning.run) if team.leads else contextlib.nullcontext(staging_folder(out))
+        with holding as work:
+            watch = None
+            if team.leads:
+                beginning.begin(work)
+                judge = beginning.judge(work, n_workers)
+            team.wait()
+            task, network = beginning.task(work)
+            if team.leads:
+                watch = _watch(work, task, beginning, judge, classes=dataset.classes)
+            fitted, task = _fit(work, task, network.generator, watch, told=progress, board=board)
+            if watch:
+                result = Result(beginning, task, watch, fitted, recipe, dataset.classes)
+                result.publish(work, out, network, seconds=time.monotonic() - started)
+        team.wait()
+    return open_bundle(out, KIND)
+
+
+def _watch(work: Path, task: GanTask, beginning: Beginning, judge: Judge, *, classes: tuple[str, ...]) -> Watch:
+    counts = beginning.counts
+    drawable = [
+        n for n in np.argsort(counts, kind="stable").tolist() if counts[n] and classes[n] not in beginning.refused
+    ]
+    rare = [number for number in drawable if 2 * counts[number] <= max(counts)] or drawable
+    measurer = Measurer(judge, classes, task.seed)
+    measurer.learn(task.inputs, task.labels, task.policy)
+    return Watch(
+        work / "looks",
+        task.settings,
+        Scene(classes, task.inputs, task.labels, task.bank, drawable, task.device),
+        measurer,
+        [item.sha256 for item in beginning.items],
+        [classes[number] for number in rare],
+        task.seed,
+    )
+
+
+def _fit(
+    work: Path, task: GanTask, generator: Generator, watch: Watch | None, *, told: Progress | None, board: Board
+) -> tuple[Fit, GanTask]:
+    """Take the adversarial steps, with half the batch where memory does not suffice; the task as it was done."""
+    while True:
+        batch = task.settings.batch
+        with one_thread():
+            try:
+                trainee = GanTrainee(task, copy.deepcopy(generator))
+                return fit(
+                    trainee,
+                    steps_folder(work, batch),
+                    n_steps=task.settings.steps,
+                    batch=batch,
+                    decay=task.settings.average,
+                    on_check=_checks(steps_folder(work, batch), task, watch, told, board) if watch else None,
+                    team=task.team,
+                ), task
+            except torch.OutOfMemoryError:
+                if batch < 2 * MIN_BATCH or task.team.size > 1:
+                    raise TrainingError(f"out of memory with {batch} images in a step: set gan.batch lower") from None
+                task = replace(task, settings=task.settings.model_copy(update={"batch": batch // 2}))
+
+
+def _checks(folder: Path, task: GanTask, watch: Watch, told: Progress | None, board: Board) -> Check:
+    settings = task.settings
+    total = settings.steps * settings.batch
+
+    def check(n_seen: int, network: nn.Module) -> str:
+        if told:
+            told("training", n_seen, total)
+        board.numbers(read_stats(folder / STATS)[-1], n_images_seen=n_seen)
+        before = n_seen - CHECK * settings.batch
+        if settings.looks * n_seen // total == settings.looks * max(before, 0) // total:
+            return ""
+        look = watch.look(n_seen, network)
+        board.picture("samples", watch.sheet(look), n_images_seen=n_seen)
+        for label, found in look.classes.items():
+            board.numbers({f"{label}/{name}": value for name, value in vars(found).items()}, n_images_seen=n_seen)
+        return watch.trouble(n_seen)
+
+    return check
