@@ -6,7 +6,8 @@ It holds drawings of synth.simulate with seed 0, no photographs: 300 images for 
 123 green) and 54 for testing (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The
 old images are deleted first; if the folder holds anything else, nothing is touched. assets/preview.png is the sheet
 that `synth preview assets/demo-lights --n 10` draws; assets/smote.png what it draws with `--class yellow --method smote
---bundle` and an autoencoder of these lights, which takes about a minute to train.
+--bundle` and an autoencoder of these lights, which takes about a minute to train; assets/gan.png what it draws with
+`--method gan` and the bundle that scripts/train_shelf.py left in models/demo.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from synth import Recipe, open_dataset, preview, train
 from synth.simulate import LABELS, SPLITS, draw_dataset
 
 DEMO_LIGHTS = Path(__file__).resolve().parent.parent / "assets" / "demo-lights"
+GAN = DEMO_LIGHTS.parents[1] / "models/demo/gan"
 OURS = re.compile(rf"({'|'.join(SPLITS)})/({'|'.join(LABELS)})/\d{{3}}\.jpg")
 
 
@@ -37,6 +39,7 @@ def main() -> None:
         train("autoencoder", dataset, Recipe(), bundle)
         recipe = Recipe(method="smote", bundle=bundle, classes=("yellow",))
         save(preview(dataset, recipe, n=10), "smote.png")
+    save(preview(dataset, Recipe(method="gan", bundle=str(GAN), classes=("yellow",)), n=10, rows=2), "gan.png")
     print(f"{DEMO_LIGHTS}: {len(sizes)} images, {sum(sizes) / 1e6:.2f} MB")
 
 

@@ -77,7 +77,7 @@ class Gan(Settings):
         3e-4, gt=0, description="learning rate (Adam); falls to a tenth over the last 40 % of the steps"
     )
     deep: bool = Field(False, description="a discriminator with two convolutions at each size")
-    penalty: float = Field(0.05, ge=0, description="weight of R1 and R2, the discriminator's squared slopes")
+    penalty: float = Field(0.4, ge=0, description="weight of R1 and R2, the discriminator's squared slopes")
     borrow: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
         "auto",
         description="share of a class's images that are drawn from codes of other classes while training; "

@@ -198,6 +198,7 @@ def test_demo_runs_offline(tmp_path: Path, run: Run, capsys: Capture, monkeypatc
     assert classes["yellow"]["accepted"] == 159
     assert synth.verify(tmp_path / "demo/balanced").good
     assert (tmp_path / "demo/preview.png").exists()
+    assert (tmp_path / "demo/gan.png").exists()  # by the bundle on the shelf
 
 
 def test_strict_turns_a_refusal_into_a_failure(tmp_path: Path, run: Run) -> None:

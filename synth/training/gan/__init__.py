@@ -1,1 +1,1 @@
-"""Training the GAN, from its beginning to its bundle: `step` is the page of mathematics, `training` leads through it."""
+"""Training the GAN, from its beginning to its bundle: `step` is the page of mathematics."""
