@@ -36,7 +36,7 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
             *reasons,
             *([""] if reasons else []),
             "On class: the judge's view, by networks that saw neither parent. Sharpness, diversity: of what real",
-            "images have. Copies: nearer to a real image than the two closest real ones are to each other. A verdict",
+            "images have. Copies: nearer to a real image than half of what the two closest are apart. A verdict",
             "is about these numbers alone: whether the images help a classifier is another question, and what the",
             "numbers can't see, `samples.png` may show.",
             "",

@@ -7,7 +7,7 @@ breaks the fewest of them is taken:
     on_class    share that the judge calls their class, by networks that saw neither of their parents
     sharpness   median variance of the Laplacian, of what the real images with the same effects have
     diversity   mean distance of two of them in the judge's features, of what real images have
-    copies      share nearer to a real image, or its mirror image, than the two closest real ones are to each other
+    copies      share nearer to a real image, or its mirror image, than half of what the two closest real ones are apart
     kid         kernel distance to the real images; two halves of the real ones have it too, with a mean and a spread
 """
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from synth import seeds
 from synth.codes import FEW, Ints
+from synth.criteria import DistanceGate
 from synth.effects.policy import Policy
 from synth.judge import Judge
 from synth.measures import neighbours, sets
@@ -45,6 +46,8 @@ KNOWN_MIN, BLIND_UNDER = 0.7, 0.5
 another, under the second its view of drawn ones is worth nothing."""
 FOUND_MIN = 0.5
 """A real image is found where its class has this probability."""
+NEAR_SHARE = DistanceGate().near_share
+"""As for the gate: of independent images many come as near as the two closest real ones where those are few."""
 MAX_REAL = 512
 """So many real images of a class stand for all of it."""
 KID_HALVES = 40
@@ -81,7 +84,7 @@ class Found:
         if self.diversity is not None and self.diversity < DIVERSITY_MIN:
             words.append(f"{self.diversity:.2f} of the diversity of real images (needed: {DIVERSITY_MIN})")
         if self.copies:
-            words.append(f"{self.copies:.1%} are nearer to a real image than real ones are to each other")
+            words.append(f"{self.copies:.1%} are much nearer to a real image than real ones are to each other")
         if self.kid is not None and self.kid > (limit := self.kid_limit()):
             words.append(f"KID {self.kid:.2f} (needed: at most {limit:.2f})")
         if self.sharpness is not None and not SHARPNESS_MIN <= self.sharpness <= SHARPNESS_MAX:
@@ -192,7 +195,7 @@ class Measurer:
             sharpness=_ratio(_sharpness(images), real.sharpness),
             diversity=sets.diversity(features, real.features, rng=rng) if real.n > 1 else None,
             pixel_diversity=_ratio(_spread(thumbnails), real.spread),
-            copies=float((apart[:, 0] < real.closest).mean()),
+            copies=float((apart[:, 0] < NEAR_SHARE * real.closest).mean()),
             nearest=_ratio(float(apart[:, 0].min()), real.closest),
             real_near=len(np.unique(which[:, 0] % real.n)),
             kid=sets.kid(features, real.features, rng=rng).value if real.kid else None,
