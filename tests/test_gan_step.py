@@ -515,7 +515,7 @@ def looks_of(*found: Found, label: str = "red") -> list[Look]:
 BROKEN: Mapping[str, tuple[Mapping[str, float], str]] = {
     "off class": ({"on_class": looks.ON_CLASS_MIN - 0.01}, "finds the class in 94%"),
     "alike": ({"diversity": looks.DIVERSITY_MIN - 0.01}, "0.74 of the diversity"),
-    "copies": ({"copies": 0.01}, "1.0% are much nearer to a real image"),
+    "copies": ({"copies": looks.COPIES_MAX + 0.01}, "3.0% are much nearer to a real image"),
     "far": ({"kid": 0.6 + (looks.KID_SPREADS + 0.2) * 0.05, "kid_real": 0.6}, "KID 0.76 .* at most 0.75"),
     "far from many": ({"kid": looks.KID_FREE + 0.01}, "KID 0.51 .* at most 0.50"),
     "soft": ({"sharpness": looks.SHARPNESS_MIN - 0.01}, "0.49 of the sharpness"),

@@ -41,7 +41,7 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
             "numbers can't see, `samples.png` may show.",
             "",
             "* `synth generate DATA OUT --method gan --bundle` draws with it, `--method smote` interpolates with it.",
-            "* Every image is drawn from a mix of two codes of the bank in the weights: they are numbers, not pictures",
+            "* Every image is drawn from a mix of two codes of the bank in the weights: they are numbers, not pictures,",
             "  but what is drawn from them resembles the real images, and `images.jsonl` lists those by path and hash:",
             "  share this folder as you would share the images.",
             "* It shows no kind of thing that is not in its training images, and with few of them nothing new at all.",

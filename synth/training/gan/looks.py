@@ -46,8 +46,9 @@ KNOWN_MIN, BLIND_UNDER = 0.7, 0.5
 another, under the second its view of drawn ones is worth nothing."""
 FOUND_MIN = 0.5
 """A real image is found where its class has this probability."""
-NEAR_SHARE = DistanceGate().near_share
-"""As for the gate: of independent images many come as near as the two closest real ones where those are few."""
+NEAR_SHARE, COPIES_MAX = DistanceGate().near_share, 0.02
+"""What is a copy, as for the gate: of independent images many come as near as the two closest real ones where those are
+few. A few may be copies, for the gate refuses them."""
 MAX_REAL = 512
 """So many real images of a class stand for all of it."""
 KID_HALVES = 40
@@ -83,7 +84,7 @@ class Found:
             words.append(f"the judge finds the class in {self.on_class:.0%} only (needed: {ON_CLASS_MIN:.0%})")
         if self.diversity is not None and self.diversity < DIVERSITY_MIN:
             words.append(f"{self.diversity:.2f} of the diversity of real images (needed: {DIVERSITY_MIN})")
-        if self.copies:
+        if self.copies is not None and self.copies > COPIES_MAX:
             words.append(f"{self.copies:.1%} are much nearer to a real image than real ones are to each other")
         if self.kid is not None and self.kid > (limit := self.kid_limit()):
             words.append(f"KID {self.kid:.2f} (needed: at most {limit:.2f})")
