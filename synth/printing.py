@@ -107,11 +107,11 @@ def print_reconstruction(found: Mapping[str, Any]) -> None:
 
 def print_drawn(found: Mapping[str, Any]) -> None:
     """What a GAN draws, class by class, and what is to be thought of it."""
-    columns = ("on_class", "sharpness", "diversity", "copies", "kid")
+    columns = ("on_class", "sharpness", "diversity", "copies", "kept", "kid")
     rows = [
         [label, s["n"], *(_number(s[name]) for name in columns), s["verdict"]] for label, s in found["classes"].items()
     ]
-    console.table(["class", "n", "on class", "sharpness", "diversity", "copies", "KID", "verdict"], rows)
+    console.table(["class", "n", "on class", "sharpness", "diversity", "copies", "kept", "KID", "verdict"], rows)
     for label, entry in found["classes"].items():
         if entry["reasons"]:
             console.say(f"{label}: {'; '.join(entry['reasons'])}")

@@ -505,7 +505,7 @@ def take_part(folder: Path) -> None:
     (folder / f"{team.rank}.safetensors").write_bytes(safetensors.torch.save(weights))
 
 
-GOOD = Found(256, 0.99, 1.0, 0.9, 0.9, 0.0, 1.4, 30, 0.2, 0.1, 0.05, 1.0)
+GOOD = Found(256, 0.99, 1.0, 0.9, 0.9, 0.0, 1.4, 30, 0.2, 0.1, 0.05, 1.0, 0.6)
 
 
 def looks_of(*found: Found, label: str = "red") -> list[Look]:
@@ -518,6 +518,7 @@ BROKEN: Mapping[str, tuple[Mapping[str, float], str]] = {
     "copies": ({"copies": looks.COPIES_MAX + 0.01}, "3.0% are much nearer to a real image"),
     "far": ({"kid": 0.6 + (looks.KID_SPREADS + 0.2) * 0.05, "kid_real": 0.6}, "KID 0.76 .* at most 0.75"),
     "far from many": ({"kid": looks.KID_FREE + 0.01}, "KID 0.51 .* at most 0.50"),
+    "many-sided": ({"kept": looks.KEPT_MIN - 0.1}, "only 30% of what varies"),
     "soft": ({"sharpness": looks.SHARPNESS_MIN - 0.01}, "0.49 of the sharpness"),
     "noisy": ({"sharpness": looks.SHARPNESS_MAX + 0.01}, "1.51 of the sharpness"),
 }
@@ -555,6 +556,13 @@ class TestLooks:
             assert word == expected
             assert "14 real images" in reasons[-1]
             assert reasons[:-1] == found.broken()
+
+    def test_what_is_kept_of_images_that_are_drawn_again(self) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
+        mean = np.broadcast_to(np.rint(images.mean(axis=0)).astype(np.uint8), images.shape)
+        assert looks.kept_share(images, images) == 1
+        assert looks.kept_share(images, mean) == pytest.approx(0, abs=1e-3)
+        assert looks.kept_share(images[:1], images[:1]) is None
 
     def test_the_latest_of_the_best_is_chosen(self) -> None:
         off, soft_and_off = replace(GOOD, on_class=0.5), replace(GOOD, on_class=0.5, sharpness=0.1)

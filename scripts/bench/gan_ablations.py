@@ -44,7 +44,7 @@ from synth.training.inference import one_thread
 from synth.training.loop import fit, seeded
 from synth.training.team import ALONE
 
-SHOWN = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "nearest", "real_near", "kid")
+SHOWN = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "nearest", "real_near", "kept", "kid")
 
 
 class Hinge(GanTrainee):
@@ -112,7 +112,8 @@ def main() -> None:
             number = dataset.classes.index(options.label)
             scene = Scene(dataset.classes, task.inputs, task.labels, task.bank, [number], task.device)
             hashes = ["" for _ in task.labels]
-            watch = Watch(Path(folder) / f"looks {arm}", task.settings, scene, measurer, hashes, [], task.seed)
+            looks = Path(folder) / f"looks {arm}"
+            watch = Watch(looks, task.settings, scene, network, measurer, hashes, [], task.seed)
             begin, result = time.perf_counter(), generator
             if arm != "autoencoder":
                 trainee = (Hinge if arm == "hinge" else GanTrainee)(task, copy.deepcopy(generator))

@@ -42,6 +42,7 @@ class Beginning:
         self, dataset: Dataset, recipe: Recipe, *, device: torch.device, team: Team, progress: Progress | None
     ) -> None:
         self._dataset, self._recipe, self._device, self._team, self._progress = dataset, recipe, device, team, progress
+        self.classes = dataset.classes
         self.items = [item for found in dataset.train.values() for item in found]
         counts = Counter(item.label for item in self.items)
         self.counts = [counts[label] for label in dataset.classes]

@@ -7,7 +7,7 @@ from typing import Any
 
 from synth.markdown import cell
 
-COLUMNS = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies")
+COLUMNS = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "kept")
 
 
 def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
@@ -29,16 +29,17 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
             "",
             f"{next(iter(found.values()))['n']} drawn images of each class, before any gate:",
             "",
-            "| class | real | on class | sharpness | diversity | in pixels | copies | KID (real halves) | verdict |",
-            "|---|---|---|---|---|---|---|---|---|",
+            "| class | real | on class | sharpness | diversity | in pixels | copies | kept | KID (real) | verdict |",
+            "|---|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
             *reasons,
             *([""] if reasons else []),
             "On class: the judge's view, by networks that saw neither parent. Sharpness, diversity: of what real",
-            "images have. Copies: nearer to a real image than half of what the two closest are apart. A verdict",
-            "is about these numbers alone: whether the images help a classifier is another question, and what the",
-            "numbers can't see, `samples.png` may show.",
+            "images have. Copies: nearer to a real image than half of what the two closest are apart. Kept: share of",
+            "what varies among the real images that comes back when they are encoded and drawn. KID: beside that of",
+            "two halves of the real images, with its spread. A verdict is about these numbers alone: whether the",
+            "images help a classifier is another question, and what the numbers can't see, `samples.png` may show.",
             "",
             "* `synth generate DATA OUT --method gan --bundle` draws with it, `--method smote` interpolates with it.",
             "* Every image is drawn from a mix of two codes of the bank in the weights. They are numbers, but what is",

@@ -8,6 +8,7 @@ breaks the fewest of them is taken:
     sharpness   median variance of the Laplacian, of what the real images with the same effects have
     diversity   mean distance of two of them in the judge's features, of what real images have
     copies      share nearer to a real image, or its mirror image, than half of what the two closest real ones are apart
+    kept        share of what varies among its real images that comes back when they are encoded and drawn (R^2)
     kid         kernel distance to the real images; two halves of the real ones have it too, with a mean and a spread
 """
 
@@ -46,6 +47,8 @@ KNOWN_MIN, BLIND_UNDER = 0.7, 0.5
 another, under the second its view of drawn ones is worth nothing."""
 FOUND_MIN = 0.5
 """A real image is found where its class has this probability."""
+KEPT_MIN = 0.4
+"""Crops of one kind of thing keep .55 and more, natural scenes .3 and less, whatever a judge says of what is drawn."""
 NEAR_SHARE, COPIES_MAX = DistanceGate().near_share, 0.02
 """What is a copy, as for the gate: of independent images many come as near as the two closest real ones where those are
 few. A few may be copies, for the gate refuses them."""
@@ -76,6 +79,7 @@ class Found:
     kid_real_spread: float | None
     real_known: float | None
     """Share of the real images that the judge finds when it has not seen them."""
+    kept: float | None
 
     def broken(self) -> list[str]:
         """Which bounds it breaks, each in words."""
@@ -91,6 +95,9 @@ class Found:
         if self.sharpness is not None and not SHARPNESS_MIN <= self.sharpness <= SHARPNESS_MAX:
             bounds = f"{SHARPNESS_MIN} to {SHARPNESS_MAX}"
             words.append(f"{self.sharpness:.2f} of the sharpness of real images (needed: {bounds})")
+        if self.kept is not None and self.kept < KEPT_MIN:
+            share = f"only {max(self.kept, 0):.0%} of what varies among the real images comes back from their codes"
+            words.append(f"{share} (needed: {KEPT_MIN:.0%}): they are too many-sided for this network")
         return words
 
     def kid_limit(self) -> float:
@@ -179,8 +186,16 @@ class Measurer:
             if len(chosen):
                 self._references[label] = self._reference(label, inputs[chosen], policy)
 
-    def measure(self, label: str, images: Images, parents: Sequence[Sequence[str]]) -> Found:
-        """Measure drawn images (n, S, S, 3) uint8 of a class; parents: for each, hashes of its parents' files."""
+    def measure(
+        self, label: str, images: Images, parents: Sequence[Sequence[str]], *, kept: float | None = None
+    ) -> Found:
+        """Measure drawn images of a class.
+
+        Args:
+            images: (n, S, S, 3) uint8.
+            parents: for each, hashes of its parents' files.
+            kept: see `kept_share`.
+        """
         real, judge = self._references[label], self.judge
         few = label in judge.few
         members = [judge.whole if few else judge.unseen_by(each) for each in parents]
@@ -203,6 +218,7 @@ class Measurer:
             kid_real=real.kid[0] if real.kid else None,
             kid_real_spread=real.kid[1] if real.kid else None,
             real_known=real.known,
+            kept=kept,
         )
 
     def _features(self, images: Images) -> Floats:
@@ -238,6 +254,16 @@ class Measurer:
             value = sets.kid(features[order[: n // 2]], features[order[n // 2 :]], rng=rng).value
             values.append(value or 0.0)
         return float(np.mean(values)), float(np.std(values))
+
+
+def kept_share(images: Images, drawn_again: Images) -> float | None:
+    """Share of the variance of images (n, S, S, 3) about their mean that is there in what was drawn from their codes.
+
+    None where they do not vary.
+    """
+    levels, again = images.astype(np.float32), drawn_again.astype(np.float32)
+    variance = float(np.square(levels - levels.mean(axis=0)).mean())
+    return 1 - float(np.square(levels - again).mean()) / variance if variance else None
 
 
 def _ratio(value: float, of: float) -> float | None:

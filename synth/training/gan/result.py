@@ -31,7 +31,7 @@ from synth.training.loop import STATS, Fit, read_stats
 from synth.versions import NETWORKS, versions
 
 LOOKS = "looks.jsonl"
-MEASURES = ("on_class", "sharpness", "diversity", "copies", "kid")
+MEASURES = ("on_class", "sharpness", "diversity", "copies", "kept", "kid")
 """Curves of `measures.png`."""
 
 

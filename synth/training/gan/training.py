@@ -25,7 +25,7 @@ from synth.data.dataset import Dataset
 from synth.errors import TrainingError
 from synth.files import staging_folder
 from synth.judge import Judge
-from synth.networks.autoencoder import Generator
+from synth.networks.autoencoder import Autoencoder, Generator
 from synth.recipe import Recipe
 from synth.training.board import Board, opened_board
 from synth.training.bundle import Bundle, building, open_bundle
@@ -81,7 +81,7 @@ def train_gan(
             team.wait()
             task, network = beginning.task(work)
             if team.leads:
-                watch = _watch(work, task, beginning, judge, classes=dataset.classes)
+                watch = _watch(work, task, beginning, judge, network)
             fitted, task = _fit(work, task, network.generator, watch, told=progress, board=board)
             if watch:
                 result = Result(beginning, task, watch, fitted, recipe, dataset.classes)
@@ -90,8 +90,8 @@ def train_gan(
     return open_bundle(out, KIND)
 
 
-def _watch(work: Path, task: GanTask, beginning: Beginning, judge: Judge, *, classes: tuple[str, ...]) -> Watch:
-    counts = beginning.counts
+def _watch(work: Path, task: GanTask, beginning: Beginning, judge: Judge, network: Autoencoder) -> Watch:
+    counts, classes = beginning.counts, beginning.classes
     drawable = [
         n for n in np.argsort(counts, kind="stable").tolist() if counts[n] and classes[n] not in beginning.refused
     ]
@@ -102,6 +102,7 @@ def _watch(work: Path, task: GanTask, beginning: Beginning, judge: Judge, *, cla
         work / "looks",
         task.settings,
         Scene(classes, task.inputs, task.labels, task.bank, drawable, task.device),
+        network,
         measurer,
         [item.sha256 for item in beginning.items],
         [classes[number] for number in rare],

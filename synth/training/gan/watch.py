@@ -20,12 +20,14 @@ from torch import Tensor, nn
 
 from synth.codes import Drawn, borrowing, draw, lenders_of, sources_of
 from synth.files import replace_file
-from synth.networks.autoencoder import Generator
+from synth.networks.autoencoder import Autoencoder, Generator
 from synth.oversampling import Gan
+from synth.sampling import evenly
 from synth.training.batches import Images
 from synth.training.gan import pictures
-from synth.training.gan.looks import Found, Look, Measurer, choose, to_json, trouble
+from synth.training.gan.looks import Found, Look, Measurer, choose, kept_share, to_json, trouble
 from synth.training.gan.pictures import Scene
+from synth.training.inference import encode
 
 SAMPLES, SAMPLES_IN_ALL, SAMPLES_MIN = 256, 2048, 32
 """Images of a class that are drawn at a look; less where there are many classes."""
@@ -38,6 +40,8 @@ class Watch:
     folder: Path
     settings: Gan
     scene: Scene
+    network: Autoencoder
+    """What the training began with: its encoder stays as it was."""
     measurer: Measurer
     hashes: Sequence[str]
     """Of the training images' files."""
@@ -52,7 +56,9 @@ class Watch:
         images = {number: self.images(generator, number, codes) for number, codes in drawn.items()}
         names = self.scene.classes
         found = {
-            names[number]: self.measurer.measure(names[number], images[number], self._parents(drawn[number]))
+            names[number]: self.measurer.measure(
+                names[number], images[number], self._parents(drawn[number]), kept=self._kept(generator, number)
+            )
             for number in drawn
         }
         stem = self.folder / f"{n_seen:012d}"
@@ -83,6 +89,13 @@ class Watch:
             label=label,
         )
         return draw(scene.bank, sources, attempts, seed=self.seed, label=label)
+
+    def _kept(self, generator: Generator, number: int) -> float | None:
+        scene = self.scene
+        chosen = np.array(evenly(np.flatnonzero(scene.labels == number).tolist(), SAMPLES), np.intp)
+        real = scene.inputs[chosen]
+        codes = encode(self.network.encoder, real, scene.device, n_channels=self.network.n_channels)
+        return kept_share(real, pictures.drawn_as(generator, codes, number, scene.device))
 
     def _parents(self, drawn: Drawn) -> list[tuple[str, str]]:
         owners = self.scene.bank.owners
