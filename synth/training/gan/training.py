@@ -84,6 +84,7 @@ def train_gan(
                 watch = _watch(work, task, beginning, judge, network)
             fitted, task = _fit(work, task, network.generator, watch, told=progress, board=board)
             if watch:
+                watch = replace(watch, settings=task.settings)
                 result = Result(beginning, task, watch, fitted, recipe, dataset.classes)
                 result.publish(work, out, network, seconds=time.monotonic() - started)
         team.wait()
@@ -116,16 +117,18 @@ def _fit(
     """Take the adversarial steps, with half the batch where memory does not suffice; the task as it was done."""
     while True:
         batch = task.settings.batch
+        folder = steps_folder(work, batch)
+        check = _checks(folder, task, replace(watch, settings=task.settings), told, board) if watch else None
         with one_thread():
             try:
                 trainee = GanTrainee(task, copy.deepcopy(generator))
                 return fit(
                     trainee,
-                    steps_folder(work, batch),
+                    folder,
                     n_steps=task.settings.steps,
                     batch=batch,
                     decay=task.settings.average,
-                    on_check=_checks(steps_folder(work, batch), task, watch, told, board) if watch else None,
+                    on_check=check,
                     team=task.team,
                 ), task
             except torch.OutOfMemoryError:

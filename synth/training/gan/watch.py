@@ -1,8 +1,10 @@
 """Watching a GAN's training: at each look its images are drawn, measured, shown and kept, for the best to be taken.
 
-looks/000000016000.safetensors   the averaged weights, as a bundle keeps them
-looks/000000016000.json          what was measured
-looks/000000016000.png           samples of the rarest classes under real images
+    looks/batch-16/000000016000.safetensors   the averaged weights, as a bundle keeps them
+    looks/batch-16/000000016000.json          what was measured
+    looks/batch-16/000000016000.png           samples of the rarest classes under real images
+
+Training with another batch, after memory ran out, keeps looks of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ SAMPLES, SAMPLES_IN_ALL, SAMPLES_MIN = 256, 2048, 32
 class Watch:
     """Looks at the averaged generator."""
 
-    folder: Path
+    root: Path
     settings: Gan
     scene: Scene
     network: Autoencoder
@@ -48,6 +50,11 @@ class Watch:
     minded: Sequence[str]
     """Classes that the choice is made for."""
     seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where its looks are kept."""
+        return self.root / f"batch-{self.settings.batch}"
 
     def look(self, n_seen: int, network: nn.Module) -> Look:
         """Draw, measure, show and keep."""
@@ -62,7 +69,7 @@ class Watch:
             for number in drawn
         }
         stem = self.folder / f"{n_seen:012d}"
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(stem.with_suffix(".safetensors"), safetensors.torch.save(half(generator.state_dict())))
         replace_file(stem.with_suffix(".png"), pictures.samples(self.scene, images))
         document = {label: to_json(each) for label, each in found.items()}
