@@ -68,6 +68,15 @@ def draw(bank: Bank, sources: Ints, attempts: range, *, seed: int, label: str) -
     return Drawn(first, second, draws[:, 2].round(6), noise_of(draws[:, 3:]))
 
 
+def draw_class(
+    bank: Bank, number: int, attempts: range, *, borrow: Sequence[float], lenders: Sequence[int], seed: int, label: str
+) -> Drawn:
+    """What the attempts at images of one class, number and name of it, are mixed from; else as `sources_of`."""
+    labels = np.full(len(attempts), number, np.intp)
+    sources = sources_of(labels, attempts, borrow=borrow, lenders=lenders, seed=seed, label=label)
+    return draw(bank, sources, attempts, seed=seed, label=label)
+
+
 def noise_of(draws: npt.NDArray[np.float64]) -> Floats:
     """Evenly distributed numbers as normally distributed ones."""
     noise: Floats = ndtri(np.maximum(draws, _TINY)).astype(np.float32)

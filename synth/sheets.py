@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,18 @@ def in_lines(words: Iterable[str]) -> tuple[str, ...]:
         else:
             lines.append(word)
     return tuple(lines)
+
+
+def tiles(images: Iterable[Pixels]) -> tuple[Tile, ...]:
+    """Pictures without words."""
+    return tuple(Tile(image) for image in images)
+
+
+def sheet_png(strips: Sequence[Strip]) -> bytes:
+    """A contact sheet as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    contact_sheet(strips).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def contact_sheet(strips: Sequence[Strip]) -> Image.Image:

@@ -127,11 +127,10 @@ class GanGenerator:
         return [self._gan.classes[lender] for lender in lenders if lender != number]
 
     def _drawn(self, label: str, attempts: range) -> Drawn:
-        numbers = np.full(len(attempts), self._gan.numbers[label], np.intp)
-        sources = codes.sources_of(
-            numbers, attempts, borrow=self._borrow, lenders=self._lenders, seed=self._seed, label=label
+        number, borrow = self._gan.numbers[label], self._borrow
+        return codes.draw_class(
+            self._gan.bank, number, attempts, borrow=borrow, lenders=self._lenders, seed=self._seed, label=label
         )
-        return codes.draw(self._gan.bank, sources, attempts, seed=self._seed, label=label)
 
     def _forms(self, label: str, attempts: range) -> list[_Form]:
         items = self._context.train.get(label, ())

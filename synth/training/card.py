@@ -13,7 +13,7 @@ from synth.data.sources import Sources
 from synth.markdown import cell
 from synth.measures.scores import Scores
 from synth.records import Item
-from synth.sheets import Strip, Tile, contact_sheet
+from synth.sheets import Strip, Tile, sheet_png
 
 CELLS, SHOWN = 8, 12
 """The largest cells of the confusion matrix, and images of each."""
@@ -87,11 +87,7 @@ def confusion_sheet(
         worst = found[np.argsort(probabilities[found, t], kind="stable")][:SHOWN]
         title = f"{labels[t]} taken for {labels[p]}: {len(found)} of {int((truth == t).sum())}"
         strips.append(Strip(title, tuple(_tile(items[i], probabilities[i], (t, p), labels, sources) for i in worst)))
-    if not strips:
-        return b""
-    buffer = io.BytesIO()
-    contact_sheet(strips).save(buffer, "PNG")
-    return buffer.getvalue()
+    return sheet_png(strips) if strips else b""
 
 
 def _tile(

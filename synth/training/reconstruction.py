@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from synth.markdown import cell
 from synth.measures.texture import sharpness
 from synth.networks.autoencoder import Autoencoder
 from synth.sampling import evenly
-from synth.sheets import Strip, Tile, contact_sheet
+from synth.sheets import Strip, sheet_png, tiles
 from synth.training.batches import Images
 from synth.training.inference import Floats, decode, encode
 
@@ -87,15 +86,9 @@ def sheet(
         chosen = np.array(evenly(np.flatnonzero(labels == number).tolist(), SHOWN), np.intp)
         decoded = np.rint(reconstruct(network, inputs[chosen], labels[chosen], device) * 255).astype(np.uint8)
         drawn = decoded[..., 0] if network.n_channels == 1 else decoded
-        strips.append(Strip(f"{classes[number]}: {len(chosen)} of {counts[number]}", _tiles(inputs[chosen])))
-        strips.append(Strip("drawn again", _tiles(drawn)))
-    buffer = io.BytesIO()
-    contact_sheet(strips).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _tiles(images: npt.NDArray[np.uint8]) -> tuple[Tile, ...]:
-    return tuple(Tile(image) for image in images)
+        strips.append(Strip(f"{classes[number]}: {len(chosen)} of {counts[number]}", tiles(inputs[chosen])))
+        strips.append(Strip("drawn again", tiles(drawn)))
+    return sheet_png(strips)
 
 
 def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:

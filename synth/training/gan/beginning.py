@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -17,7 +16,7 @@ from synth.judge import Judge, open_judge
 from synth.latent import LatentSpace, open_latent_space
 from synth.networks.autoencoder import Autoencoder
 from synth.recipe import Augment, Recipe
-from synth.training.autoencoder import fit_autoencoder, task_of
+from synth.training.autoencoder import UNWANTED_EFFECTS, fit_autoencoder, task_of
 from synth.training.autoencoder_step import Task
 from synth.training.batches import safe_policy
 from synth.training.bundle import run_id
@@ -28,7 +27,6 @@ from synth.training.loop import seeded
 from synth.training.team import Team
 from synth.workers import Progress
 
-UNWANTED_EFFECTS = ("blur",)
 CALM = {"brightness": (0.9, 1.1), "contrast": (0.85, 1.15)}
 """Ranges of effects on the real images: the levels of what is to be drawn stay near to what they are."""
 BORROW, BORROW_FEW = 0.2, 0.33
@@ -54,11 +52,10 @@ class Beginning:
         settings = [
             part.model_dump(mode="json") for part in (recipe.gan, recipe.autoencoder, recipe.classifier, self._policy)
         ]
-        digests = {name: given.digest if given else "" for name, given in self._beginnings().items()}
+        given = {"autoencoder": self._given, JUDGE: self._given_judge}
+        digests = {name: each.digest if each else "" for name, each in given.items()}
         self.run = run_id(self.items, dataset.classes, [*settings, digests], seed=recipe.seed)
-
-    def _beginnings(self) -> Mapping[str, LatentSpace | Judge | None]:
-        return {"autoencoder": self._given, JUDGE: self._given_judge}
+        self._read: Task | None = None
 
     def _refusals(self) -> dict[str, str]:
         """Classes that can't be drawn, and why."""
@@ -126,15 +123,18 @@ class Beginning:
         return (lambda what, done, total: told(f"before: {what}", done, total)) if told else None
 
     def _autoencoder(self, work: Path) -> Task:
-        """What the autoencoder's training needs; of one that is given only the images are used."""
+        """What the autoencoder's training needs, read once; of one that is given only the images are used."""
+        if self._read is not None:
+            return self._read
         recipe = self._recipe
         if self._given:
             size = {"size": self._given.side, "code": self._given.n_code}
             recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update=size)})
         policy = safe_policy(recipe, without=UNWANTED_EFFECTS)
-        return task_of(
+        self._read = task_of(
             self.items, self._dataset.classes, recipe, policy=policy, work=work / "autoencoder", device=self._device
         )
+        return self._read
 
     def task(self, work: Path) -> tuple[GanTask, Autoencoder]:
         """What the adversarial steps need, and the networks that they begin with."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from synth.codes import Bank, Ints, on_sphere
 from synth.networks.autoencoder import Generator
 from synth.sampling import evenly
-from synth.sheets import Strip, Tile, contact_sheet
+from synth.sheets import Strip, sheet_png, tiles
 from synth.training.batches import Images
 from synth.training.inference import Floats, decode, one_thread
 
@@ -56,11 +54,11 @@ def samples(scene: Scene, drawn: Mapping[int, Images]) -> bytes:
     for label in scene.rare[:SHOWN_CLASSES]:
         n = int((scene.labels == label).sum())
         real = scene.real(label)
-        strips.append(Strip(f"{scene.classes[label]}, real: {len(real)} of {n}", _tiles(scene.inputs[real])))
+        strips.append(Strip(f"{scene.classes[label]}, real: {len(real)} of {n}", tiles(scene.inputs[real])))
         for row in range(ROWS):
             images = drawn[label][row * COLUMNS : (row + 1) * COLUMNS]
-            strips.append(Strip("drawn" if not row else "", _tiles(images)))
-    return _png(strips)
+            strips.append(Strip("drawn" if not row else "", tiles(images)))
+    return sheet_png(strips)
 
 
 def borrowing(scene: Scene, generator: Generator) -> bytes:
@@ -68,11 +66,11 @@ def borrowing(scene: Scene, generator: Generator) -> bytes:
     owners = scene.real(scene.common)
     codes, strips = scene.codes(owners), []
     name = scene.classes[scene.common]
-    strips.append(Strip(f"real {name}", _tiles(scene.inputs[owners])))
+    strips.append(Strip(f"real {name}", tiles(scene.inputs[owners])))
     for label in [scene.common, *(label for label in scene.rare if label != scene.common)][: SHOWN_CLASSES + 1]:
         images = drawn_as(generator, codes, label, scene.device)
-        strips.append(Strip(f"the same codes drawn as {scene.classes[label]}", _tiles(images)))
-    return _png(strips)
+        strips.append(Strip(f"the same codes drawn as {scene.classes[label]}", tiles(images)))
+    return sheet_png(strips)
 
 
 def walks(scene: Scene, generator: Generator) -> bytes:
@@ -84,11 +82,11 @@ def walks(scene: Scene, generator: Generator) -> bytes:
     strips = []
     for a, b in codes.reshape(WALKS, 2, -1):
         images = drawn_as(generator, on_sphere((1 - steps) * a + steps * b), label, scene.device)
-        strips.append(Strip(f"{scene.classes[label]}: from one code to another", _tiles(images)))
+        strips.append(Strip(f"{scene.classes[label]}: from one code to another", tiles(images)))
     for other, code in zip((scene.rare[1:] or scene.rare)[:WALKS], codes, strict=False):
         title = f"one code from {scene.classes[label]} to {scene.classes[other]}"
-        strips.append(Strip(title, _tiles(_between_classes(generator, code, (label, other), scene.device))))
-    return _png(strips)
+        strips.append(Strip(title, tiles(_between_classes(generator, code, (label, other), scene.device))))
+    return sheet_png(strips)
 
 
 def over_time(scene: Scene, states: Sequence[tuple[int, Generator]]) -> bytes:
@@ -96,10 +94,10 @@ def over_time(scene: Scene, states: Sequence[tuple[int, Generator]]) -> bytes:
     label = scene.rare[0]
     codes = scene.codes(np.resize(scene.real(label), COLUMNS))
     strips = [
-        Strip(f"{n_seen} images seen", _tiles(drawn_as(generator, codes, label, scene.device)))
+        Strip(f"{n_seen} images seen", tiles(drawn_as(generator, codes, label, scene.device)))
         for n_seen, generator in states
     ]
-    return _png(strips)
+    return sheet_png(strips)
 
 
 def drawn_as(generator: Generator, codes: Floats, label: int, device: torch.device) -> Images:
@@ -120,13 +118,3 @@ def _between_classes(generator: Generator, code: Floats, ends: tuple[int, int], 
         embedded = torch.lerp(first.expand(COLUMNS, -1), last.expand(COLUMNS, -1), steps)
         x = generator.drawn(torch.from_numpy(code).to(device).expand(COLUMNS, -1), embedded)
     return to_levels(x.add(1).div(2).permute(0, 2, 3, 1).cpu().numpy())
-
-
-def _tiles(images: npt.NDArray[np.uint8]) -> tuple[Tile, ...]:
-    return tuple(Tile(image) for image in images)
-
-
-def _png(strips: Sequence[Strip]) -> bytes:
-    buffer = io.BytesIO()
-    contact_sheet(strips).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

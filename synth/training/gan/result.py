@@ -49,7 +49,6 @@ class Result:
     watch: Watch
     fitted: Fit
     recipe: Recipe
-    classes: tuple[str, ...]
 
     def publish(self, work: Path, out: Path, network: Autoencoder, *, seconds: float) -> Bundle:
         """Take the best state, and put the bundle together."""
@@ -87,7 +86,7 @@ class Result:
         }
 
     def _verdicts(self, chosen: Look) -> dict[str, dict[str, Any]]:
-        counts = dict(zip(self.classes, self.beginning.counts, strict=True))
+        counts = dict(zip(self.beginning.classes, self.beginning.counts, strict=True))
         verdicts = {}
         for label, found in chosen.classes.items():
             refused = self.beginning.refused.get(label)
@@ -101,11 +100,11 @@ class Result:
         return {
             "kind": KIND,
             "run": beginning.run,
-            "classes": list(self.classes),
+            "classes": list(self.beginning.classes),
             "side": task.side,
             "network": {"code": task.bank.codes.shape[1], "channels": task.n_channels},
             "members": [],
-            "counts": dict(zip(self.classes, beginning.counts, strict=True)),
+            "counts": dict(zip(self.beginning.classes, beginning.counts, strict=True)),
             "sizes": _sizes(beginning.items),
             "verdicts": verdicts,
             "settings": task.settings.model_dump(mode="json"),

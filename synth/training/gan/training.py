@@ -85,7 +85,7 @@ def train_gan(
             fitted, task = _fit(work, task, network.generator, watch, told=progress, board=board)
             if watch:
                 watch = replace(watch, settings=task.settings)
-                result = Result(beginning, task, watch, fitted, recipe, dataset.classes)
+                result = Result(beginning, task, watch, fitted, recipe)
                 result.publish(work, out, network, seconds=time.monotonic() - started)
         team.wait()
     return open_bundle(out, KIND)

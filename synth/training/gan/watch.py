@@ -20,7 +20,7 @@ import numpy as np
 import safetensors.torch
 from torch import Tensor, nn
 
-from synth.codes import Drawn, borrowing, draw, lenders_of, sources_of
+from synth.codes import Drawn, borrowing, draw_class, lenders_of
 from synth.files import replace_file
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.oversampling import Gan
@@ -86,16 +86,15 @@ class Watch:
         scene = self.scene
         n = min(max(SAMPLES_IN_ALL // len(scene.classes), SAMPLES_MIN), SAMPLES)
         counts = np.bincount(scene.labels, minlength=len(scene.classes)).tolist()
-        label, attempts = scene.classes[number], range(n)
-        sources = sources_of(
-            np.full(n, number, np.intp),
-            attempts,
+        return draw_class(
+            scene.bank,
+            number,
+            range(n),
             borrow=borrowing(self.settings.codes, counts),
             lenders=lenders_of(counts),
             seed=self.seed,
-            label=label,
+            label=scene.classes[number],
         )
-        return draw(scene.bank, sources, attempts, seed=self.seed, label=label)
 
     def _kept(self, generator: Generator, number: int) -> float | None:
         scene = self.scene
