@@ -99,3 +99,4 @@ class Gan(Settings):
         description="what images are drawn from: own: codes of the class itself; borrowed: of other classes; "
         "auto: own from 15 images on",
     )
+    augment: bool = Field(False, description="the safe effects change each drawn image")

@@ -127,6 +127,27 @@ def test_few_images_borrow_and_many_do_not(made: Made) -> None:
     assert sources(candidates(made.data, borrowed, label="red")) == {"green"}
 
 
+def test_safe_effects_change_what_was_drawn_where_they_are_asked_for(made: Made, tmp_path: Path) -> None:
+    mapped = {"flip_horizontal": {"yellow": "red"}}
+    bare = candidates(made.data, recipe_for(made.bundle), 40)
+    changed = candidates(made.data, recipe_for(made.bundle, gan__augment=True, augment__label_map=mapped), 40)
+    fired = {name for each in changed for name in each.params.get("effects", {})}
+    assert fired == {
+        "scale",
+        "rotate",
+        "shift",
+        "brightness",
+        "contrast",
+    }  # no blur, and no flip that makes it a red one
+    for before, after in zip(bare, changed, strict=True):
+        effects = after.params.get("effects", {})
+        assert after.params == before.params | ({"effects": effects} if effects else {})
+        assert after.parents == before.parents
+        assert np.array_equal(before.pixels, after.pixels) == (not effects)
+    generated(made.data, recipe_for(made.bundle, gan__augment=True), tmp_path / "out")
+    assert all(again.same_file for again in synth.remake(tmp_path / "out", synthetic_ids(tmp_path / "out")))
+
+
 def test_size_and_encoding_follow_the_class(made: Made, tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", {"": {"red": 3}})
     sizes = [(60, 40), (20, 70), (33, 33)]

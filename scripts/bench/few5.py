@@ -1,12 +1,14 @@
 """Do new images help a classifier that has seen few? Five yellow lights, everything else real.
 
     python scripts/bench/few5.py TRAFFIC_LIGHTS [--splits 5] [--few 5] [--arms repetition,pixel,...] [--online on,off]
+        [--keep FOLDER]
 
 TRAFFIC_LIGHTS is a folder with {train,test}/{red,yellow,green}. For each split 452 red, 5 yellow and 268 green are
 drawn, the rest is for testing. Each arm fills yellow to 268 from the training images alone (autoencoder, GAN, judge
 and neighbours too), then the reference classifier's network learns with class-balanced batches, with the safe effects
 online or without: the same number of steps for every arm, the same seeds. The first arm, without new images, is the
-control. Arms with a GAN train one for each split, which takes minutes.
+control. Arms with a GAN train one for each split, which takes minutes; with --keep the data and networks of each split
+stay in that folder, and the next call takes them from there.
 Printed: yellow F1 in percent, and the paired difference to the control over the splits.
 """
 
@@ -32,6 +34,7 @@ from synth.data.images import read
 from synth.data.inputs import network_input
 from synth.recipe import Augment, Data
 from synth.settings import Effects
+from synth.training.bundle import open_bundle
 from synth.training.members import Design, Member, load_member, train_member
 
 SIDE, STEPS, FILLED = 32, 200, 268
@@ -52,6 +55,7 @@ ARMS = {
     "latent, no residual": LATENT | {"smote.residual": False},
     "gan": GAN,
     "gan own codes": GAN | {"gan.codes": "own"},
+    "gan augmented": GAN | {"gan.augment": True},
     "smote by gan": GAN | {"method": "smote"},
 }
 
@@ -109,6 +113,7 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=5)
     parser.add_argument("--inits", type=int, default=2)
     parser.add_argument("--arms", default=",".join(name.replace(",", ";") for name in ARMS if "gan" not in name))
+    parser.add_argument("--keep", type=Path, help="folder for data and networks")
     parser.add_argument("--online", default="on", help="on, off, or both: on,off")
     options = parser.parse_args()
     arms = [name.replace(";", ",") for name in options.arms.split(",")]
@@ -117,26 +122,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.splits):
             root = Path(folder) / str(number)
-            split(options.data, root / "data", number, COUNTS | {"yellow": options.few})
-            dataset = synth.open_dataset(root / "data")
+            kept = options.keep / str(number) if options.keep else root
+            if not (kept / "data").exists():
+                split(options.data, kept / "data", number, COUNTS | {"yellow": options.few})
+            dataset = synth.open_dataset(kept / "data")
             for what in sorted({(ARMS[name] or {}).get("bundle", "") for name in arms} - {""}):
                 begin = time.perf_counter()
-                trained = synth.train(what, dataset, synth.Recipe(), root / what, n_workers=workers.n_cores())
+                if not (kept / what).exists():
+                    synth.train(what, dataset, synth.Recipe(), kept / what, n_workers=workers.n_cores())
                 print(f"split {number}: {what} {time.perf_counter() - begin:.0f} s", flush=True)
                 if what == "gan":
-                    print(f"  yellow: {trained.info['verdicts']['yellow']}", flush=True)
+                    print(f"  yellow: {open_bundle(kept / what).info['verdicts']['yellow']}", flush=True)
             for name in arms:
                 new = None
                 if ARMS[name]:
                     new = root / f"new-{arms.index(name)}"
                     settings = dict(ARMS[name] or {})
-                    settings |= {"bundle": str(root / str(settings["bundle"]))} if "bundle" in settings else {}
+                    settings |= {"bundle": str(kept / str(settings["bundle"]))} if "bundle" in settings else {}
                     settings |= {"target": {"yellow": FILLED}, "cap": 1e9, "output.only_new": True}
                     made = synth.generate(dataset, None, synth.load_recipe(None, settings), new).classes["yellow"]
                     assert made.accepted == FILLED - options.few, (name, made)
                 for way in ways:
                     work = root / f"work-{arms.index(name)}-{way}"
-                    design = design_of(root / "data", new, work, options.inits, online=way == "on")
+                    design = design_of(kept / "data", new, work, options.inits, online=way == "on")
                     n_workers = min(options.inits, workers.n_cores())
                     runs = workers.run(score, design, range(options.inits), n_workers=n_workers)
                     found[way, name].append(100 * statistics.mean(f1 for _, f1 in runs))

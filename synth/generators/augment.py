@@ -42,8 +42,7 @@ class AugmentGenerator:
         first = self._context.first_attempt.get(label, 0)
         pool, deal = self._pool(label, policy)
         sources = [pool[deal.pick(attempt - first)] for attempt in attempts]
-        mapped = [flip for flip in FLIPS if partners(self._settings, flip).get(label, label) != label]
-        drawn = policy.draw(attempts, leave_out=mapped)
+        drawn = policy.draw(attempts, leave_out=mapped_flips(self._settings, label))
         params = [_with_flips(values, flips) for values, (_, flips) in zip(drawn, sources, strict=True)]
         items = [item for item, _ in sources]
         for start, stop in _portions(items):
@@ -98,6 +97,11 @@ def partners(settings: Augment, flip: str) -> Mapping[str, str]:
     """The label map of a flip, both ways: a mirrored "left" is a "right", and a mirrored "right" a "left"."""
     given = {key: value for name, pairs in settings.label_map.items() if name == flip for key, value in pairs.items()}
     return {**{value: key for key, value in given.items()}, **given}
+
+
+def mapped_flips(settings: Augment, label: str) -> list[str]:
+    """Flips that would turn an image of the class into one of another."""
+    return [flip for flip in FLIPS if partners(settings, flip).get(label, label) != label]
 
 
 def _with_flips(drawn: Params, flips: tuple[str, ...]) -> Params:

@@ -2,6 +2,7 @@
 
 Each attempt draws the class whose codes it takes, two rows of the bank, the step between them, and noise; and which
 real image of its class gives it size, aspect and depth. Where there is none, the bundle knows their median size.
+With `gan.augment` the safe effects change what was drawn.
 Nothing of the images that the network learned from is read.
 """
 
@@ -17,10 +18,14 @@ from synth import codes, seeds
 from synth.codes import Drawn
 from synth.data.images import MAX_SIDE
 from synth.drawing import open_gan
+from synth.effects.draw import Params
+from synth.effects.policy import Policy
 from synth.errors import GeneratorError, UsageError
+from synth.generators.augment import mapped_flips
 from synth.generators.base import Context
 from synth.generators.interpolation import rendered
-from synth.records import CODES_OF, Candidate, Item
+from synth.generators.varied import UNWANTED
+from synth.records import CODES_OF, EFFECTS, Candidate, Item
 from synth.training.gan.looks import LOOK, NOT_USABLE
 
 PORTION = 32
@@ -53,6 +58,7 @@ class GanGenerator:
         self._gan = open_gan(context.recipe.bundle)
         self._borrow = codes.borrowing(context.recipe.gan.codes, self._gan.counts)
         self._lenders = codes.lenders_of(self._gan.counts)
+        self._policies: dict[str, Policy] = {}
         self.digest = self._gan.digest
 
     def check(self, label: str) -> None:
@@ -75,26 +81,27 @@ class GanGenerator:
         """One drawn image for each attempt."""
         for start in range(0, len(attempts), PORTION):
             portion = attempts[start : start + PORTION]
-            yield from self._images(label, portion, self._drawn(label, portion), self._forms(label, portion))
+            drawn, forms = self._drawn(label, portion), self._forms(label, portion)
+            yield from self._images(label, portion, drawn, forms, self._effects(label, portion))
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
-        """The recorded rows, step and form, with the attempt's noise."""
+        """The recorded rows, step, form and effects, with the attempt's noise."""
         attempts = range(attempt, attempt + 1)
         rows, step, form = self._recorded(params)
         first, second = np.array(rows[:1]), np.array(rows[1:])
         drawn = replace(self._drawn(label, attempts), first=first, second=second, steps=np.array([step]))
-        (candidate,) = self._images(label, attempts, drawn, [form])
+        (candidate,) = self._images(label, attempts, drawn, [form], [params.get(EFFECTS, {})])
         return candidate
 
     def walk(self, label: str, attempt: int, *, n: int) -> list[Candidate]:
-        """From an attempt's first code to its second, without noise, in one size."""
+        """From an attempt's first code to its second, without noise and effects, in one size."""
         attempts = range(attempt, attempt + 1)
         drawn, forms = self._drawn(label, attempts), self._forms(label, attempts)
         if self._owner(drawn.first[0]) == self._owner(drawn.second[0]):
             return []
         steps, noise = np.linspace(0, 1, n).round(4), np.zeros((n, self._gan.n_code), np.float32)
         way = Drawn(drawn.first.repeat(n), drawn.second.repeat(n), steps, noise)
-        return list(self._images(label, range(attempt, attempt + n), way, forms * n))
+        return list(self._images(label, range(attempt, attempt + n), way, forms * n, [{}] * n))
 
     def remarks(self, labels: Iterable[str]) -> list[str]:
         """What the measurements at the end of the training say of each class, and which classes lend it codes."""
@@ -145,20 +152,41 @@ class GanGenerator:
             return WIDE
         return GREY if self._gan.channels == 1 or (item is not None and item.grey) else COLOUR
 
-    def _images(self, label: str, attempts: range, drawn: Drawn, forms: Sequence[_Form]) -> Iterator[Candidate]:
+    def _effects(self, label: str, attempts: range) -> Sequence[Params]:
+        if not self._context.recipe.gan.augment:
+            return [{}] * len(attempts)
+        left_out = (*UNWANTED, *mapped_flips(self._context.recipe.augment, label))
+        return self._policy(label).draw(attempts, leave_out=left_out)
+
+    def _policy(self, label: str) -> Policy:
+        if label not in self._policies:
+            recipe = self._context.recipe
+            self._policies[label] = Policy(recipe.augment, label, seed=recipe.seed)
+        return self._policies[label]
+
+    def _images(
+        self, label: str, attempts: range, drawn: Drawn, forms: Sequence[_Form], effects: Sequence[Params]
+    ) -> Iterator[Candidate]:
         gan = self._gan
         levels = gan.decode(drawn.codes(gan.bank, gan.code_noise), [label] * len(attempts))
+        images = [
+            rendered(image, (form.width, form.height), grey=form.mode != COLOUR, wide=form.mode == WIDE)
+            for image, form in zip(levels, forms, strict=True)
+        ]
+        if any(effects):
+            images = self._policy(label).apply(images, effects, attempts=attempts)
         rows = zip(drawn.first.tolist(), drawn.second.tolist(), drawn.steps.tolist(), strict=True)
-        for attempt, image, form, (first, second, step) in zip(attempts, levels, forms, rows, strict=True):
-            size = form.width, form.height
-            pixels = rendered(image, size, grey=form.mode != COLOUR, wide=form.mode == WIDE)
+        for attempt, pixels, form, changed, (first, second, step) in zip(
+            attempts, images, forms, effects, rows, strict=True
+        ):
             owners = dict.fromkeys((self._owner(first), self._owner(second)))
             params = {
                 CODES_OF: gan.classes[gan.bank.labels[first]],
                 "step": step,
                 "rows": [first, second],
-                "size": list(size),
+                "size": [form.width, form.height],
                 "mode": form.mode,
+                **({EFFECTS: changed} if changed else {}),
             }
             yield Candidate(pixels, label, "gan", attempt, tuple(gan.origins[owner] for owner in owners), params)
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synth.data.sources import Sources
-from synth.effects.policy import FLIPS
 from synth.errors import UsageError
-from synth.generators.augment import partners
+from synth.generators.augment import mapped_flips
 from synth.generators.base import Context
 from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
 from synth.generators.parents import Deal
@@ -178,8 +177,8 @@ class SmoteGenerator:
     def _varied(self, label: str) -> Varied:
         if label not in self._around:
             recipe = self._context.recipe
-            mapped = [flip for flip in FLIPS if partners(recipe.augment, flip).get(label, label) != label]
+            flips = mapped_flips(recipe.augment, label)
             self._around[label] = Varied(
-                recipe.augment, label, seed=recipe.seed, where=self._settings.augment, leave_out=mapped
+                recipe.augment, label, seed=recipe.seed, where=self._settings.augment, leave_out=flips
             )
         return self._around[label]
