@@ -55,7 +55,9 @@ BundleOption = Annotated[
     typer.Option("--bundle", help="Trained network for the method; see synth train autoencoder, synth train gan."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Method = Annotated[str | None, typer.Option(help="augment, smote, gan, duplicate, or package.module:Name of your own.")]
+Method = Annotated[
+    str | None, typer.Option(help="augment, smote, gan, mix, duplicate, or package.module:Name of your own.")
+]
 Target = Annotated[
     str | None, typer.Option(help='Total per class: majority, mean, median, a number, "2x", yellow=350,green=500.')
 ]

@@ -1,12 +1,18 @@
-"""Settings of interpolation between images, and of the autoencoder whose codes it goes through."""
+"""Settings of the methods that make new images: the autoencoder and interpolation, the GAN, and a mix of methods."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from synth.errors import did_you_mean
 from synth.settings import Pair, Settings, within
+
+MIX = "mix"
+MIXED = ("augment", "smote", "gan")
+"""Methods of the package that can have a share in a mix."""
 
 
 class Autoencoder(Settings):
@@ -99,4 +105,34 @@ class Gan(Settings):
         description="what images are drawn from: own: codes of the class itself; borrowed: of other classes; "
         "auto: own from 15 images on",
     )
-    augment: bool = Field(False, description="the safe effects change each drawn image")
+    augment: Literal["auto"] | bool = Field(
+        "auto", description="the safe effects change each drawn image; auto: of classes with fewer than 15 images"
+    )
+
+
+def _mixed(shares: Mapping[str, float]) -> Mapping[str, float]:
+    if not shares:
+        raise ValueError("expected at least one method with its share, got none")
+    for method in shares:
+        if ":" not in method and method not in MIXED:
+            expected = f"expected {', '.join(MIXED)} or package.module:Name{did_you_mean(method, MIXED)}"
+            raise ValueError(f'can\'t mix "{method}": {expected}')
+    return shares
+
+
+class Mix(Settings):
+    """New images of several generators in one run (`--method mix`)."""
+
+    shares: Annotated[
+        Mapping[str, Annotated[float, Field(gt=0, le=1e9)]],
+        AfterValidator(_mixed),
+    ] = Field(
+        {"augment": 1.0, "smote": 1.0},
+        description="how often each method is drawn, relative to the others: augment, smote, gan, package.module:Name",
+    )
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """{method: its part of 1}, by name: the order in which they were typed decides nothing."""
+        total = sum(self.shares.values())
+        return {method: share / total for method, share in sorted(self.shares.items())}

@@ -54,7 +54,7 @@ def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) ->
         UsageError: an unknown target, class or method.
     """
     check_recipe(recipe, dataset.classes)
-    return _plan(dataset, recipe, read_existing(Path(out), recipe.method) if out else Existing())
+    return _plan(dataset, recipe, read_existing(Path(out), recipe.methods) if out else Existing())
 
 
 def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
@@ -64,7 +64,7 @@ def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
         recipe.cap,
         classes=recipe.classes,
         existing=existing.new,
-        needs_parents=needs_parents(recipe.method),
+        needs_parents=needs_parents(recipe.methods),
     )
 
 
@@ -86,7 +86,7 @@ def check_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bo
     """
     out = Path(os.path.realpath(out))
     _check_names(dataset, recipe, out, in_place=in_place)
-    planned = _plan(dataset, recipe, read_existing(out, recipe.method)).new
+    planned = _plan(dataset, recipe, read_existing(out, recipe.methods)).new
     open_generator(Context(recipe, dataset.train), labels=tuple(planned))
 
 
@@ -151,7 +151,7 @@ class _Settled:
 
 
 def _settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path) -> _Settled:
-    existing = read_existing(out, recipe.method)
+    existing = read_existing(out, recipe.methods)
     check_unmixed(dataset, existing)
     warnings = (*dataset.warnings, *leaks(dataset), *check_originals(dataset, existing, out))
     context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
@@ -241,7 +241,7 @@ def _policy_test(
     dataset: Dataset, recipe: Recipe, plan: Plan, judge: Judge | None
 ) -> tuple[tuple[Mapping[str, Any], ...] | None, list[str]]:
     """What each effect of the policy does to the judge's view of real images; only `augment` has a policy."""
-    if judge is None or recipe.method != "augment":
+    if judge is None or "augment" not in recipe.methods:
         return None, []
     from synth.label_safety import probe_effects, warnings_of  # with a judge torch is there already
 

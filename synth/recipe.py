@@ -15,9 +15,11 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from tomlkit.items import Table
 
 from synth.criteria import Classifier, Gate
+from synth.designs import Trial
 from synth.errors import UsageError, did_you_mean
-from synth.oversampling import Autoencoder, Gan, Smote
+from synth.oversampling import MIX, Autoencoder, Gan, Mix, Smote
 from synth.settings import Colour, Effects, Settings, valid_fill
+from synth.thinning import Undersample
 
 
 class ClassPolicy(Settings):
@@ -138,7 +140,9 @@ class Recipe(Settings):
     """Every setting of a run; saved with it as `recipe.toml`."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="run seed; the same seed gives the same images")
-    method: str = Field("augment", description="augment, smote, gan, duplicate, or package.module:Name of your own")
+    method: str = Field(
+        "augment", description="augment, smote, gan, mix, duplicate, or package.module:Name of your own"
+    )
     target: int | str | Mapping[str, int] = Field(
         "majority", description='real plus new images of a class: majority, mean, median, a number, "2x", or a table'
     )
@@ -152,9 +156,17 @@ class Recipe(Settings):
     smote: Smote = Smote()
     autoencoder: Autoencoder = Autoencoder()
     gan: Gan = Gan()
+    mix: Mix = Mix()
     gate: Gate = Gate()
     classifier: Classifier = Classifier()
+    undersample: Undersample = Undersample()
+    trial: Trial = Trial()
     output: Output = Output()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The generators that the images come from: of a mix those that it has shares for."""
+        return tuple(self.mix.parts) if self.method == MIX else (self.method,)
 
 
 def load_recipe(

@@ -44,8 +44,10 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
 
 
 def _made_again(row: Row, generator: Generator, by_id: Mapping[str, Item]) -> Pixels:
-    parents = [by_id[parent["path"]] for parent in row.parents] if generator.reads_parents else []
-    return generator.remake(row.label, int(row.attempt or 0), parents=parents, params=row.params).pixels
+    attempt = int(row.attempt or 0)
+    wanted = row.parents if generator.reads_parents(row.label, attempt) else ()
+    parents = [by_id[parent["path"]] for parent in wanted]
+    return generator.remake(row.label, attempt, parents=parents, params=row.params).pixels
 
 
 def _thumbnail(pixels: Pixels) -> str:

@@ -80,9 +80,10 @@ def _recipe_path(out: Path, run: str) -> Path:
 def _remake_row(
     row: Row, recipe: Recipe, generator: Generator, *, places: Mapping[str, Path], data: str | Path | None
 ) -> Remade:
-    wanted = row.parents if generator.reads_parents else ()
+    attempt = int(row.attempt or 0)
+    wanted = row.parents if generator.reads_parents(row.label, attempt) else ()
     parents = [_parent(parent, recipe, places=places, data=data) for parent in wanted]
-    candidate = generator.remake(row.label, int(row.attempt or 0), parents=parents, params=row.params)
+    candidate = generator.remake(row.label, attempt, parents=parents, params=row.params)
     encoded_as = row.params.get(ENCODED_AS)
     class_form = Form(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
     form = form_of(candidate, recipe.output, class_form=class_form)

@@ -119,7 +119,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
     [
         (["generate", "DATA"], 2, "--in-place"),
         (["generate", "DATA", "OUT", "--in-place"], 2, "--in-place"),
-        (["generate", "DATA", "OUT", "--method", "magic"], 2, "augment, smote, gan, duplicate"),
+        (["generate", "DATA", "OUT", "--method", "magic"], 2, "augment, smote, gan, mix, duplicate"),
         (["generate", "DATA", "OUT", "--method", "nowhere:Name"], 2, "nowhere"),
         (["generate", "DATA", "OUT", "--method", "json:loads"], 2, "json:loads"),
         (["generate", "DATA", "OUT", "--class", "yelow"], 2, 'did you mean "yellow"'),

@@ -127,10 +127,13 @@ def test_few_images_borrow_and_many_do_not(made: Made) -> None:
     assert sources(candidates(made.data, borrowed, label="red")) == {"green"}
 
 
-def test_safe_effects_change_what_was_drawn_where_they_are_asked_for(made: Made, tmp_path: Path) -> None:
+def test_safe_effects_change_what_was_drawn_of_few_images_or_where_asked_for(made: Made, tmp_path: Path) -> None:
     mapped = {"flip_horizontal": {"yellow": "red"}}
-    bare = candidates(made.data, recipe_for(made.bundle), 40)
-    changed = candidates(made.data, recipe_for(made.bundle, gan__augment=True, augment__label_map=mapped), 40)
+    bare = candidates(made.data, recipe_for(made.bundle, gan__augment=False), 40)
+    changed = candidates(made.data, recipe_for(made.bundle, augment__label_map=mapped), 40)
+    for asked, label, expected in (("auto", "red", False), (True, "red", True), ("auto", "yellow", True)):
+        found = candidates(made.data, recipe_for(made.bundle, gan__augment=asked), 10, label)
+        assert any("effects" in each.params for each in found) == expected
     fired = {name for each in changed for name in each.params.get("effects", {})}
     assert fired == {
         "scale",
@@ -144,7 +147,7 @@ def test_safe_effects_change_what_was_drawn_where_they_are_asked_for(made: Made,
         assert after.params == before.params | ({"effects": effects} if effects else {})
         assert after.parents == before.parents
         assert np.array_equal(before.pixels, after.pixels) == (not effects)
-    generated(made.data, recipe_for(made.bundle, gan__augment=True), tmp_path / "out")
+    generated(made.data, recipe_for(made.bundle), tmp_path / "out")
     assert all(again.same_file for again in synth.remake(tmp_path / "out", synthetic_ids(tmp_path / "out")))
 
 

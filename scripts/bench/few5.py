@@ -55,7 +55,7 @@ ARMS = {
     "latent, no residual": LATENT | {"smote.residual": False},
     "gan": GAN,
     "gan own codes": GAN | {"gan.codes": "own"},
-    "gan augmented": GAN | {"gan.augment": True},
+    "gan bare": GAN | {"gan.augment": False},
     "smote by gan": GAN | {"method": "smote"},
 }
 

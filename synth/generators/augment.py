@@ -22,7 +22,7 @@ Source = tuple[Item, tuple[str, ...]]
 class AugmentGenerator:
     """Draws a chunk's parameters at once, then applies them image by image."""
 
-    digest, reads_parents = "", True
+    digest = ""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -47,6 +47,10 @@ class AugmentGenerator:
         items = [item for item, _ in sources]
         for start, stop in _portions(items):
             yield from self._apply(policy, items[start:stop], params[start:stop], attempts=attempts[start:stop])
+
+    def reads_parents(self, label: str, attempt: int) -> bool:
+        """Those of every attempt."""
+        return True
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The recorded parameters on the recorded parent."""

@@ -9,6 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 from synth.recipe import Recipe
 from synth.records import Candidate, Item
 
+WITH_BUNDLE = ("smote", "gan")
+"""Methods that work with a trained network."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -28,8 +31,6 @@ class Generator(Protocol):
 
     digest: str
     """Hash of what decides about its images besides data and recipe: a trained network, code; empty: nothing does."""
-    reads_parents: bool
-    """Does it read the files of its parents?"""
 
     def check(self, label: str) -> None:
         """Refuse a class that it can't make images of.
@@ -40,6 +41,9 @@ class Generator(Protocol):
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One candidate for each attempt, in order, as they are asked for: few are in memory at a time."""
+
+    def reads_parents(self, label: str, attempt: int) -> bool:
+        """Does it read the files of an attempt's parents?"""
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The candidate of a manifest row again, from its parameters, and its parents where it reads them."""
@@ -57,9 +61,9 @@ class Walker(Protocol):
         among them; nothing else is changed. Empty where it has one parent only."""
 
 
-def needs_parents(method: str) -> bool:
-    """False for what can fill a class that has no image at all: a GAN, and a generator of the user's own."""
-    return ":" not in method and method != "gan"
+def needs_parents(methods: tuple[str, ...]) -> bool:
+    """False where all can fill a class that has no image at all: a GAN, and generators of the user's own, can."""
+    return any(":" not in method and method != "gan" for method in methods)
 
 
 def method_slug(method: str) -> str:

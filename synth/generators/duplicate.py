@@ -14,7 +14,7 @@ from synth.records import Candidate, Item
 class DuplicateGenerator:
     """Copies each original equally often; attempt by attempt it takes the same parents as `augment`."""
 
-    digest, reads_parents = "", True
+    digest = ""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -35,6 +35,10 @@ class DuplicateGenerator:
         for attempt in attempts:
             item = items[self._deals[label].pick(attempt - first)]
             yield self.remake(label, attempt, parents=(item,), params={})
+
+    def reads_parents(self, label: str, attempt: int) -> bool:
+        """Those of every attempt."""
+        return True
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The copy again."""

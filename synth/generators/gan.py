@@ -2,7 +2,7 @@
 
 Each attempt draws the class whose codes it takes, two rows of the bank, the step between them, and noise; and which
 real image of its class gives it size, aspect and depth. Where there is none, the bundle knows their median size.
-With `gan.augment` the safe effects change what was drawn.
+Where a class has few images the safe effects change what was drawn, or wherever `gan.augment` says so.
 Nothing of the images that the network learned from is read.
 """
 
@@ -49,8 +49,6 @@ class _Form:
 class GanGenerator:
     """Draws images of a class, from its own codes or from those that other classes lend."""
 
-    reads_parents = False
-
     def __init__(self, context: Context) -> None:
         if not context.recipe.bundle:
             raise UsageError("gan needs a trained network: synth train gan DATA BUNDLE, then --bundle BUNDLE")
@@ -83,6 +81,10 @@ class GanGenerator:
             portion = attempts[start : start + PORTION]
             drawn, forms = self._drawn(label, portion), self._forms(label, portion)
             yield from self._images(label, portion, drawn, forms, self._effects(label, portion))
+
+    def reads_parents(self, label: str, attempt: int) -> bool:
+        """Those of no attempt."""
+        return False
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The recorded rows, step, form and effects, with the attempt's noise."""
@@ -153,7 +155,8 @@ class GanGenerator:
         return GREY if self._gan.channels == 1 or (item is not None and item.grey) else COLOUR
 
     def _effects(self, label: str, attempts: range) -> Sequence[Params]:
-        if not self._context.recipe.gan.augment:
+        asked, n = self._context.recipe.gan.augment, self._gan.counts[self._gan.numbers[label]]
+        if not (n < codes.FEW if asked == "auto" else asked):
             return [{}] * len(attempts)
         left_out = (*UNWANTED, *mapped_flips(self._context.recipe.augment, label))
         return self._policy(label).draw(attempts, leave_out=left_out)

@@ -32,8 +32,6 @@ EXPECTED = "uint8 (H, W) or (H, W, 3), or uint16 (H, W)"
 class OwnGenerator:
     """Holds the user's object to the contract of attempts."""
 
-    reads_parents = False
-
     def __init__(self, context: Context) -> None:
         self._method = context.recipe.method
         self._seed = context.recipe.seed
@@ -46,6 +44,10 @@ class OwnGenerator:
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """One drawn image for each attempt."""
         return (self.remake(label, attempt, parents=(), params={}) for attempt in attempts)
+
+    def reads_parents(self, label: str, attempt: int) -> bool:
+        """Those of no attempt."""
+        return False
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The attempt again, from its seed."""

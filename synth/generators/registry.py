@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from synth.errors import UsageError
+from synth.errors import UsageError, did_you_mean
 from synth.generators.augment import AugmentGenerator
-from synth.generators.base import Context, Generator
+from synth.generators.base import WITH_BUNDLE, Context, Generator
 from synth.generators.duplicate import DuplicateGenerator
+from synth.generators.mix import MixGenerator
 from synth.generators.own import OwnGenerator
 from synth.generators.smote import SmoteGenerator
+from synth.oversampling import MIX
 
 
 def _gan(context: Context) -> Generator:
@@ -18,13 +21,22 @@ def _gan(context: Context) -> Generator:
     return GanGenerator(context)
 
 
+def _mix(context: Context) -> Generator:
+    inner = {}
+    for method in context.recipe.methods:
+        bundle = context.recipe.bundle if method in WITH_BUNDLE else ""
+        recipe = context.recipe.model_copy(update={"method": method, "bundle": bundle})
+        inner[method] = _open(replace(context, recipe=recipe))
+    return MixGenerator(context, inner)
+
+
 GENERATORS: Mapping[str, Callable[[Context], Generator]] = {
     "augment": AugmentGenerator,
     "smote": SmoteGenerator,
     "gan": _gan,
+    MIX: _mix,
     "duplicate": DuplicateGenerator,
 }
-WITH_BUNDLE = ("smote", "gan")
 
 
 def open_generator(context: Context, *, labels: Sequence[str] = ()) -> Generator:
@@ -45,11 +57,13 @@ def open_generator(context: Context, *, labels: Sequence[str] = ()) -> Generator
 
 
 def _open(context: Context) -> Generator:
-    method = context.recipe.method
-    if context.recipe.bundle and method not in WITH_BUNDLE:
-        raise UsageError(f"{method} works without a trained network: leave out --bundle {context.recipe.bundle}")
+    method, methods, bundle = context.recipe.method, context.recipe.methods, context.recipe.bundle
+    if bundle and not set(methods) & set(WITH_BUNDLE):
+        words = f"{' and '.join(methods)} {'works' if len(methods) == 1 else 'work'}"
+        raise UsageError(f"{words} without a trained network: leave out --bundle {bundle}")
     if method in GENERATORS:
         return GENERATORS[method](context)
     if ":" in method:
         return OwnGenerator(context)
-    raise UsageError(f'unknown method "{method}": expected {", ".join(GENERATORS)} or package.module:Name')
+    expected = f"expected {', '.join(GENERATORS)} or package.module:Name{did_you_mean(method, GENERATORS)}"
+    raise UsageError(f'unknown method "{method}": {expected}')

@@ -48,8 +48,6 @@ class _Class:
 class SmoteGenerator:
     """Interpolates between images of a class."""
 
-    reads_parents = True
-
     def __init__(self, context: Context) -> None:
         recipe = context.recipe
         self._context, self._settings, self._bundle = context, recipe.smote, recipe.bundle
@@ -78,6 +76,10 @@ class SmoteGenerator:
         for start in range(0, len(attempts), n):
             portion = attempts[start : start + n]
             yield from self._interpolated(label, portion, *self._drawn(label, portion))
+
+    def reads_parents(self, label: str, attempt: int) -> bool:
+        """Those of every attempt."""
+        return True
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The recorded step and effects on the recorded parents."""

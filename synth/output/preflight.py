@@ -37,8 +37,8 @@ class Existing:
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def read_existing(out: Path, method: str = "") -> Existing:
-    """Read an output folder's manifest; attempts and uses of parents are those of `method`.
+def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
+    """Read an output folder's manifest; attempts and uses of parents are those of `methods`, together.
 
     Raises:
         ManifestError: the manifest is damaged.
@@ -50,6 +50,7 @@ def read_existing(out: Path, method: str = "") -> Existing:
     first: dict[str, int] = defaultdict(int)
     used: dict[str, Counter[str]] = defaultdict(Counter)
     paths = set[str]()
+    slugs = set(map(method_slug, methods))
     for row in read_manifest(path):
         if not row.synthetic:
             real[row.id] = str(row.sha256)
@@ -58,7 +59,7 @@ def read_existing(out: Path, method: str = "") -> Existing:
         if row.path is not None:
             new[row.label] += 1
             paths.add(row.path)
-        if method_slug(str(row.method)) == method_slug(method):
+        if method_slug(str(row.method)) in slugs:
             first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
             used[row.label].update(parent["path"] for parent in row.parents[:1])
     with path.open("rb") as file:
@@ -121,7 +122,7 @@ def settle_plan(plan: Plan, existing: Existing, context: Context) -> Plan:
     for label, entry in plan.classes.items():
         made = existing.new.get(label, 0)
         planned = max(entry.existing + entry.planned - made, 0)
-        if planned and not context.train[label] and needs_parents(context.recipe.method):
+        if planned and not context.train[label] and needs_parents(context.recipe.methods):
             raise UsageError(f'class "{label}" has no training image to start from, but the plan asks for {planned}')
         settled[label] = replace(entry, existing=made, planned=planned)
     return Plan(settled)

@@ -15,7 +15,7 @@ from synth.data.dataset import Dataset
 from synth.data.sources import Sources
 from synth.errors import OutputError, UsageError
 from synth.gates.panel import Panel, open_panel
-from synth.generators.base import Context, Generator, Walker, needs_parents
+from synth.generators.base import Context, Generator, Walker, method_slug, needs_parents
 from synth.generators.registry import open_generator
 from synth.output.param_words import PLAIN, param_words
 from synth.recipe import Recipe
@@ -47,12 +47,14 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
     for label in labels:
         for row in range(rows):
             candidates = list(generator.make(label, range(row * n, (row + 1) * n)))
-            parents = [parent for candidate in candidates for parent in candidate.parents[:1]]
-            items = [parent for parent in parents if isinstance(parent, Item)]
-            items = items or list(dataset.train[label][row * n : (row + 1) * n])
+            items = _above(candidates, dataset.train[label], first=row * n)
             real = tuple(Tile(sources.pixels(item)) for item in items)
             made = tuple(
-                Tile(c.pixels, (*_judged(verdict), *(_caption(c) if captions else ())), rejected=not verdict.accepted)
+                Tile(
+                    c.pixels,
+                    (*_maker(c, recipe), *_judged(verdict), *(_caption(c) if captions else ())),
+                    rejected=not verdict.accepted,
+                )
                 for c, verdict in zip(candidates, panel.verdicts(candidates), strict=True)
             )
             strips += [Strip(f"{label}: real", real)] if real else []
@@ -82,7 +84,9 @@ def save_sheet(sheet: Image.Image, path: Path | None = None, *, outside: Path | 
 def _labels(dataset: Dataset, recipe: Recipe) -> Sequence[str]:
     check_classes(recipe.classes, dataset.classes)
     wanted = [
-        label for label in recipe.classes or dataset.classes if dataset.train[label] or not needs_parents(recipe.method)
+        label
+        for label in recipe.classes or dataset.classes
+        if dataset.train[label] or not needs_parents(recipe.methods)
     ]
     if not wanted:
         raise UsageError("no class with a training image to start from")
@@ -104,6 +108,22 @@ def _possible(labels: Sequence[str], generator: Generator) -> list[str]:
     if len(refused) == len(labels):
         raise refused[labels[0]]
     return [label for label in labels if label not in refused]
+
+
+def _above(candidates: Sequence[Candidate], originals: Sequence[Item], *, first: int) -> list[Item]:
+    """The real images that stand above candidates: their first parents, others where those are known by name only."""
+    parents = [parent for candidate in candidates for parent in candidate.parents[:1] or (None,)]
+    if not any(isinstance(parent, Item) for parent in parents):
+        return list(originals[first : first + len(candidates)])
+    return [
+        parent if isinstance(parent, Item) else originals[(first + i) % len(originals)]
+        for i, parent in enumerate(parents)
+    ]
+
+
+def _maker(candidate: Candidate, recipe: Recipe) -> tuple[str, ...]:
+    """The generator of a candidate where the recipe names several."""
+    return (method_slug(candidate.method),) if len(recipe.methods) > 1 else ()
 
 
 def _walks(generator: Walker, label: str, *, n: int, rows: int, sources: Sources, panel: Panel) -> list[Strip]:

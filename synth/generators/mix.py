@@ -1,0 +1,99 @@
+"""`mix`: each attempt is made by one of several generators, drawn by their shares from a stream of its own.
+
+Which one makes an attempt depends on (run seed, class, attempt) alone, and what it makes is what it would have made for
+that attempt without the others. So a candidate carries the name of its generator, here and in the manifest. Generators
+that deal the originals deal them alike: all together start from each equally often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from synth import seeds
+from synth.generators.base import WITH_BUNDLE, Context, Generator, Walker
+from synth.records import Candidate, Item
+
+PORTION = 32
+"""Attempts that a network gets together."""
+
+
+class MixGenerator:
+    """Hands each attempt to the generator that is drawn for it."""
+
+    def __init__(self, context: Context, inner: Mapping[str, Generator]) -> None:
+        """Take the opened generators, {method: generator}, one for each share of the recipe."""
+        self._seed, self._inner = context.recipe.seed, inner
+        self._parts = context.recipe.mix.parts
+        self._in_batches = WITH_BUNDLE if context.recipe.bundle else ()
+        known = [(method, part, inner[method].digest) for method, part in self._parts.items()]
+        self.digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+    def check(self, label: str) -> None:
+        """Refuse a class that one of them can't make images of.
+
+        Raises:
+            UsageError: as theirs.
+        """
+        for generator in self._inner.values():
+            generator.check(label)
+
+    def make(self, label: str, attempts: range) -> Iterator[Candidate]:
+        """One candidate for each attempt, of the generator drawn for it."""
+        picks = self._picks(label, attempts)
+        made = {
+            method: self._made(label, method, [a for a, pick in zip(attempts, picks, strict=True) if pick == method])
+            for method in set(picks)
+        }
+        return (next(made[method]) for method in picks)
+
+    def reads_parents(self, label: str, attempt: int) -> bool:
+        """Does the generator drawn for it?"""
+        return self._drawn(label, attempt).reads_parents(label, attempt)
+
+    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
+        """As the generator drawn for it does."""
+        return self._drawn(label, attempt).remake(label, attempt, parents=parents, params=params)
+
+    def walk(self, label: str, attempt: int, *, n: int) -> list[Candidate]:
+        """The way of the generator drawn for it; empty where that goes none."""
+        generator = self._drawn(label, attempt)
+        return generator.walk(label, attempt, n=n) if isinstance(generator, Walker) else []
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """The shares, and what each generator says."""
+        wanted = list(labels)
+        shares = ", ".join(f"{100 * part:.3g} % {method}" for method, part in self._parts.items())
+        return [f"mix: {shares}", *(line for generator in self._inner.values() for line in generator.remarks(wanted))]
+
+    def _picks(self, label: str, attempts: range) -> list[str]:
+        """The method of each attempt."""
+        draws = seeds.uniforms(self._seed, label, stream="mix", attempts=attempts, n_draws=1)[:, 0]
+        methods, bounds = list(self._parts), np.cumsum(list(self._parts.values()))[:-1]
+        return [methods[index] for index in np.searchsorted(bounds, draws, side="right").tolist()]
+
+    def _drawn(self, label: str, attempt: int) -> Generator:
+        return self._inner[self._picks(label, range(attempt, attempt + 1))[0]]
+
+    def _made(self, label: str, method: str, wanted: Sequence[int]) -> Iterator[Candidate]:
+        """The candidates of one method. A network gets its batch filled up in any case, so it is asked for the attempts
+        between the wanted ones too, rather than for each few in a batch of their own.
+        """
+        asked = set(wanted)
+        for attempts in _ranges(wanted, gap=PORTION if method in self._in_batches else 1):
+            yield from (each for each in self._inner[method].make(label, attempts) if each.attempt in asked)
+
+
+def _ranges(wanted: Sequence[int], *, gap: int) -> Iterator[range]:
+    """Cut growing numbers into ranges of at most `PORTION`, in which no two neighbours lie farther apart than `gap`."""
+    start = wanted[0]
+    for before, number in itertools.pairwise(wanted):
+        if number - before > gap or number - start >= PORTION:
+            yield range(start, before + 1)
+            start = number
+    yield range(start, wanted[-1] + 1)
