@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from synth.output.removal import Undone, undo
     from synth.output.report import write_report
     from synth.output.summary import Summary
+    from synth.output.thinned import undersample
     from synth.pipeline import generate, plan_for
     from synth.quality import Quality, check
     from synth.recipe import Recipe, dump_recipe, load_recipe
@@ -54,6 +55,7 @@ _HOMES = {
     "synth.output.removal": ("Undone", "undo"),
     "synth.output.report": ("write_report",),
     "synth.output.summary": ("Summary",),
+    "synth.output.thinned": ("undersample",),
     "synth.pipeline": ("generate", "plan_for"),
     "synth.quality": ("Quality", "check"),
     "synth.recipe": ("Recipe", "dump_recipe", "load_recipe"),
@@ -101,6 +103,7 @@ __all__ = [
     "remake",
     "run_demo",
     "train",
+    "undersample",
     "undo",
     "verify",
     "write_report",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synth.label_safety import EffectTest
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
+    from synth.output.thinned import Thinning
     from synth.quality import Quality
 
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
@@ -82,6 +83,29 @@ def print_summary(summary: Summary, out: Path, *, json: bool) -> None:
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
         console.say(f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run})")
+
+
+def print_thinning(found: Thinning, *, out: Path | None, list_file: Path | None, json: bool) -> None:
+    """How many training images of each class stay, and where."""
+    document = found.to_json()
+    if json:
+        places = {"out": out and str(out), "list": list_file and str(list_file)}
+        console.print_json({**document, **places})
+        return
+    rows = [
+        [label, c["real"], c["kept"], c["duplicates"], c["method"] or "whole"]
+        for label, c in document["classes"].items()
+    ]
+    console.table(["class", "real", "kept", "near-duplicates out", "thinned by"], rows)
+    for warning in found.warnings:
+        console.say(f"note: {warning}")
+    if all(c["method"] is None for c in document["classes"].values()):
+        console.say("note: no class is larger than the size, so all images stay; for fewer: --size 2x")
+    if list_file:
+        console.say(f"{len(found.items)} images listed in {list_file}")
+    if out:
+        console.say(f"{len(found.items)} images in {out} (run {found.run})")
+        console.say(f"next: synth generate {out} BALANCED; or train on it: synth weights {out}")
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:
