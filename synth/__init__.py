@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from synth.remaking import Remade, remake
     from synth.training.bundle import Bundle
     from synth.training.registry import train
+    from synth.trials.experiment import trial
+    from synth.trials.results import Verdict
 
 _HOMES = {
     "synth.data.balance": ("ClassPlan", "Plan", "class_weights", "make_plan"),
@@ -63,6 +65,8 @@ _HOMES = {
     "synth.remaking": ("Remade", "remake"),
     "synth.training.bundle": ("Bundle",),
     "synth.training.registry": ("train",),
+    "synth.trials.experiment": ("trial",),
+    "synth.trials.results": ("Verdict",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -87,6 +91,7 @@ __all__ = [
     "Summary",
     "SynthError",
     "Undone",
+    "Verdict",
     "check",
     "class_weights",
     "dump_recipe",
@@ -103,6 +108,7 @@ __all__ = [
     "remake",
     "run_demo",
     "train",
+    "trial",
     "undersample",
     "undo",
     "verify",

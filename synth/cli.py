@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from synth import commands, console, judge_commands, printing
+from synth import commands, console, judge_commands, printing, trial_commands
 from synth.commands import n_workers_of, recipe_from
 from synth.errors import SynthError
 from synth.options import (
@@ -31,7 +31,8 @@ app = typer.Typer(
 )
 _DATA_COMMANDS = (commands.inspect, commands.weights, commands.plan, commands.preview, commands.generate)
 _JUDGE_COMMANDS = (judge_commands.policy, judge_commands.check, judge_commands.report)
-for _command in (*_DATA_COMMANDS, *_JUDGE_COMMANDS):
+_TRIAL_COMMANDS = (trial_commands.undersample, trial_commands.trial)
+for _command in (*_DATA_COMMANDS, *_JUDGE_COMMANDS, *_TRIAL_COMMANDS):
     app.command()(_command)
 app.add_typer(judge_commands.train, name="train")
 

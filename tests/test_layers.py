@@ -13,7 +13,8 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions sampling markdown records seeds settings criteria oversampling recipe manifest files workers codes
+errors versions sampling markdown records seeds settings criteria oversampling thinning designs recipe manifest files workers
+codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.sources data.inputs data.folds
 sheets
@@ -21,25 +22,33 @@ effects.draw effects.geometry effects.colour effects.texture effects.policy
 networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder
 networks.discriminator networks.diffaugment
 measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
-measures.detection
-training.device training.team training.inference training.loop training.bundle training.batches training.members
-training.frozen training.heads training.card training.classifier training.perception training.reconstruction
+measures.detection measures.paired
+trials.results trials.advice trials.budgets trials.verdict
+training.device training.team training.inference training.loop training.bundle training.batches
+training.supervised training.objective training.members training.frozen training.heads training.contest training.card
+training.classifier training.perception training.reconstruction
 training.autoencoder_step training.autoencoder training.gan.step
 judge judges latent
 training.board training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
 training.gan.beginning training.gan.result training.gan.training training.registry
 drawing
 generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
-generators.varied generators.spaces generators.smote generators.gan generators.own generators.registry
+generators.varied generators.spaces generators.smote generators.gan generators.own generators.mix
+generators.registry
+clusters imblearn_samplers undersampling
 gates.base gates.integrity gates.classifier gates.distance gates.panel
 words
 output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails
 output.report_captions output.report_pictures output.report
-output.writer output.preflight output.preview
+output.writer output.preflight output.preview output.thinned
 output.audit output.removal
-rejects tasks rounds filling label_safety pipeline remaking samples class_quality quality simulate demo
+rejects tasks rounds filling label_safety pipeline
+output.trial_page
+trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.runs trials.lab
+trials.examples trials.experiment trials.winner
+remaking samples class_quality quality simulate demo
 image_rows image_smote
-console printing options commands judge_commands cli
+console printing trial_printing options commands judge_commands trial_commands cli
 """.split()
 """A file imports only what stands before it."""
 
@@ -75,7 +84,10 @@ def test_a_file_imports_only_what_stands_above_it(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("albumentations", "effects/texture.py"), ("typer", "cli.py commands.py judge_commands.py options.py")],
+    [
+        ("albumentations", "effects/texture.py"),
+        ("typer", "cli.py commands.py judge_commands.py options.py trial_commands.py"),
+    ],
 )
 def test_a_library_stays_in_its_room(library: str, home: str) -> None:
     users = {
@@ -102,6 +114,8 @@ COMMANDS = [
     "generate DATA OUT --workers 1 --set augment.transforms=[{name='GaussNoise',p=0.5}]",
     "generate DATA OUT --method synth.demo:TrafficLights",
     "generate DATA OUT-2 --method smote",
+    "generate DATA OUT-mix --method mix",
+    "undersample DATA OUT-3 --method cluster --size minority",
     "verify OUT --remake 1",
     "undo OUT",
     "recipe augment",

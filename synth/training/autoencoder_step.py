@@ -35,7 +35,7 @@ from synth.training.batches import Batches, Images
 from synth.training.device import autocast
 from synth.training.inference import to_tensor
 from synth.training.loop import one_cycle, seeded, set_rate
-from synth.training.members import WEIGHT_DECAY
+from synth.training.supervised import WEIGHT_DECAY
 
 KIND = "autoencoder"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,8 @@ class Batches:
     """(N,) class numbers."""
     chosen: npt.NDArray[np.intp]
     """Which images may be drawn."""
-    policy: Policy
+    policy: Policy | None
+    """None: images are drawn as they are."""
     seed: int
     stream: str
     size: int
@@ -59,11 +61,20 @@ class Batches:
     def draw(self, number: int) -> tuple[Images, npt.NDArray[np.intp]]:
         """Images (B, S, S, 3) and class numbers (B,): each slot draws a class, then an image of it."""
         slots = range(number * self.size, (number + 1) * self.size)
-        draws = seeds.uniforms(self.seed, self.stream, stream="batch", attempts=slots, n_draws=2)
-        by_class = [self.chosen[self.labels[self.chosen] == label] for label in np.unique(self.labels[self.chosen])]
-        shares = np.cumsum([len(pool) ** (1 - self.balance) for pool in by_class])
-        pools = [by_class[i] for i in np.searchsorted(shares / shares[-1], draws[:, 0], side="right")]
-        picked = np.array([pool[int(u * len(pool))] for pool, u in zip(pools, draws[:, 1], strict=True)])
+        picked = self._picked(slots)
+        if self.policy is None:
+            return self.inputs[picked], self.labels[picked]
         params = self.policy.draw(slots)
         changed = self.policy.apply([self.inputs[index] for index in picked], params, attempts=slots)
         return np.stack(changed).astype(np.uint8, copy=False), self.labels[picked]
+
+    def _picked(self, slots: range) -> npt.NDArray[np.intp]:
+        draws = seeds.uniforms(self.seed, self.stream, stream="batch", attempts=slots, n_draws=2)
+        shares = np.cumsum([len(pool) ** (1 - self.balance) for pool in self._by_class])
+        pools = [self._by_class[i] for i in np.searchsorted(shares / shares[-1], draws[:, 0], side="right")]
+        return np.array([pool[int(u * len(pool))] for pool, u in zip(pools, draws[:, 1], strict=True)])
+
+    @functools.cached_property
+    def _by_class(self) -> list[npt.NDArray[np.intp]]:
+        labels = self.labels[self.chosen]
+        return [self.chosen[labels == label] for label in np.unique(labels)]

@@ -106,7 +106,7 @@ def fit_head(features: Floats, labels: npt.NDArray[np.intp], *, n_classes: int, 
         labels: (n,) class numbers 0..n_classes - 1; a class without images gets the probability 0.
         seed: of the solver, where it draws.
     """
-    mean, scale = _standardisation(features)
+    mean, scale = standardisation(features)
     present, weight = np.unique(labels), np.zeros((n_classes, features.shape[1]), np.float32)
     bias = np.full(n_classes, NEVER, np.float32)
     bias[present] = 0
@@ -115,7 +115,8 @@ def fit_head(features: Floats, labels: npt.NDArray[np.intp], *, n_classes: int, 
     return Head(mean, scale, weight, bias)
 
 
-def _standardisation(features: Floats) -> tuple[Floats, Floats]:
+def standardisation(features: Floats) -> tuple[Floats, Floats]:
+    """Mean and scale (F,) of features (n, F); the scale has a floor, for features that are all but constant."""
     mean, deviation = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
     floor = SCALE_FLOOR + SHARE_FLOOR * deviation.mean()
     return mean.astype(np.float32), np.maximum(deviation, floor).astype(np.float32)

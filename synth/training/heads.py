@@ -35,7 +35,8 @@ def train_heads(design: Design, *, n_workers: int, progress: Progress | None) ->
     images = np.concatenate([design.inputs, copies])
     path = design.work / FEATURES
     if not path.exists():
-        features = _features(design, images, n_workers=n_workers, progress=progress)
+        extraction = Extraction(design.settings.backbone, design.side, design.device)
+        features = extract(extraction, images, n_workers=n_workers, progress=progress)
         temporary = path.with_suffix(".tmp.npy")
         np.save(temporary, features)
         temporary.replace(path)
@@ -53,13 +54,12 @@ def train_heads(design: Design, *, n_workers: int, progress: Progress | None) ->
 
 
 @dataclass(frozen=True)
-class _Extraction:
+class Extraction:
     """What a worker needs to compute features."""
 
     backbone: str
     side: int
     device: str
-    images: Images
 
     @functools.cached_property
     def network(self) -> Backbone:
@@ -68,20 +68,30 @@ class _Extraction:
         opened.check_size(self.side)
         return opened.to(choose_device(self.device))
 
+    @property
+    def n_features(self) -> int:
+        """How many numbers it says of an image."""
+        return self.network.n_features
 
-def _features(design: Design, images: Images, *, n_workers: int, progress: Progress | None) -> Floats:
-    work = _Extraction(design.settings.backbone, design.side, design.device, images)
+    def of(self, images: Images) -> Floats:
+        """(n, F) of images (n, S, S, 3)."""
+        return features_of(self.network, images, device=choose_device(self.device))
+
+
+def extract(extraction: Extraction, images: Images, *, n_workers: int = 1, progress: Progress | None = None) -> Floats:
+    """Features (n, F) of images (n, S, S, 3), chunk by chunk."""
     chunks = [range(start, min(start + CHUNK, len(images))) for start in range(0, len(images), CHUNK)]
     parts = []
-    for chunk, part in workers.run(_features_of_chunk, work, chunks, n_workers=n_workers):
+    for chunk, part in workers.run(_of_chunk, (extraction, images), chunks, n_workers=n_workers):
         parts.append(part)
         if progress:
             progress("features", chunk.stop, len(images))
     return np.concatenate(parts)
 
 
-def _features_of_chunk(work: _Extraction, chunk: range) -> Floats:
-    return features_of(work.network, work.images[chunk.start : chunk.stop], device=choose_device(work.device))
+def _of_chunk(work: tuple[Extraction, Images], chunk: range) -> Floats:
+    extraction, images = work
+    return extraction.of(images[chunk.start : chunk.stop])
 
 
 def as_network(head: Head) -> FrozenHead:

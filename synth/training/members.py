@@ -25,18 +25,16 @@ from synth.criteria import Classifier
 from synth.effects.policy import Policy
 from synth.files import replace_file
 from synth.networks.base import FeatureClassifier
-from synth.networks.build import SMALL, build_network
+from synth.networks.build import build_network
 from synth.recipe import Augment
 from synth.training.batches import Batches, Images
-from synth.training.device import autocast, choose_device
-from synth.training.inference import ask, one_thread, to_tensor
-from synth.training.loop import Check, Fit, fit, one_cycle, seeded, set_rate
+from synth.training.device import choose_device
+from synth.training.inference import ask, one_thread
+from synth.training.loop import Check, Fit, fit, seeded
+from synth.training.supervised import Supervised
 
 RESULT = "member.safetensors"
 HELD_OUT = "held_out"
-WEIGHT_DECAY = 0.01
-TUNING = 0.1
-"""A pretrained network is tuned at this fraction of the learning rate."""
 SCALED_BY = 2048
 """Images that settle the scale of a network's features, at most."""
 
@@ -76,41 +74,16 @@ class Design:
         return np.flatnonzero(self.folds == member.fold) if member.fold is not None else np.arange(0)
 
 
-class ClassifierTrainee:
-    """Cross-entropy on class-balanced batches, AdamW (Loshchilov and Hutter 2019), one cycle of the learning rate."""
-
-    averaged = "network"
-
-    def __init__(self, design: Design, member: Member) -> None:
-        settings = design.settings
-        self._device = choose_device(design.device)
-        self._precision, self._n_steps = settings.precision, settings.steps
-        self._rate = settings.rate * (1 if settings.backbone == SMALL else TUNING)
-        seed = seeds.derived(design.seed, member.name)
-        with seeded(seed):
-            network = build_network(settings.backbone, design.n_classes, design.side, pretrained=True)
-        self._network = network.to(self._device).to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(self._network.parameters(), self._rate, weight_decay=WEIGHT_DECAY)
-        self.modules: Mapping[str, nn.Module] = {"network": self._network}
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {"optimizer": optimizer}
-        policy = Policy(design.policy, member.name, seed=seed)
-        self._batches = Batches(
-            design.inputs, design.labels, design.chosen(member), policy, seed, member.name, settings.batch
-        )
-
-    def step(self, number: int) -> Mapping[str, Tensor]:
-        """One step: loss = - log softmax(f(x))_y, averaged over the batch."""
-        images, labels = self._batches.draw(number)
-        x, y = to_tensor(images, self._device), torch.from_numpy(labels).to(self._device)
-        optimizer = self.optimizers["optimizer"]
-        set_rate(optimizer, self._rate * one_cycle(number, self._n_steps))
-        with autocast(self._device, self._precision):
-            _, logits = self._network.raw(x)  # type: ignore[operator]
-            loss = nn.functional.cross_entropy(logits, y)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        return {"loss": loss.detach(), "accuracy": (logits.detach().argmax(1) == y).float().mean()}
+def trainee_of(design: Design, member: Member) -> Supervised:
+    """Cross-entropy, - log softmax(f(x))_y, on class-balanced batches."""
+    settings, device, seed = design.settings, choose_device(design.device), seeds.derived(design.seed, member.name)
+    with seeded(seed):
+        network = build_network(settings.backbone, design.n_classes, design.side, pretrained=True)
+    policy = Policy(design.policy, member.name, seed=seed)
+    chosen = design.chosen(member)
+    batches = Batches(design.inputs, design.labels, chosen, policy, seed, member.name, settings.batch)
+    loss_of = nn.functional.cross_entropy
+    return Supervised(network, batches, loss_of, settings=settings, n_steps=settings.steps, device=device)
 
 
 def train_member(design: Design, index: int, *, on_check: Callable[[int], None] | None = None) -> None:
@@ -120,7 +93,7 @@ def train_member(design: Design, index: int, *, on_check: Callable[[int], None] 
     if (folder / RESULT).exists():
         return
     with one_thread():
-        trainee = ClassifierTrainee(design, member)
+        trainee = trainee_of(design, member)
         settings = design.settings
         told: Check | None = (lambda n_seen, _: on_check(n_seen)) if on_check else None
         fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=told)

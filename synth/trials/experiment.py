@@ -1,0 +1,250 @@
+"""trial: arms x splits x seeds -> which strategy helps, by how much, and what should not be used.
+
+1. The training images are split again and again; groups stay together.
+2. For each split, from its own training part alone: judge, autoencoder, GAN, new images.
+3. Every arm trains the same network with the same seeds for the same number of steps, and is asked about the real
+   images held out.
+4. Differences to the control, paired by split, become words.
+5. The dataset's own test images are looked at once, at the end, for the control and the arm that the splits chose.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synth import seeds
+from synth.data.balance import check_classes
+from synth.data.dataset import Dataset
+from synth.errors import TrainingError, UsageError
+from synth.files import replace_file
+from synth.measures.scores import score
+from synth.output.report import VERDICT
+from synth.output.staging import CARD, RECIPE, REPORT
+from synth.output.trial_page import EXAMPLES, render_trial
+from synth.pipeline import check_recipe
+from synth.recipe import Recipe, dump_recipe
+from synth.training.bundle import building, run_id
+from synth.training.device import choose_device
+from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
+from synth.trials.card import card
+from synth.trials.examples import examples_of
+from synth.trials.ingredients import part_of
+from synth.trials.lab import Lab, Say
+from synth.trials.material import material_of
+from synth.trials.results import Outcome, Setting
+from synth.trials.runs import Stage
+from synth.trials.search import Rung, fitting, going_on, rungs_of
+from synth.trials.splits import Split, splits_of
+from synth.trials.verdict import Verdict, conclude
+from synth.versions import NETWORKS, versions
+from synth.workers import Progress
+
+SEARCH, SPLITS = "search.json", "splits.jsonl"
+OWN_TEST = -1
+"""Number of the split that the dataset came with."""
+
+
+def trial(
+    dataset: Dataset,
+    arms: Sequence[str],
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    seconds: float | None = None,
+    n_workers: int = 1,
+    device: str = "auto",
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> Verdict:
+    """Find out which strategy helps on this dataset; the same call again resumes.
+
+    Args:
+        arms: strategies as in `synth.trials.arms`; empty: those of the recipe, or common ones.
+        out: folder for the verdict; it must not exist yet.
+        seconds: search within this time: many arms in few runs first, the best in full.
+        say: told what comes next.
+
+    Raises:
+        UsageError: an arm, class or setting that makes no sense. TrainingError: too few images to split.
+        OutputError: something else stands at `out`. LockedError: another trial is at work there.
+    """
+    started, out = time.monotonic(), Path(os.path.realpath(out))
+    settings = recipe.trial
+    asked = parse_arms(arms or settings.arms or DEFAULT, control=settings.control)
+    every, ladders = with_doses(asked, settings.doses)
+    _check(dataset, recipe)
+    settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
+    where = str(choose_device(device))
+    with building(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
+        stage = _stage(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
+        lab = Lab(stage, n_workers, progress, say or (lambda _: None))
+        outcomes = _in_full(lab, every) if seconds is None else _searched(lab, every, until=started + seconds)
+        verdict = conclude(outcomes, _setting(stage, every, outcomes), doses=ladders)
+        verdict = dataclasses.replace(
+            verdict,
+            test=_tested(lab, every, verdict),
+            seconds=round(time.monotonic() - started, 1),
+            versions=versions(NETWORKS),
+        )
+        _publish(stage, verdict, examples_of(outcomes, verdict, stage), out)
+    return verdict
+
+
+def _check(dataset: Dataset, recipe: Recipe) -> None:
+    known = [label for label, found in dataset.train.items() if found]
+    if len(known) < 2:
+        raise TrainingError(f"a trial needs training images of two classes at least, got {len(known)}")
+    check_recipe(recipe, dataset.classes)
+    check_classes(recipe.trial.keep, dataset.classes)
+    if recipe.bundle or recipe.judge:
+        raise UsageError("a trial trains networks of its own in each split: leave out --bundle and --judge")
+
+
+def _stage(
+    dataset: Dataset, recipe: Recipe, work: Path, *, device: str, n_workers: int, progress: Progress | None
+) -> Stage:
+    """Images, splits, and a place for what each split makes; the dataset's own test images are the last split."""
+    items = [item for found in dataset.train.values() for item in found]
+    tests = [item for item in dataset.items if item.split == "test"]
+    splits = list(splits_of(items, recipe.trial, seed=recipe.seed))
+    if tests:
+        splits.append(Split(OWN_TEST, np.arange(len(items)), len(items) + np.arange(len(tests))))
+    items += tests
+    parts = [
+        part_of(
+            dataset,
+            [items[index] for index in split.train.tolist()],
+            work / ("all" if split.number == OWN_TEST else f"split-{split.number}"),
+            seed=seeds.derived(recipe.seed, f"split {split.number}"),
+        )
+        for split in splits
+    ]
+    material = material_of(
+        items, dataset.classes, recipe, work=work, device=device, n_workers=n_workers, progress=progress
+    )
+    return Stage(recipe, dataset.classes, tuple(items), material, tuple(splits), tuple(parts), work, device)
+
+
+def _in_full(lab: Lab, arms: Sequence[Arm]) -> list[Outcome]:
+    settings = lab.stage.recipe.trial
+    return lab.climb(arms, Rung(settings.splits, tuple(sorted(settings.budgets))))
+
+
+def _searched(lab: Lab, arms: Sequence[Arm], *, until: float) -> list[Outcome]:
+    """Rung by rung; what was decided is kept, so that a resumed search goes the same way."""
+    settings, path = lab.stage.recipe.trial, lab.stage.work / SEARCH
+    decided: list[list[str]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    by_name = {arm.name: arm for arm in arms}
+    names = tuple(dict.fromkeys([settings.control, *by_name]))
+    outcomes: list[Outcome] = []
+    for number, rung in enumerate(rungs_of(settings)):
+        if number == len(decided):
+            fit = names if not number else _within(lab, [by_name[name] for name in names], rung, until=until)
+            decided.append(list(fit))
+            replace_file(path, json.dumps(decided).encode())
+        if not decided[number]:
+            lab.say("no time is left for the next round: the verdict is that of this one")
+            break
+        outcomes = lab.climb([by_name[name] for name in decided[number]], rung)
+        ranking = _ranking(lab.stage, arms, outcomes)
+        lab.say(f"best so far: {', '.join(ranking[:3])}")
+        names = going_on(ranking, control=settings.control)
+    return outcomes
+
+
+def _within(lab: Lab, arms: Sequence[Arm], rung: Rung, *, until: float) -> tuple[str, ...]:
+    cost = {arm.name: lab.cost(lab.runs([arm], range(rung.n_splits), rung.budgets)) for arm in arms}
+    chosen = fitting([arm.name for arm in arms], cost, seconds=until - time.monotonic())
+    left = [arm.name for arm in arms if arm.name not in chosen]
+    if chosen and left:
+        lab.say(f"left behind for want of time: {', '.join(left)}")
+    return chosen
+
+
+def _ranking(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> list[str]:
+    """Arms from the best mean macro-F1 down, by the longest training."""
+    scores = conclude(outcomes, _setting(stage, arms, outcomes)).arms
+    return sorted(scores, key=lambda name: -(scores[name].macro_f1 or 0.0))
+
+
+def _setting(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> Setting:
+    """What the verdict has to know of the trial."""
+    settings, classes = stage.recipe.trial, stage.classes
+    ran = {outcome.arm for outcome in outcomes}
+    splits = [split for split in stage.splits if split.number in {outcome.split for outcome in outcomes}]
+    ratio = float(np.mean([len(split.held_out) / len(split.train) for split in splits]))
+    design = {
+        "held_out": settings.held_out,
+        "keep": dict(settings.keep),
+        "backbone": stage.recipe.classifier.backbone,
+        "side": stage.material.side,
+        "asked": [arm.name for arm in arms],
+    }
+    return Setting(
+        classes,
+        settings.control,
+        tuple(arm.name for arm in arms if arm.name in ran),
+        frozenset(arm.name for arm in arms if arm.fill and arm.name in ran),
+        ratio,
+        settings.alpha,
+        len(splits),
+        settings.seeds,
+        max(outcome.steps for outcome in outcomes),
+        design,
+        n_asked=len(arms),
+    )
+
+
+def _tested(lab: Lab, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any] | None:
+    """The dataset's own test images, for the control, the advised arm, and `none` where it was asked for."""
+    stage = lab.stage
+    last = len(stage.splits) - 1
+    if stage.splits[last].number != OWN_TEST:
+        return None
+    chosen = [arm for arm in arms if arm.name in (verdict.control, verdict.advised, "none")]
+    lab.say(f"at last the dataset's own test images, once, for {', '.join(arm.name for arm in chosen)}")
+    outcomes = lab.do(chosen, lab.runs(chosen, [last], [max(stage.recipe.trial.budgets)]))
+    truth = outcomes[0].truth
+    means = {
+        arm.name: np.mean([outcome.predictions for outcome in outcomes if outcome.arm == arm.name], axis=0)
+        for arm in chosen
+    }
+    return {
+        "arms": {name: score(truth, mean, stage.classes).to_json() for name, mean in means.items()},
+        "n": {label: int((truth == number).sum()) for number, label in enumerate(stage.classes)},
+    }
+
+
+def _publish(stage: Stage, verdict: Verdict, examples: dict[str, Any], out: Path) -> None:
+    """Put the folder together and give it its place; the folder of the work goes."""
+    document = verdict.to_json()
+    lines = [
+        {"split": split.number, "part": part, "path": stage.items[index].id}
+        for split in stage.splits
+        for part, places in (("train", split.train), ("held out", split.held_out))
+        for index in places.tolist()
+    ]
+    files = {
+        VERDICT: json.dumps(document, indent=1, allow_nan=False).encode(),
+        EXAMPLES: json.dumps(examples, allow_nan=False).encode(),
+        SPLITS: "".join(f"{json.dumps(line)}\n" for line in lines).encode(),
+        RECIPE: dump_recipe(stage.recipe).encode(),
+        CARD: card(document).encode(),
+        REPORT: render_trial(document, examples).encode("utf-8", "replace"),
+    }
+    ready = stage.work / "verdict"
+    shutil.rmtree(ready, ignore_errors=True)
+    ready.mkdir()
+    for name, data in files.items():
+        replace_file(ready / name, data)
+    os.rename(ready, out)
+    shutil.rmtree(stage.work)

@@ -1,0 +1,90 @@
+"""The work of a trial: networks and new images of each split, then the runs, side by side in several processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synth import workers
+from synth.trials.arms import Arm
+from synth.trials.ingredients import filling_path, networks_of
+from synth.trials.results import Outcome
+from synth.trials.runs import Run, Stage, do_run, fill_split, is_done, outcome_of, train_networks
+from synth.trials.search import Rung
+from synth.workers import Progress
+
+Say = Callable[[str], None]
+"""Told what comes next, and how long it will take."""
+
+
+@dataclass
+class Lab:
+    """A trial at work."""
+
+    stage: Stage
+    n_workers: int
+    progress: Progress | None
+    say: Say
+    pace: float = 0.0
+    """Seconds per image that a classifier is shown, of all workers together; 0 before anything is known."""
+
+    def climb(self, arms: Sequence[Arm], rung: Rung) -> list[Outcome]:
+        """Everything that these arms need in these splits, and their runs."""
+        runs = self.runs(arms, range(rung.n_splits), rung.budgets)
+        lengths = " and ".join(str(n) for n in dict.fromkeys(run.steps for run in runs))
+        about = f", about {_duration(self.cost(runs))}" if self.cost(runs) else ""
+        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {lengths} steps: {len(runs)} trainings{about}")
+        return self.do(arms, runs)
+
+    def do(self, arms: Sequence[Arm], runs: Sequence[Run]) -> list[Outcome]:
+        """What stands in their files is not done again."""
+        self._prepare(arms, tuple(dict.fromkeys(run.split for run in runs)))
+        todo = [run for run in runs if not is_done(self.stage, run)]
+        self._train(todo)
+        return [outcome_of(self.stage, run) for run in runs]
+
+    def runs(self, arms: Sequence[Arm], splits: Iterable[int], budgets: Iterable[float]) -> list[Run]:
+        """One for each arm, split, seed and length."""
+        recipe = self.stage.recipe
+        lengths = [max(round(recipe.classifier.steps * budget), 1) for budget in budgets]
+        return [
+            Run(arm, split, seed, steps)
+            for split in splits
+            for arm in arms
+            for seed in range(recipe.trial.seeds)
+            for steps in lengths
+        ]
+
+    def cost(self, runs: Sequence[Run]) -> float:
+        """Seconds that runs will take, by the pace of those that are done."""
+        return self.pace * self._n_shown([run for run in runs if not is_done(self.stage, run)])
+
+    def _n_shown(self, runs: Sequence[Run]) -> int:
+        return sum(run.steps for run in runs) * self.stage.recipe.classifier.batch
+
+    def _prepare(self, arms: Sequence[Arm], splits: Sequence[int]) -> None:
+        for name in networks_of(arms, self.stage.recipe):
+            self._side_by_side(train_networks, [(split, name) for split in splits], f"{name} of each split")
+        parts = self.stage.parts
+        fills = {filling_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
+        self._side_by_side(fill_split, list(fills.values()), "new images of each split")
+
+    def _side_by_side(self, function: Callable[[Stage, Any], None], tasks: Sequence[Any], what: str) -> None:
+        results = workers.run(function, self.stage, tasks, n_workers=min(self.n_workers, len(tasks)))
+        for number, _ in enumerate(results, start=1):
+            if self.progress:
+                self.progress(what, number, len(tasks))
+
+    def _train(self, todo: Sequence[Run]) -> None:
+        began, seen, total = time.monotonic(), 0, self._n_shown(todo)
+        for run, _ in workers.run(do_run, self.stage, todo, n_workers=min(self.n_workers, len(todo))):
+            seen += self._n_shown([run])
+            self.pace = (time.monotonic() - began) / seen
+            if self.progress:
+                self.progress("classifiers", seen, total)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,174 @@
+"""Runs: one classifier, trained in an arm's way on a split's images, and asked about the images held out.
+
+What a run found lies in a file of its own, so that a trial that was killed repeats none.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synth import seeds
+from synth.files import new_file
+from synth.recipe import Recipe
+from synth.records import Item
+from synth.training.batches import Images, safe_policy
+from synth.training.contest import FeaturePool, Pool, Way, contest
+from synth.training.frozen import Floats
+from synth.training.objective import Objective
+from synth.trials.arms import Arm
+from synth.trials.ingredients import Filling, Part, fill, load_filling, train_network
+from synth.trials.material import Material
+from synth.trials.results import Outcome
+from synth.trials.splits import Split
+from synth.undersampling import kept_items
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that any run needs; each worker is given it once."""
+
+    recipe: Recipe
+    classes: tuple[str, ...]
+    items: tuple[Item, ...] = field(repr=False)
+    material: Material = field(repr=False)
+    splits: tuple[Split, ...] = field(repr=False)
+    parts: tuple[Part, ...] = field(repr=False)
+    """Of each split."""
+    work: Path
+    device: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training."""
+
+    arm: Arm
+    split: int
+    """Place of the split among those of the stage."""
+    seed: int
+    steps: int
+
+
+def train_networks(stage: Stage, task: tuple[int, str]) -> None:
+    """Train one network of one split."""
+    split, name = task
+    train_network(stage.parts[split], stage.recipe, name, device=stage.device)
+
+
+def fill_split(stage: Stage, task: tuple[int, Arm]) -> None:
+    """Make the new images of one arm for one split, and what a backbone says of them."""
+    split, arm = task
+    part, material = stage.parts[split], stage.material
+    fill(part, stage.recipe, arm, side=material.side, extraction=material.extraction)
+
+
+def do_run(stage: Stage, run: Run) -> None:
+    """Train, ask, and leave what was found in the run's file."""
+    path = _path(stage, run)
+    if path.exists():
+        return
+    split, part, material = stage.splits[run.split], stage.parts[run.split], stage.material
+    filling = load_filling(part, run.arm) if run.arm.fill else None
+    chosen = _chosen(stage, run, split)
+    way = Way(Objective(run.arm.objective, run.arm.scheme), even=run.arm.even, online=run.arm.online)
+    contestant = contest(
+        _pool(material, chosen, filling),
+        way,
+        settings=stage.recipe.classifier,
+        policy=safe_policy(stage.recipe),
+        n_classes=len(stage.classes),
+        steps=run.steps,
+        seed=seeds.derived(part.seed, f"classifier {run.seed}, draw {run.arm.draw}"),
+    )
+    probabilities = contestant.probabilities(_seen(material, split.held_out))
+    fitted = contestant.fitted(_seen(material, split.train), material.labels[split.train])
+    path.parent.mkdir(exist_ok=True)
+    with new_file(path) as file:
+        np.savez(file, probabilities=probabilities, fitted=fitted, images=np.array(_counts(stage, chosen, filling)))
+
+
+def outcome_of(stage: Stage, run: Run) -> Outcome:
+    """What `do_run` found."""
+    part, split = stage.parts[run.split], stage.splits[run.split]
+    stopped: Mapping[str, str] = load_filling(part, run.arm).stopped if run.arm.fill else {}
+    with np.load(_path(stage, run), allow_pickle=False) as arrays:
+        pairs = [(real, new) for real, new in arrays["images"].tolist()]
+        return Outcome(
+            run.arm.name,
+            split.number,
+            run.seed,
+            run.steps,
+            stage.material.labels[split.held_out],
+            arrays["probabilities"],
+            float(arrays["fitted"]),
+            dict(zip(stage.classes, pairs, strict=True)),
+            stopped,
+        )
+
+
+def is_done(stage: Stage, run: Run) -> bool:
+    """Is there nothing left to do?"""
+    return _path(stage, run).exists()
+
+
+def _path(stage: Stage, run: Run) -> Path:
+    words = json.dumps([run.arm.name, stage.splits[run.split].number, run.seed, run.steps])
+    return stage.work / "runs" / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.npz"
+
+
+def _chosen(stage: Stage, run: Run, split: Split) -> npt.NDArray[np.intp]:
+    """The real images that the run learns from: all of its part, or what undersampling leaves of them."""
+    if not run.arm.thin:
+        return split.train
+    place = {stage.items[index].id: index for index in split.train.tolist()}
+    settings = stage.recipe.undersample.model_copy(
+        update={"method": run.arm.thin} | ({"size": run.arm.size} if run.arm.size else {})
+    )
+    train = stage.parts[run.split].dataset.train
+    looks = functools.partial(_looks, stage.material, place)
+    kept = kept_items(train, settings, seed=stage.parts[run.split].seed, features=looks)
+    return np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp)
+
+
+def _looks(material: Material, place: Mapping[str, int], items: Sequence[Item]) -> Floats:
+    """What tells images apart when clusters are sought: features, or pixels."""
+    rows = [place[item.id] for item in items]
+    if material.features is not None:
+        return material.features[rows, 0]
+    return (material.inputs[rows].reshape(len(rows), -1) / 255).astype(np.float32)
+
+
+def _pool(material: Material, chosen: npt.NDArray[np.intp], filling: Filling | None) -> Pool | FeaturePool:
+    n_new = len(filling.labels) if filling else 0
+    new_labels = filling.labels if filling else np.empty(0, np.intp)
+    labels = np.concatenate([material.labels[chosen], new_labels])
+    real = np.arange(len(labels)) < len(chosen)
+    if material.features is None:
+        pictures: list[Images] = [material.inputs[chosen], *([filling.inputs] if filling else [])]
+        return Pool(np.concatenate(pictures), labels, real)
+    _, n_variants, n_features = material.features.shape
+    rows = [material.features[chosen].reshape(-1, n_features)]
+    rows += [filling.features] if filling is not None and filling.features is not None else []
+    first = np.concatenate([n_variants * np.arange(len(chosen)), n_variants * len(chosen) + np.arange(n_new)])
+    owned = np.where(real, n_variants, 1)
+    return FeaturePool(np.concatenate(rows), first.astype(np.intp), owned.astype(np.intp), labels, real)
+
+
+def _seen(material: Material, rows: npt.NDArray[np.intp]) -> Images | Floats:
+    return material.inputs[rows] if material.features is None else material.features[rows, 0]
+
+
+def _counts(stage: Stage, chosen: npt.NDArray[np.intp], filling: Filling | None) -> list[tuple[int, int]]:
+    """(real, new) training images of each class."""
+    n = len(stage.classes)
+    real = np.bincount(stage.material.labels[chosen], minlength=n)
+    new = np.bincount(filling.labels, minlength=n) if filling else np.zeros(n, np.intp)
+    return list(zip(real.tolist(), new.tolist(), strict=True))

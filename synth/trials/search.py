@@ -1,0 +1,69 @@
+"""Search within a time: wide and cheap first, the best few in full (successive halving, Jamieson and Talwalkar 2016).
+
+    rung 1   all arms in two splits, with the shortest training
+    rung 2   the better half in all splits
+    rung 3   the best of those, also with the longer trainings
+
+The control goes through all of them. Before a rung starts, what it will take is estimated from the runs that are done,
+and arms that would not fit are left behind, the lower ones first.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from synth.designs import Trial
+from synth.errors import UsageError
+
+FIRST_SPLITS = 2
+FEWEST = 3
+"""So many arms go on from each rung, where time allows it."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One round of a search: every arm that got there, in so many splits, with these lengths of training."""
+
+    n_splits: int
+    budgets: tuple[float, ...]
+
+
+def rungs_of(settings: Trial) -> tuple[Rung, ...]:
+    """From cheap to full."""
+    shortest, everything = (min(settings.budgets),), tuple(sorted(settings.budgets))
+    rungs = [Rung(min(FIRST_SPLITS, settings.splits), shortest), Rung(settings.splits, shortest)]
+    rungs.append(Rung(settings.splits, everything))
+    return tuple(dict.fromkeys(rungs))
+
+
+def going_on(ranking: Sequence[str], *, control: str) -> tuple[str, ...]:
+    """The better half of the arms, best first, and the control."""
+    n = max(math.ceil(len(ranking) / 2), FEWEST)
+    return tuple(dict.fromkeys([control, *ranking[:n]]))
+
+
+def fitting(arms: Sequence[str], cost: Mapping[str, float], *, seconds: float) -> tuple[str, ...]:
+    """The first of the arms, the control leading, whose costs together stay within the time; empty where no arm beside
+    the control does."""
+    chosen: list[str] = []
+    for arm in arms:
+        if sum(cost[name] for name in (*chosen, arm)) > seconds:
+            break
+        chosen.append(arm)
+    return tuple(chosen) if len(chosen) > 1 else ()
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "90s", "10m", "1.5h" or a plain number of seconds.
+
+    Raises:
+        UsageError: nothing of the kind.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip().lower())
+    seconds = float(found[1]) * {"s": 1, "m": 60, "h": 3600, "": 1}[found[2]] if found else 0.0
+    if not seconds:
+        raise UsageError(f'budget: expected a time like 90s, 10m or 1.5h, got "{text}"')
+    return seconds

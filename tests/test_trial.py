@@ -1,0 +1,263 @@
+"""The trial: what it leaves, what it must never see, how it resumes, and what it says of shams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run, contents, make_dataset, tree_state
+
+import synth
+from synth.errors import OutputError, TrainingError, UsageError
+from synth.trials.results import Verdict
+
+COUNTS = {"train": {"red": 24, "yellow": 8, "green": 16}, "test": {"red": 4, "yellow": 3, "green": 4}}
+QUICK = {
+    "classifier.steps": 8,
+    "classifier.batch": 16,
+    "classifier.size": 16,
+    "classifier.folds": 2,
+    "classifier.seeds": 1,
+    "trial.splits": 2,
+    "trial.held_out": 0.25,
+    "trial.budgets": (1.0, 2.0),
+}
+ARMS = ("none", "weights", "duplicate+online", "augment@12+duplicate+online", "undersample:cluster@2x+online")
+NOISE = """
+import numpy as np
+
+class Sham:
+    def draw(self, label, rng):
+        return rng.integers(0, 256, (36, 24, 3), dtype=np.uint8)
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("trial") / "lights", COUNTS)
+
+
+def tried(data: Path, out: Path, arms: Sequence[str] = ARMS, **settings: object) -> Verdict:
+    how = {name: settings.pop(name) for name in ("n_workers", "progress", "seconds", "say") if name in settings}
+    recipe = synth.load_recipe(None, QUICK | {key.replace("__", "."): value for key, value in settings.items()})
+    return synth.trial(synth.open_dataset(data), arms, recipe, out, **how)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Verdict, Path]:
+    """A trial of five arms, made once."""
+    out = tmp_path_factory.mktemp("done") / "verdict"
+    before = tree_state(data)
+    verdict = tried(data, out)
+    assert tree_state(data) == before
+    return verdict, out
+
+
+def document_of(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "verdict.json").read_text())
+    return found
+
+
+def without_seconds(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != "seconds"}
+
+
+class TestWhatItLeaves:
+    """Files, and the keys that other programs read."""
+
+    def test_files(self, done: tuple[Verdict, Path]) -> None:
+        names = {"README.md", "examples.json", "recipe.toml", "report.html", "splits.jsonl", "verdict.json"}
+        assert set(contents(done[1])) == names
+        assert not done[1].with_name("verdict.incomplete").exists()
+        assert synth.load_recipe(done[1] / "recipe.toml").trial.splits == 2
+
+    def test_every_arm_class_and_length_has_its_numbers(self, done: tuple[Verdict, Path]) -> None:
+        document = document_of(done[1])
+        assert document == done[0].to_json()
+        assert list(document["arms"]) == list(ARMS)
+        assert document["control"] == "duplicate+online"
+        assert document["steps"] == 16
+        assert [budget["steps"] for budget in document["budgets"]] == [8, 16]
+        for arm in document["arms"].values():
+            assert set(arm["classes"]) == {"red", "yellow", "green"}
+            assert {"precision", "recall", "f1"} <= set(arm["classes"]["yellow"])
+            assert np.sum(arm["confusion"]) == 24  # a quarter of 48 in each of two splits
+            assert 0 <= arm["fitted"] <= 1
+        pairs = {(entry["arm"], entry["class"]) for entry in document["comparisons"]}
+        others = [arm for arm in ARMS if arm != document["control"]]
+        assert pairs == {(arm, column) for arm in others for column in ("red", "yellow", "green", "macro")}
+        assert {entry["verdict"] for entry in document["comparisons"]} <= {"helps", "hurts", "no difference"}
+        assert document["advice"]
+
+    def test_images_of_each_arm(self, done: tuple[Verdict, Path]) -> None:
+        arms = document_of(done[1])["arms"]
+        assert arms["none"]["images"]["yellow"] == {"real": 6, "new": 0}
+        assert arms["augment@12+duplicate+online"]["images"]["yellow"] == {"real": 6, "new": 6}
+        assert arms["undersample:cluster@2x+online"]["images"]["red"] == {"real": 12, "new": 0}
+
+    def test_its_own_test_images_are_asked_once_for_the_chosen_arms(self, done: tuple[Verdict, Path]) -> None:
+        document = document_of(done[1])
+        assert set(document["test"]["arms"]) == {"none", "duplicate+online", document["advised"]}
+        assert document["test"]["n"] == {"red": 4, "yellow": 3, "green": 4}
+
+    def test_the_splits_on_record_cut_the_training_images(self, done: tuple[Verdict, Path]) -> None:
+        lines = [json.loads(line) for line in (done[1] / "splits.jsonl").read_text().splitlines()]
+        for number in (0, 1):
+            paths = [line["path"] for line in lines if line["split"] == number]
+            assert len(paths) == len(set(paths)) == 48
+            assert all(path.startswith("train/") for path in paths)
+        assert {line["path"].split("/")[0] for line in lines if line["part"] == "held out" and line["split"] < 0} == {
+            "test"
+        }
+
+
+def test_the_same_verdict_with_two_workers(done: tuple[Verdict, Path], data: Path, tmp_path: Path) -> None:
+    again = tried(data, tmp_path / "two", n_workers=2)
+    assert without_seconds(again.to_json()) == without_seconds(document_of(done[1]))
+
+
+class KilledError(Exception):
+    """As if a signal had come."""
+
+
+def killed_at(what: str, n: int) -> Any:
+    def progress(doing: str, done: int, total: int) -> None:
+        nonlocal n
+        n -= doing == what
+        if n == 0:
+            raise KilledError
+
+    return progress
+
+
+def test_a_killed_trial_repeats_nothing(done: tuple[Verdict, Path], data: Path, tmp_path: Path) -> None:
+    out, runs = tmp_path / "killed", tmp_path / "killed.incomplete/runs"
+    with pytest.raises(KilledError):
+        tried(data, out, progress=killed_at("classifiers", 7))
+    assert not out.exists()
+    before = {path.name: path.stat().st_mtime_ns for path in runs.iterdir()}
+    assert len(before) == 7
+    seen: dict[str, int] = {}
+
+    def progress(doing: str, done: int, total: int) -> None:
+        if doing == "classifiers":
+            seen.update({path.name: path.stat().st_mtime_ns for path in runs.iterdir()})
+
+    again = tried(data, out, progress=progress)
+    assert {name: seen[name] for name in before} == before
+    assert without_seconds(again.to_json()) == without_seconds(document_of(done[1]))
+
+
+def test_nothing_held_out_is_seen_by_what_a_split_makes(data: Path, tmp_path: Path) -> None:
+    arms = ["augment", "smote", "gan", "duplicate+online"]
+    few = {"smote__space": "latent", "autoencoder__size": 32, "autoencoder__steps": 2, "gan__steps": 2, "gan__looks": 1}
+    with pytest.raises(KilledError):
+        tried(data, tmp_path / "out", arms, trial__judge="on", progress=killed_at("classifiers", 1), **few)
+    train = {item.id: item for found in synth.open_dataset(data).train.values() for item in found}
+    work = tmp_path / "out.incomplete"
+    for number in (0, 1):
+        made = {path: path.read_text("utf-8", "replace") for path in (work / f"split-{number}").rglob("*.json*")}
+        names = {path.name for path in made}
+        assert {"manifest.jsonl", "images.jsonl", "bundle.json"} <= names
+        learned = {line for path, text in made.items() if path.name == "images.jsonl" for line in text.splitlines()}
+        seen = {json.loads(line)["path"] for line in learned}
+        assert len(seen) == 36
+        canaries = [item for id, item in train.items() if id not in seen]
+        assert len(canaries) == 12
+        for canary in canaries:
+            assert not [p for p, text in made.items() if canary.id in text or canary.sha256 in text]
+
+
+def test_noise_is_stopped_by_the_gates_or_hurts(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sham_of_a_trial.py").write_text(NOISE)
+    arm = "sham_of_a_trial:Sham+duplicate+online"
+    document = tried(data, tmp_path / "out", ["duplicate+online", arm]).to_json()
+    assert document["advised"] == "duplicate+online"
+    assert {(stop["arm"], stop["class"]) for stop in document["stopped"]} >= {(arm, "green")}
+    assert arm in {refusal["arm"] for refusal in document["do_not_use"]}
+    assert "Do not use the images of" in document["advice"]
+    assert document["arms"][arm]["images"]["green"]["new"] == 0
+
+
+def test_search_goes_from_many_arms_to_few(data: Path, tmp_path: Path) -> None:
+    arms = ["none", "weights", "focal", "logit-adjust", "duplicate", "duplicate+online", "online"]
+    said: list[str] = []
+    verdict = tried(data, tmp_path / "out", arms, seconds=600, say=said.append, trial__splits=3)
+    assert [line.split(":")[0] for line in said if "arms" in line] == [
+        "7 arms, 2 splits, 8 steps",
+        "5 arms, 3 splits, 8 steps",
+        "4 arms, 3 splits, 8 and 16 steps",
+    ]
+    assert len(verdict.arms) == 4
+    assert verdict.to_json()["design"]["asked"] == arms
+
+
+def test_doses_give_a_curve(data: Path, tmp_path: Path) -> None:
+    document = tried(data, tmp_path / "out", ["augment+online"], trial__doses=("1x", "2x")).to_json()
+    (curve,) = document["doses"]
+    assert curve["arm"] == "augment+online"
+    assert [point["dose"] for point in curve["points"]] == ["1x", "2x"]
+    assert document["arms"]["augment@1x+online"]["images"]["yellow"]["new"] == 0
+    assert document["arms"]["augment@2x+online"]["images"]["yellow"]["new"] == 6
+
+
+class TestWhatIsRefused:
+    """In one line, before any work."""
+
+    def test_one_class(self, tmp_path: Path) -> None:
+        data = make_dataset(tmp_path / "data", {"": {"red": 5}})
+        with pytest.raises(TrainingError, match="two classes"):
+            tried(data, tmp_path / "out")
+
+    def test_networks_that_saw_everything(self, data: Path, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="networks of its own in each split"):
+            tried(data, tmp_path / "out", judge="somewhere")
+
+    def test_a_class_that_is_not_there(self, data: Path, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r'no class "yelow".*yellow'):
+            tried(data, tmp_path / "out", trial__keep={"yelow": 2})
+
+    def test_what_stands_in_the_way(self, data: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        with pytest.raises(OutputError, match="exists"):
+            tried(data, tmp_path / "out")
+
+
+class TestCommand:
+    """`synth trial`."""
+
+    def settings(self) -> list[str]:
+        values = QUICK | {"trial.budgets": [1.0]}
+        return [word for key, value in values.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+
+    def test_prints_what_the_call_returns(
+        self, data: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        arms = "none,augment@12+duplicate+online"
+        assert run("trial", data, tmp_path / "out", "--arms", arms, "--json", "--quiet", *self.settings()) == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert printed == document_of(tmp_path / "out")
+
+    def test_writes_what_was_advised(
+        self, data: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = ("--arms", "none", "--control", "none", "--write", tmp_path / "new", "--quiet", *self.settings())
+        assert run("trial", data, tmp_path / "out", *words) == 0
+        assert "none" in capsys.readouterr().out
+        assert synth.verify(tmp_path / "new").good
+        assert len(list((tmp_path / "new/train").rglob("*.jpg"))) == 48
+        assert synth.load_recipe(tmp_path / "new/recipe.toml").trial.arms == ("none",)
+        assert run("trial", data, tmp_path / "out-2", *words) == 2
+
+    def test_strict_tells_that_images_should_not_be_used(
+        self, data: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("sham_of_a_command.py").write_text(NOISE)
+        words = ("--arms", "sham_of_a_command:Sham+duplicate+online", "--strict", "--quiet", *self.settings())
+        assert run("trial", data, tmp_path / "out", *words) == 4
