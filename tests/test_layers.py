@@ -13,8 +13,8 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions sampling markdown records seeds settings criteria oversampling thinning designs recipe manifest files workers
-codes
+errors versions sampling markdown records seeds settings criteria oversampling thinning designs recipe
+manifest files workers codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.sources data.inputs data.folds
 sheets

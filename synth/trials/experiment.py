@@ -197,7 +197,7 @@ def _setting(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> 
         ratio,
         settings.alpha,
         len(splits),
-        settings.seeds,
+        len({outcome.seed for outcome in outcomes}),
         max(outcome.steps for outcome in outcomes),
         design,
         n_asked=len(arms),

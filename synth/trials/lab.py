@@ -46,15 +46,15 @@ class Lab:
         return [outcome_of(self.stage, run) for run in runs]
 
     def runs(self, arms: Sequence[Arm], splits: Iterable[int], budgets: Iterable[float]) -> list[Run]:
-        """One for each arm, split, seed and length."""
-        recipe = self.stage.recipe
-        lengths = [max(round(recipe.classifier.steps * budget), 1) for budget in budgets]
+        """One for each arm, split, seed and length; of frozen features seeds and lengths change nothing."""
+        recipe, frozen = self.stage.recipe, self.stage.material.features is not None
+        lengths = [max(round(recipe.classifier.steps * budget), 1) for budget in sorted(budgets)]
         return [
             Run(arm, split, seed, steps)
             for split in splits
             for arm in arms
-            for seed in range(recipe.trial.seeds)
-            for steps in lengths
+            for seed in range(1 if frozen else recipe.trial.seeds)
+            for steps in (lengths[-1:] if frozen else lengths)
         ]
 
     def cost(self, runs: Sequence[Run]) -> float:

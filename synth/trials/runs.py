@@ -87,6 +87,7 @@ def do_run(stage: Stage, run: Run) -> None:
         n_classes=len(stage.classes),
         steps=run.steps,
         seed=seeds.derived(part.seed, f"classifier {run.seed}, draw {run.arm.draw}"),
+        device=stage.device,
     )
     probabilities = contestant.probabilities(_seen(material, split.held_out))
     fitted = contestant.fitted(_seen(material, split.train), material.labels[split.train])
