@@ -14,7 +14,19 @@ from PIL import Image
 import synth
 from synth.data.balance import SCHEMES
 
-COMMANDS = ["inspect", "weights", "plan", "preview", "generate", "verify", "undo", "recipe", "demo"]
+COMMANDS = [
+    "inspect",
+    "weights",
+    "plan",
+    "preview",
+    "generate",
+    "verify",
+    "undo",
+    "recipe",
+    "demo",
+    "undersample",
+    "trial",
+]
 Capture = pytest.CaptureFixture[str]
 
 
