@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 LINE_EVERY_SECONDS = 5.0
+SLOW = 10.0
+"""Things per second below which they are no images."""
 Report = Callable[[str, int, int], None]
 
 
@@ -85,7 +87,7 @@ def _bar_report(bar: Progress) -> Report:
     pace = _Pace()
 
     def report(what: str, done: int, total: int) -> None:
-        bar.update(task, description=what, completed=done, total=total, rate=f"{pace.rate(what, done):.0f} images/s")
+        bar.update(task, description=what, completed=done, total=total, rate=_rate(pace.rate(what, done)).strip(", "))
 
     return report
 
@@ -100,9 +102,14 @@ def _line_report() -> Report:
             return
         last = now
         left = f", about {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        note(f"{what}: {done} of {total}, {rate:.0f} images/s{left}")
+        note(f"{what}: {done} of {total}{_rate(rate)}{left}")
 
     return report
+
+
+def _rate(per_second: float) -> str:
+    """Of images; what goes slower than one a second is networks, say, and needs no rate."""
+    return f", {per_second:.0f} images/s" if per_second >= SLOW else ""
 
 
 class _Pace:

@@ -66,6 +66,8 @@ class Lab:
 
     def _prepare(self, arms: Sequence[Arm], splits: Sequence[int]) -> None:
         for name in networks_of(arms, self.stage.recipe):
+            slow = ", about ten minutes each at 32 pixels" if name == "gan" else ""
+            self.say(f"{name}: one for each of {len(splits)} splits{slow}")
             self._side_by_side(train_networks, [(split, name) for split in splits], f"{name} of each split")
         parts = self.stage.parts
         fills = {filling_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
