@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 LINE_EVERY_SECONDS = 5.0
+WIDTH = 120
+"""Columns of a table that goes to no terminal."""
 SLOW = 10.0
 """Things per second below which they are no images."""
 Report = Callable[[str, int, int], None]
@@ -48,7 +50,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         drawn.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False, markup=False).print(drawn)
+    width = None if sys.stdout.isatty() else WIDTH
+    Console(highlight=False, markup=False, width=width).print(drawn)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -22,8 +22,10 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
         ]
         for name, arm in verdict["arms"].items()
     ]
-    against = f"against {verdict['control']}"
-    console.table(["arm", "macro-F1", "worst recall", f"F1 {rarest}", "fit", against, "interval", ""], rows)
+    console.table(["arm", "macro-F1", "worst", f"F1 {rarest}", "fit", "to control", ""], rows)
+    console.say("in points; worst: lowest recall of a class; fit: recall on the real images that were learned from")
+    for note in dict.fromkeys(entry["note"] for entry in verdict["comparisons"] if entry["macro"] and entry["note"]):
+        console.say(f"* {note}")
     test = verdict.get("test")
     if test:
         found = ", ".join(f"{name} {_points(scores['macro_f1'])}" for name, scores in test["arms"].items())
@@ -37,14 +39,15 @@ def _rarest(verdict: Mapping[str, Any]) -> str:
     return min(images, key=lambda label: images[label]["real"])
 
 
-def _compared(verdict: Mapping[str, Any], arm: str) -> tuple[str, str, str]:
-    """Difference, interval and word of an arm's macro-F1."""
+def _compared(verdict: Mapping[str, Any], arm: str) -> tuple[str, str]:
+    """Difference with its interval, and word, of an arm's macro-F1."""
     found = next((entry for entry in verdict["comparisons"] if entry["arm"] == arm and entry["macro"]), None)
     if found is None:
-        return "", "", "control"
+        return "", "control"
     interval = found["interval"]
-    bounds = f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}" if interval else ""
-    return ("" if found["delta_f1"] is None else f"{100 * found['delta_f1']:+.1f}"), bounds, found["verdict"]
+    bounds = f" ({100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})" if interval else ""
+    difference = "" if found["delta_f1"] is None else f"{100 * found['delta_f1']:+.1f}{bounds}"
+    return difference, f"{found['verdict']}{' *' if found['note'] else ''}"
 
 
 def _points(value: float | None) -> str:
