@@ -21,6 +21,11 @@ class Trial(Settings):
     control: str = Field("duplicate+online", description="the arm that all others are compared with")
     splits: int = Field(5, ge=2, le=1000, description="divisions of the training images, each with its own networks")
     held_out: float = Field(0.2, ge=0.02, le=0.5, description="share of the training images that a split holds out")
+    shares: Literal["auto", "held out", "test", "even"] = Field(
+        "auto",
+        description="how often classes are where the classifier will be used: as among the images held out, as in the "
+        "dataset's own test images, or evenly; auto: test, where it has images of all",
+    )
     keep: Mapping[str, Annotated[int, Field(ge=1)]] = Field(
         {}, description="so many images of a class to learn from, the others are held out: {yellow = 5}"
     )

@@ -288,10 +288,13 @@ def check(
 
 
 def report(out: OutArgument, quiet: Quiet = False) -> None:
-    """Write the page of an output folder again.
+    """Write the page of an output folder, or of a trial, again.
 
     Example: synth report balanced
     """
-    from synth.output.report import write_report
+    from synth.manifest import MANIFEST
+    from synth.output.report import VERDICT, write_report
+    from synth.output.trial_page import write_trial_page
 
-    console.say(f"page: {write_report(out)}")
+    is_trial = not (out / MANIFEST).exists() and (out / VERDICT).is_file()
+    console.say(f"page: {write_trial_page(out) if is_trial else write_report(out)}")

@@ -43,7 +43,7 @@ output.report_captions output.report_pictures output.report
 output.writer output.preflight output.preview output.thinned
 output.audit output.removal
 rejects tasks rounds filling label_safety pipeline
-output.trial_page
+output.charts output.trial_page
 trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.runs trials.lab
 trials.examples trials.experiment trials.winner
 remaking samples class_quality quality simulate demo

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from synth.measures import intervals
 from synth.measures.intervals import n_for_half_width, percentile_interval, resampled_counts, wilson
-from synth.measures.scores import ClassScores, Scores, score
+from synth.measures.scores import ClassScores, Scores, points, score
 
 LABELS = ("red", "yellow", "green")
 
@@ -41,6 +41,19 @@ def test_points_are_those_of_scikit_learn() -> None:
     assert found.balanced_accuracy == pytest.approx(np.mean(recalls))
     assert found.worst_recall == min(recalls)
     assert np.sum(found.confusion) == 400
+
+
+def test_points_hold_for_the_shares_of_classes_that_are_asked_for() -> None:
+    """An image that counts four times is as good as four of them."""
+    truth, probabilities = predictions(400)
+    chosen = np.concatenate([np.flatnonzero(truth == c)[:n] for c, n in enumerate((12, 6, 3))])
+    repeated = np.repeat(chosen, np.array([1, 2, 4])[truth[chosen]])
+    found = points(truth[chosen], probabilities[chosen], np.full(3, 1 / 3))
+    expected = points(truth[repeated], probabilities[repeated])
+    for name in ("precision", "recall", "f1", "average_precision"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
+    assert found.macro_f1 != pytest.approx(points(truth[chosen], probabilities[chosen]).macro_f1)
+    assert found.confusion.sum() == 21
 
 
 def test_intervals_hold_their_points_and_shrink_with_more_images() -> None:

@@ -19,7 +19,7 @@ from synth.files import replace_file
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.report_confusion import confusion
 from synth.output.report_pictures import SHOWN, Album, Sheets, Shots, read_rejected
-from synth.output.report_words import at, count, mapping, number, score, share, short, texts
+from synth.output.report_words import at, count, mapping, number, points, score, share, short, signed, texts
 from synth.output.staging import QUALITY, RECIPE, REJECTED, REPORT, SUMMARY, is_our_page, page_run, run_of
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
 from synth.words import PARTLY, YES
@@ -122,16 +122,33 @@ def write_report(out: str | Path, *, without: str | None = None) -> Path:
     """
     out = Path(out)
     folder = _read(out, without)
-    if (out / REPORT).exists() and not is_our_page(out / REPORT):
-        raise OutputError(f"{out / REPORT} is in the way, and not of synth: move it away")
+    make_way(out)
     order = sorted(folder.classes.values(), key=lambda facts: (not facts.new + facts.count("planned"), facts.originals))
     _add_sheets(out, folder, order)
-    page = _render(folder, order).encode("utf-8", "replace")
+    return write_page(out, _render(folder, order))
+
+
+def write_page(out: Path, page: str) -> Path:
+    """Write OUT/report.html.
+
+    Raises:
+        OutputError: the folder can't be written.
+    """
     try:
-        replace_file(out / REPORT, page)
+        replace_file(out / REPORT, page.encode("utf-8", "replace"))
     except OSError as error:
         raise OutputError(f"can't write {out / REPORT}: {error.strerror}") from None
     return out / REPORT
+
+
+def make_way(out: Path) -> None:
+    """Refuse to write over a page of someone else.
+
+    Raises:
+        OutputError: it stands there.
+    """
+    if (out / REPORT).exists() and not is_our_page(out / REPORT):
+        raise OutputError(f"{out / REPORT} is in the way, and not of synth: move it away")
 
 
 def refresh_page(out: Path) -> None:
@@ -144,15 +161,15 @@ def refresh_page(out: Path) -> None:
 def _read(out: Path, without: str | None) -> Folder:
     if not out.is_dir():
         raise OutputError(f"{out}: no such folder")
-    summary = _read_json(out / SUMMARY)
+    summary = read_json(out / SUMMARY)
     for name, there in ((MANIFEST, (out / MANIFEST).is_file()), (SUMMARY, summary is not None)):
         if not there:
             raise OutputError(f"{out}: no {name}, so not a complete output of synth")
     recipe = (out / RECIPE).read_text("utf-8", "replace") if (out / RECIPE).is_file() else ""
-    folder = Folder(summary or {}, recipe, _read_json(out / QUALITY), _read_json(out / VERDICT))
+    folder = Folder(summary or {}, recipe, read_json(out / QUALITY), read_json(out / VERDICT))
     for label, entry in mapping(folder.summary, "classes").items():
         folder.classes[label] = ClassFacts(label, entry=entry if isinstance(entry, dict) else {})
-    for label, entries in read_rejected(_read_json(out / REJECTED) or {}).items():
+    for label, entries in read_rejected(read_json(out / REJECTED) or {}).items():
         shots = folder.classes.setdefault(label, ClassFacts(label)).shots
         shots.rejected = {id: (entry, None) for id, entry in entries.items()}
     for row in read_manifest(out / MANIFEST):
@@ -161,7 +178,12 @@ def _read(out: Path, without: str | None) -> Folder:
     return folder
 
 
-def _read_json(path: Path) -> Mapping[str, Any] | None:
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """A document of a folder; None where it has none.
+
+    Raises:
+        OutputError: it is there, but not JSON, or no document.
+    """
     if not path.is_file():
         return None
     try:
@@ -208,7 +230,8 @@ def _add_sheets(out: Path, folder: Folder, order: Sequence[ClassFacts]) -> None:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def page_template(name: str) -> jinja2.Template:
+    """One of the templates beside this file."""
     import jinja2  # not needed by the commands that write no page
 
     environment = jinja2.Environment(
@@ -219,13 +242,14 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters.update(share=share, score=score, count=count, number=number, sh=shlex.quote, short=short)
-    return environment.get_template("report.html.j2")
+    environment.filters.update(points=points, signed=signed)
+    return environment.get_template(name)
 
 
 def _render(folder: Folder, order: Sequence[ClassFacts]) -> str:
     judge = mapping(folder.summary, "judge")
     scores = mapping(judge, "scores", "out_of_fold")
-    return _template().render(
+    return page_template("report.html.j2").render(
         summary=folder.summary,
         classes=order,
         made=[facts for facts in order if facts.count("accepted")],

@@ -61,3 +61,19 @@ def score(value: object) -> str:
     if part is None:
         return NOT_KNOWN
     return (f"{part:.2f}" if abs(part) >= 0.1 or not part else f"{part:.2g}").replace("-", "\u2212")
+
+
+def points(value: object) -> str:
+    """A fraction in points: 0.984 is 98.4."""
+    part = number(value)
+    return "not known" if part is None else f"{_rounded(part):.1f}".replace("-", "\u2212")
+
+
+def signed(value: object) -> str:
+    """A difference in points, with its sign."""
+    part = number(value)
+    return "not known" if part is None else f"{_rounded(part):+.1f}".replace("-", "\u2212")
+
+
+def _rounded(part: float) -> float:
+    return round(100 * part, 1) + 0.0  # no "-0.0"

@@ -191,7 +191,7 @@ def building(out: Path, run: str) -> Iterator[Path]:
     work = staging_folder(out)
     with locked(out):
         if os.path.lexists(out):
-            raise OutputError(f"{out} exists: choose another folder for the bundle, or move it away")
+            raise OutputError(f"{out} exists: choose another folder, or move it away")
         _check_run(work, run)
         work.mkdir(parents=True, exist_ok=True)
         replace_file(work / "run.json", json.dumps({"run": run, **worker()}).encode())
@@ -204,10 +204,10 @@ def _check_run(work: Path, run: str) -> None:
     try:
         found = json.loads((work / "run.json").read_text("utf-8"))["run"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise OutputError(f"{work} is in the way and no unfinished training of synth: move it away") from None
+        raise OutputError(f"{work} is in the way and no unfinished work of synth: move it away") from None
     if found != run:
         raise OutputError(
-            f"{work} holds an unfinished training of other data or settings: resume that one, or remove it"
+            f"{work} holds unfinished work on other data or with other settings: resume that, or remove it"
         )
 
 

@@ -44,11 +44,12 @@ Read = Callable[[Run], float]
 """One number of a run; NaN where it is unknown."""
 
 
-def grouped(outcomes: Iterable[Outcome]) -> dict[int, dict[str, dict[tuple[int, int], Run]]]:
+def grouped(outcomes: Iterable[Outcome], setting: Setting) -> dict[int, dict[str, dict[tuple[int, int], Run]]]:
     """{steps: {arm: {(split, seed): run}}}, scored."""
+    shares = None if setting.shares is None else np.array([setting.shares[label] for label in setting.classes])
     table: dict[int, dict[str, dict[tuple[int, int], Run]]] = defaultdict(lambda: defaultdict(dict))
     for run in outcomes:
-        table[run.steps][run.arm][run.split, run.seed] = Run(run, points(run.truth, run.predictions))
+        table[run.steps][run.arm][run.split, run.seed] = Run(run, points(run.truth, run.predictions, shares))
     return table
 
 

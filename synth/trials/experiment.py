@@ -184,10 +184,12 @@ def _setting(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> 
     ratio = float(np.mean([len(split.held_out) / len(split.train) for split in splits]))
     design = {
         "held_out": settings.held_out,
+        "alpha": settings.alpha,
         "keep": dict(settings.keep),
         "backbone": stage.recipe.classifier.backbone,
         "side": stage.material.side,
         "asked": [arm.name for arm in arms],
+        "shares": _shares(stage),
     }
     return Setting(
         classes,
@@ -200,8 +202,22 @@ def _setting(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> 
         len({outcome.seed for outcome in outcomes}),
         max(outcome.steps for outcome in outcomes),
         design,
+        shares=_shares(stage),
         n_asked=len(arms),
     )
+
+
+def _shares(stage: Stage) -> dict[str, float] | None:
+    """How often classes are where the classifier will be used; of the own test images nothing but that is looked at."""
+    asked, own = stage.recipe.trial.shares, stage.splits[-1]
+    if asked == "even":
+        return dict.fromkeys(stage.classes, 1 / len(stage.classes))
+    if asked == "held out" or own.number != OWN_TEST:
+        return None
+    counts = np.bincount(stage.material.labels[own.held_out], minlength=len(stage.classes))
+    if asked == "auto" and not counts.all():
+        return None
+    return dict(zip(stage.classes, (counts / counts.sum()).tolist(), strict=True))
 
 
 def _tested(lab: Lab, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any] | None:

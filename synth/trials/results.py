@@ -59,6 +59,8 @@ class Setting:
     """Steps of the budget that decides."""
     design: Mapping[str, Any] = field(default_factory=dict)
     """More about it, for `verdict.json` alone."""
+    shares: Mapping[str, float] | None = None
+    """{class: how often it is where the classifier will be used}; None: as often as among the images held out."""
     n_asked: int = 0
     """Arms with which a search began, the control among them: those that it left behind count as tests."""
 

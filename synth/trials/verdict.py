@@ -52,7 +52,7 @@ def conclude(
     """
     order = {arm: place for place, arm in enumerate(setting.arms)}
     known = sorted((run for run in outcomes if run.arm in order), key=lambda run: (order[run.arm], run.split, run.seed))
-    table, stopped = grouped(known), _stops(known)
+    table, stopped = grouped(known, setting), _stops(known)
     budgets = tuple(budget_of(steps, table[steps], stopped=stopped, setting=setting) for steps in sorted(table))
     deciding = next((budget for budget in budgets if budget.steps == setting.decide_by), None)
     if deciding is None or setting.control not in deciding.arms:
