@@ -206,9 +206,7 @@ def _check_run(work: Path, run: str) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError(f"{work} is in the way and no unfinished work of synth: move it away") from None
     if found != run:
-        raise OutputError(
-            f"{work} holds unfinished work on other data or with other settings: resume that, or remove it"
-        )
+        raise OutputError(f"{work} holds unfinished work on other data or settings: resume that, or remove it")
 
 
 def publish(
