@@ -182,7 +182,7 @@ def trial(
     if json:
         console.print_json(document)
     else:
-        print_verdict(document)
+        print_verdict(verdict)
         console.say(f"verdict: {out / 'report.html'} ({document['seconds']:.0f} s)")
     if write:
         from synth.trials.winner import write_winner

@@ -102,7 +102,7 @@ def _design(
     device: str,
 ) -> Design:
     settings = recipe.classifier
-    side = settings.size or default_side(settings.backbone) or fitting_side([(i.width, i.height) for i in items])
+    side = side_of(items, settings)
     counts = Counter(item.label for item in items)
     n_whole = settings.seeds if min(counts.values()) < settings.few else 1
     folds = folds_of(items, settings.folds, seed=recipe.seed, groups=groups)
@@ -182,6 +182,11 @@ def _info(
         "versions": versions(NETWORKS),
         "stopped": {m.name: t.stopped for m, t in zip(design.members, trained, strict=True) if t.stopped},
     }
+
+
+def side_of(items: Sequence[Item], settings: Classifier) -> int:
+    """Side of the square that the network sees: as set, as its backbone likes it, or as it fits the images."""
+    return settings.size or default_side(settings.backbone) or fitting_side([(i.width, i.height) for i in items])
 
 
 def is_frozen(settings: Classifier) -> bool:

@@ -10,6 +10,7 @@ import torch
 
 from synth import workers
 from synth.effects.policy import Policy
+from synth.files import new_file
 from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import Backbone, open_backbone
 from synth.training.batches import Images
@@ -37,9 +38,8 @@ def train_heads(design: Design, *, n_workers: int, progress: Progress | None) ->
     if not path.exists():
         extraction = Extraction(design.settings.backbone, design.side, design.device)
         features = extract(extraction, images, n_workers=n_workers, progress=progress)
-        temporary = path.with_suffix(".tmp.npy")
-        np.save(temporary, features)
-        temporary.replace(path)
+        with new_file(path) as file:
+            np.save(file, features)
     features = np.load(path, allow_pickle=False)
     origins = np.concatenate([np.arange(len(design.inputs)), parents])
     for member in design.members:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from synth.markdown import cell
+from synth.trials.advice import as_points
+from synth.trials.results import Verdict
 
 MARK = "<!-- written by synth -->"
 
 
-def card(verdict: Mapping[str, Any]) -> str:
-    """README.md from the document of `verdict.json`."""
+def card(verdict: Verdict) -> str:
+    """README.md of a verdict."""
     rows = [
-        f"| {cell(name)} | {_points(arm['macro_f1'])} | {_points(arm['worst_recall'])} | {cell(_word(verdict, name))} |"
-        for name, arm in verdict["arms"].items()
+        f"| {cell(name)} | {_points(arm.macro_f1)} | {_points(arm.worst_recall)} | {_word(verdict, name)} |"
+        for name, arm in verdict.arms.items()
     ]
     return "\n".join(
         [
             MARK,
             "# Which strategy helps",
             "",
-            verdict["advice"],
+            verdict.advice,
             "",
-            f"| arm | macro-F1 | worst recall | against {cell(verdict['control'])} |",
+            f"| arm | macro-F1 | worst recall | against {cell(verdict.control)} |",
             "|---|---|---|---|",
             *rows,
             "",
@@ -38,9 +37,9 @@ def card(verdict: Mapping[str, Any]) -> str:
 
 
 def _points(value: float | None) -> str:
-    return "not known" if value is None else f"{100 * value:.1f}"
+    return "not known" if value is None else as_points(value)
 
 
-def _word(verdict: Mapping[str, Any], arm: str) -> str:
-    words = [found["verdict"] for found in verdict["comparisons"] if found["arm"] == arm and found["macro"]]
-    return words[0] if words else "the control"
+def _word(verdict: Verdict, arm: str) -> str:
+    found = verdict.deciding.macro(arm)
+    return found.verdict if found else "the control"

@@ -254,7 +254,7 @@ def _publish(stage: Stage, verdict: Verdict, examples: dict[str, Any], out: Path
         EXAMPLES: json.dumps(examples, allow_nan=False).encode(),
         SPLITS: "".join(f"{json.dumps(line)}\n" for line in lines).encode(),
         RECIPE: dump_recipe(stage.recipe).encode(),
-        CARD: card(document).encode(),
+        CARD: card(verdict).encode(),
         REPORT: render_trial(document, examples).encode("utf-8", "replace"),
     }
     ready = stage.work / "verdict"

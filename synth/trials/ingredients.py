@@ -124,7 +124,9 @@ def fill(part: Part, recipe: Recipe, arm: Arm, *, side: int, extraction: Extract
     stopped |= _shortfalls(out)
     arrays = {"inputs": inputs, "labels": labels, "stopped": np.array(json.dumps(stopped))}
     if extraction is not None:
-        arrays["features"] = extract(extraction, inputs) if len(inputs) else np.empty((0, extraction.n_features))
+        arrays["features"] = (
+            extract(extraction, inputs) if len(inputs) else np.empty((0, extraction.n_features), np.float32)
+        )
     with new_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
@@ -132,7 +134,7 @@ def fill(part: Part, recipe: Recipe, arm: Arm, *, side: int, extraction: Extract
 def load_filling(part: Part, arm: Arm) -> Filling:
     """What `fill` made."""
     with np.load(filling_path(part, arm), allow_pickle=False) as arrays:
-        features = arrays["features"].astype(np.float32) if "features" in arrays else None
+        features = arrays.get("features")
         return Filling(arrays["inputs"], arrays["labels"], json.loads(str(arrays["stopped"])), features)
 
 

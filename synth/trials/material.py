@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.inputs import fitting_side
 from synth.data.sources import Sources
 from synth.effects.policy import Policy
-from synth.networks.build import default_side
+from synth.files import new_file
 from synth.recipe import Recipe
 from synth.records import Item
 from synth.training.batches import Images, read_inputs, safe_policy
-from synth.training.classifier import is_frozen
+from synth.training.classifier import is_frozen, side_of
 from synth.training.frozen import Floats
 from synth.training.heads import Extraction, extract
 from synth.workers import Progress
@@ -51,7 +50,7 @@ def material_of(
 ) -> Material:
     """Read all images once; what a backbone says of them is kept in `work`."""
     settings = recipe.classifier
-    side = settings.size or default_side(settings.backbone) or fitting_side([(i.width, i.height) for i in items])
+    side = side_of(items, settings)
     inputs = read_inputs(items, Sources(recipe.data), side)
     labels = np.array([classes.index(item.label) for item in items], np.intp)
     if not is_frozen(settings):
@@ -61,9 +60,8 @@ def material_of(
     if not path.exists():
         copies = _copies(inputs, Policy(safe_policy(recipe), "trial", seed=recipe.seed))
         rows = extract(extraction, np.concatenate([inputs, copies]), n_workers=n_workers, progress=progress)
-        temporary = path.with_suffix(".tmp.npy")
-        np.save(temporary, rows.reshape(1 + COPIES, len(inputs), -1).transpose(1, 0, 2))
-        temporary.replace(path)
+        with new_file(path) as file:
+            np.save(file, rows.reshape(1 + COPIES, len(inputs), -1).transpose(1, 0, 2))
     return Material(side, inputs, labels, np.load(path, allow_pickle=False), extraction)
 
 
