@@ -172,6 +172,22 @@ def test_nothing_held_out_is_seen_by_what_a_split_makes(data: Path, tmp_path: Pa
             assert not [p for p, text in made.items() if canary.id in text or canary.sha256 in text]
 
 
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_networks_tell_how_far_they_are(data: Path, tmp_path: Path, n_workers: int) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    def progress(doing: str, done: int, total: int) -> None:
+        told.setdefault(doing, []).append((done, total))
+        if doing == "classifiers":
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        tried(data, tmp_path / "out", ["augment"], trial__judge="on", progress=progress, n_workers=n_workers)
+    seen = told["classifier of each split, images seen"]
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1] > 0
+
+
 def test_noise_is_stopped_by_the_gates_or_hurts(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("sham_of_a_trial.py").write_text(NOISE)

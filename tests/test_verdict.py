@@ -19,7 +19,7 @@ CLASSES = ("red", "yellow", "green")
 CONTROL = "duplicate+online"
 SHAM, COPIES, SMOTE = "noise+duplicate+online", "copies+duplicate+online", "smote+duplicate+online"
 KEYS = set(
-    "arms control advised comparisons advice do_not_use steps budgets doses test design stopped examples seconds "
+    "arms control advised comparisons advice do_not_use steps budgets doses test design stopped seconds "
     "versions".split()
 )
 
@@ -94,6 +94,19 @@ def test_a_generator_that_helps_one_class_and_hurts_another_is_not_advised() -> 
     assert verdict.advised == CONTROL
     assert "no generator helps here without doing harm" in verdict.advice
     assert "recall of red fell by" in verdict.advice
+
+
+@pytest.mark.parametrize(("arm", "shift", "advised"), [
+    ("logit-adjust+online", 0.12, True),
+    (SMOTE, 0.12, False),
+    ("logit-adjust+online", 0.0, False),
+])  # fmt: skip
+def test_a_likely_gain_is_enough_where_no_new_images_are_needed(arm: str, shift: float, advised: bool) -> None:
+    runs = trial({CONTROL: GOOD}) + trial({arm: (0.95, 0.8 + shift, 0.9)}, draw=1)
+    verdict = conclude(runs, setting(arm))
+    assert word(verdict, arm) == "no difference"
+    assert verdict.advised == (arm if advised else CONTROL)
+    assert ("that is likely, not sure" in verdict.advice) == advised
 
 
 def test_the_same_arm_with_other_draws_is_never_advised_and_rarely_called_different() -> None:

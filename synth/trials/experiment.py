@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,30 +26,26 @@ from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
 from synth.measures.scores import score
-from synth.output.report import VERDICT
-from synth.output.staging import CARD, RECIPE, REPORT
-from synth.output.trial_page import EXAMPLES, render_trial
 from synth.pipeline import check_recipe
-from synth.recipe import Recipe, dump_recipe
+from synth.recipe import Recipe
 from synth.training.bundle import building, run_id
 from synth.training.device import choose_device
 from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
-from synth.trials.card import card
 from synth.trials.examples import examples_of
 from synth.trials.ingredients import part_of
 from synth.trials.lab import Lab, Say
 from synth.trials.material import material_of
-from synth.trials.results import Outcome, Setting
+from synth.trials.publishing import publish
+from synth.trials.results import Outcome
 from synth.trials.runs import Stage
 from synth.trials.search import Rung, fitting, going_on, rungs_of
-from synth.trials.splits import Split, splits_of
+from synth.trials.setting import setting_of
+from synth.trials.splits import OWN_TEST, Split, splits_of
 from synth.trials.verdict import Verdict, conclude
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress
 
-SEARCH, SPLITS = "search.json", "splits.jsonl"
-OWN_TEST = -1
-"""Number of the split that the dataset came with."""
+SEARCH = "search.json"
 
 
 def trial(
@@ -88,14 +83,14 @@ def trial(
         stage = _stage(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
         lab = Lab(stage, n_workers, progress, say or (lambda _: None))
         outcomes = _in_full(lab, every) if seconds is None else _searched(lab, every, until=started + seconds)
-        verdict = conclude(outcomes, _setting(stage, every, outcomes), doses=ladders)
+        verdict = conclude(outcomes, setting_of(stage, every, outcomes), doses=ladders)
         verdict = dataclasses.replace(
             verdict,
             test=_tested(lab, every, verdict),
             seconds=round(time.monotonic() - started, 1),
             versions=versions(NETWORKS),
         )
-        _publish(stage, verdict, examples_of(outcomes, verdict, stage), out)
+        publish(stage, verdict, examples_of(outcomes, verdict, stage), out)
     return verdict
 
 
@@ -172,52 +167,8 @@ def _within(lab: Lab, arms: Sequence[Arm], rung: Rung, *, until: float) -> tuple
 
 def _ranking(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> list[str]:
     """Arms from the best mean macro-F1 down, by the longest training."""
-    scores = conclude(outcomes, _setting(stage, arms, outcomes)).arms
+    scores = conclude(outcomes, setting_of(stage, arms, outcomes)).arms
     return sorted(scores, key=lambda name: -(scores[name].macro_f1 or 0.0))
-
-
-def _setting(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> Setting:
-    """What the verdict has to know of the trial."""
-    settings, classes = stage.recipe.trial, stage.classes
-    ran = {outcome.arm for outcome in outcomes}
-    splits = [split for split in stage.splits if split.number in {outcome.split for outcome in outcomes}]
-    ratio = float(np.mean([len(split.held_out) / len(split.train) for split in splits]))
-    design = {
-        "held_out": settings.held_out,
-        "alpha": settings.alpha,
-        "keep": dict(settings.keep),
-        "backbone": stage.recipe.classifier.backbone,
-        "side": stage.material.side,
-        "asked": [arm.name for arm in arms],
-        "shares": _shares(stage),
-    }
-    return Setting(
-        classes,
-        settings.control,
-        tuple(arm.name for arm in arms if arm.name in ran),
-        frozenset(arm.name for arm in arms if arm.fill and arm.name in ran),
-        ratio,
-        settings.alpha,
-        len(splits),
-        len({outcome.seed for outcome in outcomes}),
-        max(outcome.steps for outcome in outcomes),
-        design,
-        shares=_shares(stage),
-        n_asked=len(arms),
-    )
-
-
-def _shares(stage: Stage) -> dict[str, float] | None:
-    """How often classes are where the classifier will be used; of the own test images nothing but that is looked at."""
-    asked, own = stage.recipe.trial.shares, stage.splits[-1]
-    if asked == "even":
-        return dict.fromkeys(stage.classes, 1 / len(stage.classes))
-    if asked == "held out" or own.number != OWN_TEST:
-        return None
-    counts = np.bincount(stage.material.labels[own.held_out], minlength=len(stage.classes))
-    if asked == "auto" and not counts.all():
-        return None
-    return dict(zip(stage.classes, (counts / counts.sum()).tolist(), strict=True))
 
 
 def _tested(lab: Lab, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any] | None:
@@ -238,29 +189,3 @@ def _tested(lab: Lab, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any] |
         "arms": {name: score(truth, mean, stage.classes).to_json() for name, mean in means.items()},
         "n": {label: int((truth == number).sum()) for number, label in enumerate(stage.classes)},
     }
-
-
-def _publish(stage: Stage, verdict: Verdict, examples: dict[str, Any], out: Path) -> None:
-    """Put the folder together and give it its place; the folder of the work goes."""
-    document = verdict.to_json()
-    lines = [
-        {"split": split.number, "part": part, "path": stage.items[index].id}
-        for split in stage.splits
-        for part, places in (("train", split.train), ("held out", split.held_out))
-        for index in places.tolist()
-    ]
-    files = {
-        VERDICT: json.dumps(document, indent=1, allow_nan=False).encode(),
-        EXAMPLES: json.dumps(examples, allow_nan=False).encode(),
-        SPLITS: "".join(f"{json.dumps(line)}\n" for line in lines).encode(),
-        RECIPE: dump_recipe(stage.recipe).encode(),
-        CARD: card(verdict).encode(),
-        REPORT: render_trial(document, examples).encode("utf-8", "replace"),
-    }
-    ready = stage.work / "verdict"
-    shutil.rmtree(ready, ignore_errors=True)
-    ready.mkdir()
-    for name, data in files.items():
-        replace_file(ready / name, data)
-    os.rename(ready, out)
-    shutil.rmtree(stage.work)

@@ -144,6 +144,11 @@ def filling_path(part: Part, arm: Arm) -> Path:
     return part.folder / (f"{name}-{arm.draw}.npz" if arm.draw > 1 else f"{name}.npz")
 
 
+def tick_path(part: Part, name: str) -> Path:
+    """Where the training of a network tells how far it is."""
+    return part.folder / f"{name}.tick"
+
+
 def _methods(arm: Arm, recipe: Recipe) -> tuple[str, ...]:
     return recipe.model_copy(update={"method": arm.fill}).methods
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import Any
 
 from synth import workers
 from synth.trials.arms import Arm
-from synth.trials.ingredients import filling_path, networks_of
+from synth.trials.ingredients import filling_path, networks_of, tick_path
 from synth.trials.results import Outcome
 from synth.trials.runs import Run, Stage, do_run, fill_split, is_done, outcome_of, train_networks
 from synth.trials.search import Rung
+from synth.trials.ticks import seen
 from synth.workers import Progress
 
 Say = Callable[[str], None]
@@ -68,10 +70,25 @@ class Lab:
         for name in networks_of(arms, self.stage.recipe):
             slow = ", about ten minutes each at 32 pixels" if name == "gan" else ""
             self.say(f"{name}: one for each of {len(splits)} splits{slow}")
-            self._side_by_side(train_networks, [(split, name) for split in splits], f"{name} of each split")
+            self._train_networks(name, splits)
         parts = self.stage.parts
         fills = {filling_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
         self._side_by_side(fill_split, list(fills.values()), "new images of each split")
+
+    def _train_networks(self, name: str, splits: Sequence[int]) -> None:
+        ticks = [tick_path(self.stage.parts[split], name) for split in splits]
+
+        def look() -> None:
+            done, total = seen(ticks)
+            if self.progress and total:
+                self.progress(f"{name} of each split, images seen", done, total)
+
+        n_workers = min(self.n_workers, len(splits))
+        # In other processes they are looked at from here; in this one they say themselves that it is time to.
+        train = functools.partial(train_networks, then=look if n_workers == 1 else None)
+        tasks = [(split, name) for split in splits]
+        for _ in workers.run(train, self.stage, tasks, n_workers=n_workers, on_wait=look):
+            look()
 
     def _side_by_side(self, function: Callable[[Stage, Any], None], tasks: Sequence[Any], what: str) -> None:
         results = workers.run(function, self.stage, tasks, n_workers=min(self.n_workers, len(tasks)))

@@ -206,7 +206,6 @@ class Verdict:
     """What was compared, and {class: {train, held_out, needed}} as its "classes"."""
     advice: str = ""
     test: Mapping[str, Any] | None = None
-    examples: Mapping[str, Any] | None = None
     seconds: Any = None
     versions: Mapping[str, str] | None = None
 
@@ -238,7 +237,6 @@ class Verdict:
             "test": self.test,
             "design": self.design,
             "stopped": [_entry(stop) for stop in self.stopped],
-            "examples": self.examples,
             "seconds": self.seconds,
             "versions": self.versions,
         }

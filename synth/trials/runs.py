@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from synth.training.contest import FeaturePool, Pool, Way, contest
 from synth.training.frozen import Floats
 from synth.training.objective import Objective
 from synth.trials.arms import Arm
-from synth.trials.ingredients import Filling, Part, fill, load_filling, train_network
+from synth.trials.ingredients import Filling, Part, fill, load_filling, tick_path, train_network
 from synth.trials.material import Material
 from synth.trials.results import Outcome
 from synth.trials.splits import Split
+from synth.trials.ticks import Tick
 from synth.undersampling import kept_items
 
 
@@ -57,10 +58,11 @@ class Run:
     steps: int
 
 
-def train_networks(stage: Stage, task: tuple[int, str]) -> None:
-    """Train one network of one split."""
+def train_networks(stage: Stage, task: tuple[int, str], *, then: Callable[[], None] | None = None) -> None:
+    """Train one network of one split; `then` is called whenever it has come farther."""
     split, name = task
-    train_network(stage.parts[split], stage.recipe, name, device=stage.device)
+    tick = Tick(tick_path(stage.parts[split], name), then)
+    train_network(stage.parts[split], stage.recipe, name, device=stage.device, progress=tick)
 
 
 def fill_split(stage: Stage, task: tuple[int, Arm]) -> None:

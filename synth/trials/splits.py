@@ -17,6 +17,9 @@ from synth.data.folds import Integers, folds_of, groups_of
 from synth.designs import Trial
 from synth.records import Item
 
+OWN_TEST = -1
+"""Number of the split that the dataset came with."""
+
 
 @dataclass(frozen=True)
 class Split:

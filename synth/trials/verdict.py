@@ -4,8 +4,8 @@
    control's.
 2. Of the arms that help, the one whose macro-F1 gains most. Never one whose images should not be used: they hurt
    macro-F1 or a class, or the generator was stopped for a class in more than half of the splits.
-3. If none helps, an arm without new images whose macro-F1 is likely to be above the control's (p under .32, about one
-   standard error): it costs nothing more, so a likely gain is enough. New images have to prove themselves.
+3. If none helps, an arm without new images whose macro-F1 is likely to be above the control's (p under .5, odds of
+   three to one): it costs nothing more, so the better bet is enough. New images have to prove themselves.
 4. Otherwise the control, however another arm's mean may look.
 """
 
@@ -35,7 +35,7 @@ from synth.trials.results import (
 
 __all__ = ["Verdict", "conclude"]
 
-LIKELY = 0.32
+LIKELY = 0.5
 """p of a gain that is likely, if not sure."""
 
 
@@ -114,9 +114,11 @@ def _advised(budget: Budget, refused: set[str], control: str, generators: frozen
         if macro is None or arm in refused or is_control(arm, control):
             continue
         words = {found.verdict for found in budget.of(arm)}
-        if macro.gain > 0 and (macro.verdict == HELPS or (HELPS in words and HURTS not in words)):
+        if macro.gain <= 0:
+            continue
+        if macro.verdict == HELPS or (HELPS in words and HURTS not in words):
             gains[arm] = macro.gain
-        elif macro.gain > 0 and HURTS not in words and arm not in generators and (macro.delta.p or 1.0) < LIKELY:
+        elif arm not in generators and HURTS not in words and macro.delta.p is not None and macro.delta.p < LIKELY:
             likely[arm] = macro.gain
     best = max(gains, key=lambda arm: gains[arm])
     return max(likely, key=lambda arm: likely[arm]) if best == control and likely else best

@@ -1,0 +1,56 @@
+"""What the verdict has to know of a trial: what was asked, what ran, and where the classifier will be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from synth.trials.arms import Arm
+from synth.trials.results import Outcome, Setting
+from synth.trials.runs import Stage
+from synth.trials.splits import OWN_TEST
+
+
+def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> Setting:
+    """What the verdict has to know of the trial."""
+    settings, classes = stage.recipe.trial, stage.classes
+    ran = {outcome.arm for outcome in outcomes}
+    splits = [split for split in stage.splits if split.number in {outcome.split for outcome in outcomes}]
+    ratio = float(np.mean([len(split.held_out) / len(split.train) for split in splits]))
+    design = {
+        "held_out": settings.held_out,
+        "alpha": settings.alpha,
+        "keep": dict(settings.keep),
+        "backbone": stage.recipe.classifier.backbone,
+        "side": stage.material.side,
+        "asked": [arm.name for arm in arms],
+        "shares": _shares(stage),
+    }
+    return Setting(
+        classes,
+        settings.control,
+        tuple(arm.name for arm in arms if arm.name in ran),
+        frozenset(arm.name for arm in arms if arm.fill and arm.name in ran),
+        ratio,
+        settings.alpha,
+        len(splits),
+        len({outcome.seed for outcome in outcomes}),
+        max(outcome.steps for outcome in outcomes),
+        design,
+        shares=_shares(stage),
+        n_asked=len(arms),
+    )
+
+
+def _shares(stage: Stage) -> dict[str, float] | None:
+    """How often classes are where the classifier will be used; of the own test images nothing but that is looked at."""
+    asked, own = stage.recipe.trial.shares, stage.splits[-1]
+    if asked == "even":
+        return dict.fromkeys(stage.classes, 1 / len(stage.classes))
+    if asked == "held out" or own.number != OWN_TEST:
+        return None
+    counts = np.bincount(stage.material.labels[own.held_out], minlength=len(stage.classes))
+    if asked == "auto" and not counts.all():
+        return None
+    return dict(zip(stage.classes, (counts / counts.sum()).tolist(), strict=True))
