@@ -119,13 +119,14 @@ class _Pace:
     """Images per second of what is being done."""
 
     def __init__(self) -> None:
-        self.what, self.begin, self.first = "", 0.0, 0
+        self.what, self.begin, self.first, self.done = "", 0.0, 0, 0
 
     def rate(self, what: str, done: int) -> float:
-        """Since the first report of this kind of work: another kind has another pace."""
+        """Since the first report of this work: another kind, or another round, has another pace."""
         now = time.monotonic()
-        if what != self.what:
+        if what != self.what or done < self.done:
             self.what, self.begin, self.first = what, now, done
+        self.done = done
         return (done - self.first) / max(now - self.begin, 1e-6)
 
 

@@ -28,6 +28,8 @@ DRAWN_CLASSES = 3
 SHOWN = 6
 """Example images of each class and kind."""
 SHOWN_CLASSES = 12
+OPEN_CLASSES = 3
+"""So many have their example images in sight; the others are folded away."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -104,6 +106,7 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
         doses=_records(document.get("doses")),
         detectable={label: _detectable(arms, label) for label in classes},
         pictures=_pictures(examples or {}, classes),
+        open_classes=OPEN_CLASSES,
         examples=examples or {},
         design=_settings(mapping(document, "design")),
         confused=_confused,

@@ -68,8 +68,11 @@ def _what_to_use(verdict: Verdict) -> Iterator[str]:
 
 
 def _how_sure(verdict: Verdict) -> str:
-    helped = any(found.verdict == HELPS for found in verdict.deciding.of(verdict.advised))
-    return "" if helped else "; that is likely, not sure, but it takes no new images"
+    """A flat prior makes of p the probability that the advised arm is the better one: 1 - p / 2."""
+    macro = verdict.deciding.macro(verdict.advised)
+    if any(found.verdict == HELPS for found in verdict.deciding.of(verdict.advised)) or not (macro and macro.delta.p):
+        return ""
+    return f"; not sure, a bet of about {2 / macro.delta.p - 1:.0f} to 1, but it takes no new images"
 
 
 def _rivals(verdict: Verdict) -> list[Comparison]:

@@ -4,8 +4,8 @@
    control's.
 2. Of the arms that help, the one whose macro-F1 gains most. Never one whose images should not be used: they hurt
    macro-F1 or a class, or the generator was stopped for a class in more than half of the splits.
-3. If none helps, an arm without new images whose macro-F1 is likely to be above the control's (p under .5, odds of
-   three to one): it costs nothing more, so the better bet is enough. New images have to prove themselves.
+3. If none helps, the arm without new images whose mean is highest, by half a point at least: it costs nothing more, so
+   the better bet is enough, and the odds are told. New images have to prove themselves.
 4. Otherwise the control, however another arm's mean may look.
 """
 
@@ -35,8 +35,8 @@ from synth.trials.results import (
 
 __all__ = ["Verdict", "conclude"]
 
-LIKELY = 0.5
-"""p of a gain that is likely, if not sure."""
+WORTH_A_BET = 0.005
+"""The gain in mean macro-F1 from which on the better bet is taken."""
 
 
 def conclude(
@@ -108,20 +108,18 @@ def _mostly_stopped(budget: Budget, stops: Sequence[Stop], setting: Setting) -> 
 
 def _advised(budget: Budget, refused: set[str], control: str, generators: frozenset[str]) -> str:
     gains: dict[str, float] = {control: 0.0}
-    likely: dict[str, float] = {}
+    bets: dict[str, float] = {}
     for arm in budget.arms:
         macro = budget.macro(arm)
         if macro is None or arm in refused or is_control(arm, control):
             continue
         words = {found.verdict for found in budget.of(arm)}
-        if macro.gain <= 0:
-            continue
-        if macro.verdict == HELPS or (HELPS in words and HURTS not in words):
+        if macro.gain > 0 and (macro.verdict == HELPS or (HELPS in words and HURTS not in words)):
             gains[arm] = macro.gain
-        elif arm not in generators and HURTS not in words and macro.delta.p is not None and macro.delta.p < LIKELY:
-            likely[arm] = macro.gain
+        elif macro.gain >= WORTH_A_BET and macro.delta.p is not None and HURTS not in words and arm not in generators:
+            bets[arm] = macro.gain
     best = max(gains, key=lambda arm: gains[arm])
-    return max(likely, key=lambda arm: likely[arm]) if best == control and likely else best
+    return max(bets, key=lambda arm: bets[arm]) if best == control and bets else best
 
 
 def _curve(
