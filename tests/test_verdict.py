@@ -216,17 +216,18 @@ def test_budgets_that_agree_are_not_told() -> None:
     assert "300" not in conclude(both, setting("augment")).advice
 
 
-def test_few_held_out_images_are_said_with_the_number_that_would_do() -> None:
+@pytest.mark.parametrize(("n", "which"), [(9, "differences of its F1 under "), (2, "any difference of its F1; ")])
+def test_few_held_out_images_are_said_with_the_number_that_would_do(n: int, which: str) -> None:
     rng, runs = np.random.default_rng(3), []
     for split in range(5):
         for arm in (SMOTE, CONTROL):
-            found = (0.95, 0.5 + rng.random() / 2, 0.9)
-            runs.append(outcome(arm, found, split=split, seed=0, counts=(60, 9, 40)))
+            found = (0.95, rng.random() if n == 2 else 0.5 + rng.random() / 2, 0.9)
+            runs.append(outcome(arm, found, split=split, seed=0, counts=(60, n, 40)))
     verdict = conclude(runs, setting(SMOTE))
     seen, needed = verdict.deciding.detectable("yellow"), verdict.design["classes"]["yellow"]["needed"]
     assert seen is not None
-    assert needed == pytest.approx(9 * (seen / 0.02) ** 2, rel=0.05)
-    assert "With 9 held-out images of yellow in a split this design can't tell" in verdict.advice
+    assert needed == pytest.approx(n * (seen / 0.02) ** 2, rel=0.05)
+    assert f"With {n} held-out images of yellow in a split this design can't tell {which}" in verdict.advice
     assert f"about {needed} would show 2" in verdict.advice
 
 

@@ -181,8 +181,10 @@ def _what_cannot_be_told(verdict: Verdict) -> Iterator[str]:
     for label in wide[:MAX_NAMED]:
         n, needed = classes[label]["held_out"], classes[label]["needed"]
         held = f"With {n:g} held-out image{'s' if n != 1 else ''} of {label} in a split"
-        cannot = f"this design can't tell differences of its F1 under {as_points(seen[label])} points"
-        yield f"{held} {cannot}; about {needed} would show 2."
+        which = "any difference of its F1"
+        if seen[label] < 1:
+            which = f"differences of its F1 under {as_points(seen[label])} points"
+        yield f"{held} this design can't tell {which}; about {needed} would show 2."
     if len(wide) > MAX_NAMED:
         n_more = len(wide) - MAX_NAMED
         yield f"So it is with {n_more} more class{'es' if n_more > 1 else ''}."
