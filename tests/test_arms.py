@@ -64,6 +64,14 @@ def test_the_control_is_always_there_and_no_arm_stands_twice() -> None:
         parse_arms(["none", "none"], control="duplicate")
 
 
+@pytest.mark.parametrize(("text", "twice"), [
+    ("smote+weights", True), ("undersample:random+logit-adjust", True), ("weights", False), ("smote+duplicate", False),
+    ("smote+focal", False),
+])  # fmt: skip
+def test_two_corrections_at_once_are_known(text: str, twice: bool) -> None:
+    assert parse_arm(text).corrects_twice == twice
+
+
 def test_doses_multiply_the_arms_that_have_new_images() -> None:
     arms, ladders = with_doses(parse_arms(["none", "smote+online", "augment@50"], control="none"), ["1x", "majority"])
     assert [arm.name for arm in arms] == ["none", "smote@1x+online", "smote@majority+online", "augment@50"]

@@ -68,9 +68,9 @@ class Arm:
     """Which random draws it takes."""
 
     @property
-    def n_parts(self) -> int:
-        """How many things are done."""
-        return sum(map(bool, (self.fill, self.thin, self.even, self.online, self.objective != "plain")))
+    def corrects_twice(self) -> bool:
+        """Whether weights or priors meet counts that filling or thinning has changed: those are the ones they take."""
+        return self.objective in ("weights", "logit-adjust") and bool(self.fill or self.thin)
 
     @property
     def filling(self) -> str:

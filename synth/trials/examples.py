@@ -15,7 +15,7 @@ from synth.data.images import to_uint8
 from synth.data.sources import Sources
 from synth.records import Pixels
 from synth.trials.results import Outcome
-from synth.trials.runs import Stage
+from synth.trials.stage import Stage
 from synth.trials.verdict import Verdict
 
 SHOWN = 6

@@ -37,10 +37,10 @@ from synth.trials.lab import Lab, Say
 from synth.trials.material import material_of
 from synth.trials.publishing import publish
 from synth.trials.results import Outcome
-from synth.trials.runs import Stage
 from synth.trials.search import Rung, fitting, going_on, rungs_of
 from synth.trials.setting import setting_of
 from synth.trials.splits import OWN_TEST, Split, splits_of
+from synth.trials.stage import Stage
 from synth.trials.verdict import Verdict, conclude
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress
@@ -82,6 +82,9 @@ def trial(
     with building(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
         stage = _stage(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
         lab = Lab(stage, n_workers, progress, say or (lambda _: None))
+        for arm in every:
+            if arm.corrects_twice:
+                lab.say(f"{arm.name}: its {arm.objective} goes by the counts after filling and thinning")
         outcomes = _in_full(lab, every) if seconds is None else _searched(lab, every, until=started + seconds)
         verdict = conclude(outcomes, setting_of(stage, every, outcomes), doses=ladders)
         verdict = dataclasses.replace(

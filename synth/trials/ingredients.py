@@ -140,8 +140,18 @@ def load_filling(part: Part, arm: Arm) -> Filling:
 
 def filling_path(part: Part, arm: Arm) -> Path:
     """Arms with the same new images have the same file."""
-    name = f"{arm.fill.replace(':', '.')}@{arm.dose or 'target'}"
-    return part.folder / (f"{name}-{arm.draw}.npz" if arm.draw > 1 else f"{name}.npz")
+    return named(part, arm, f"{arm.fill}@{arm.dose or 'target'}", ".npz")
+
+
+def named(part: Part, arm: Arm, words: str, suffix: str) -> Path:
+    """Where something lies that the draws of an arm gave."""
+    draw = f"-{arm.draw}" if arm.draw > 1 else ""
+    return part.folder / f"{words.replace(':', '.')}{draw}{suffix}"
+
+
+def seed_of(part: Part, arm: Arm) -> int:
+    """Of the draws of an arm."""
+    return seeds.derived(part.seed, f"draw {arm.draw}") if arm.draw > 1 else part.seed
 
 
 def tick_path(part: Part, name: str) -> Path:
@@ -174,7 +184,7 @@ def recipe_for(part: Part, recipe: Recipe, arm: Arm) -> Recipe:
         update={
             "method": arm.fill,
             "target": parse_target(arm.dose) if arm.dose else recipe.target,
-            "seed": seeds.derived(part.seed, f"draw {arm.draw}") if arm.draw > 1 else part.seed,
+            "seed": seed_of(part, arm),
             "bundle": bundle,
             "judge": _bundle(part, "classifier") if _is_judged(arm, recipe) else "",
             "output": Output(only_new=True),

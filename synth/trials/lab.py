@@ -12,8 +12,10 @@ from synth import workers
 from synth.trials.arms import Arm
 from synth.trials.ingredients import filling_path, networks_of, tick_path
 from synth.trials.results import Outcome
-from synth.trials.runs import Run, Stage, do_run, fill_split, is_done, outcome_of, train_networks
+from synth.trials.runs import Run, do_run, fill_split, is_done, outcome_of, train_networks
 from synth.trials.search import Rung
+from synth.trials.stage import Stage
+from synth.trials.thinnings import thin_split, thinning_path
 from synth.trials.ticks import seen
 from synth.workers import Progress
 
@@ -74,6 +76,8 @@ class Lab:
         parts = self.stage.parts
         fills = {filling_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
         self._side_by_side(fill_split, list(fills.values()), "new images of each split")
+        thins = {thinning_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.thin}
+        self._side_by_side(thin_split, list(thins.values()), "undersampling of each split")
 
     def _train_networks(self, name: str, splits: Sequence[int]) -> None:
         ticks = [tick_path(self.stage.parts[split], name) for split in splits]

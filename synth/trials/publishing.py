@@ -14,7 +14,7 @@ from synth.output.staging import CARD, RECIPE, REPORT
 from synth.output.trial_page import EXAMPLES, render_trial
 from synth.recipe import dump_recipe
 from synth.trials.card import card
-from synth.trials.runs import Stage
+from synth.trials.stage import Stage
 from synth.trials.verdict import Verdict
 
 SPLITS = "splits.jsonl"

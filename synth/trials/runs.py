@@ -5,11 +5,10 @@ What a run found lies in a file of its own, so that a trial that was killed repe
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,34 +16,17 @@ import numpy.typing as npt
 
 from synth import seeds
 from synth.files import new_file
-from synth.recipe import Recipe
-from synth.records import Item
 from synth.training.batches import Images, safe_policy
 from synth.training.contest import FeaturePool, Pool, Way, contest
 from synth.training.frozen import Floats
 from synth.training.objective import Objective
 from synth.trials.arms import Arm
-from synth.trials.ingredients import Filling, Part, fill, load_filling, tick_path, train_network
+from synth.trials.ingredients import Filling, fill, load_filling, tick_path, train_network
 from synth.trials.material import Material
 from synth.trials.results import Outcome
-from synth.trials.splits import Split
+from synth.trials.stage import Stage
+from synth.trials.thinnings import load_thinning
 from synth.trials.ticks import Tick
-from synth.undersampling import kept_items
-
-
-@dataclass(frozen=True)
-class Stage:
-    """All that any run needs; each worker is given it once."""
-
-    recipe: Recipe
-    classes: tuple[str, ...]
-    items: tuple[Item, ...] = field(repr=False)
-    material: Material = field(repr=False)
-    splits: tuple[Split, ...] = field(repr=False)
-    parts: tuple[Part, ...] = field(repr=False)
-    """Of each split."""
-    work: Path
-    device: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +61,7 @@ def do_run(stage: Stage, run: Run) -> None:
         return
     split, part, material = stage.splits[run.split], stage.parts[run.split], stage.material
     filling = load_filling(part, run.arm) if run.arm.fill else None
-    chosen = _chosen(stage, run, split)
+    chosen = load_thinning(part, run.arm) if run.arm.thin else split.train
     way = Way(Objective(run.arm.objective, run.arm.scheme), even=run.arm.even, online=run.arm.online)
     contestant = contest(
         _pool(material, chosen, filling),
@@ -125,28 +107,6 @@ def is_done(stage: Stage, run: Run) -> bool:
 def _path(stage: Stage, run: Run) -> Path:
     words = json.dumps([run.arm.name, stage.splits[run.split].number, run.seed, run.steps])
     return stage.work / "runs" / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.npz"
-
-
-def _chosen(stage: Stage, run: Run, split: Split) -> npt.NDArray[np.intp]:
-    """The real images that the run learns from: all of its part, or what undersampling leaves of them."""
-    if not run.arm.thin:
-        return split.train
-    place = {stage.items[index].id: index for index in split.train.tolist()}
-    settings = stage.recipe.undersample.model_copy(
-        update={"method": run.arm.thin} | ({"size": run.arm.size} if run.arm.size else {})
-    )
-    train = stage.parts[run.split].dataset.train
-    looks = functools.partial(_looks, stage.material, place)
-    kept = kept_items(train, settings, seed=stage.parts[run.split].seed, features=looks)
-    return np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp)
-
-
-def _looks(material: Material, place: Mapping[str, int], items: Sequence[Item]) -> Floats:
-    """What tells images apart when clusters are sought: features, or pixels."""
-    rows = [place[item.id] for item in items]
-    if material.features is not None:
-        return material.features[rows, 0]
-    return (material.inputs[rows].reshape(len(rows), -1) / 255).astype(np.float32)
 
 
 def _pool(material: Material, chosen: npt.NDArray[np.intp], filling: Filling | None) -> Pool | FeaturePool:

@@ -8,8 +8,8 @@ import numpy as np
 
 from synth.trials.arms import Arm
 from synth.trials.results import Outcome, Setting
-from synth.trials.runs import Stage
 from synth.trials.splits import OWN_TEST
+from synth.trials.stage import Stage
 
 
 def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> Setting:
@@ -26,6 +26,7 @@ def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -
         "side": stage.material.side,
         "asked": [arm.name for arm in arms],
         "shares": _shares(stage),
+        "corrected_after_filling": [arm.name for arm in arms if arm.corrects_twice] or None,
     }
     return Setting(
         classes,

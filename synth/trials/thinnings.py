@@ -1,0 +1,57 @@
+"""Undersampling in a trial: which real images of a split an arm learns from, chosen once for all of its runs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synth.files import new_file
+from synth.records import Item
+from synth.training.frozen import Floats
+from synth.trials.arms import Arm
+from synth.trials.ingredients import Part, named, seed_of
+from synth.trials.material import Material
+from synth.trials.stage import Stage
+from synth.undersampling import kept_items
+
+
+def thin_split(stage: Stage, task: tuple[int, Arm]) -> None:
+    """Choose them for one split, as `synth undersample` does."""
+    split, arm = task
+    part = stage.parts[split]
+    path = thinning_path(part, arm)
+    if path.exists():
+        return
+    place = {stage.items[index].id: index for index in stage.splits[split].train.tolist()}
+    settings = stage.recipe.undersample.model_copy(
+        update={"method": arm.thin} | ({"size": arm.size} if arm.size else {})
+    )
+    looks = functools.partial(_looks, stage.material, place)
+    kept = kept_items(part.dataset.train, settings, seed=seed_of(part, arm), features=looks)
+    places = np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with new_file(path) as file:
+        np.save(file, places)
+
+
+def load_thinning(part: Part, arm: Arm) -> npt.NDArray[np.intp]:
+    """Places of the images that `thin_split` chose."""
+    places: npt.NDArray[np.intp] = np.load(thinning_path(part, arm), allow_pickle=False)
+    return places
+
+
+def thinning_path(part: Part, arm: Arm) -> Path:
+    """Arms that thin alike have the same file."""
+    return named(part, arm, f"{arm.thin}@{arm.size or 'size'}", ".npy")
+
+
+def _looks(material: Material, place: Mapping[str, int], items: Sequence[Item]) -> Floats:
+    """What tells images apart when clusters are sought: features, or pixels."""
+    rows = [place[item.id] for item in items]
+    if material.features is not None:
+        return material.features[rows, 0]
+    return (material.inputs[rows].reshape(len(rows), -1) / 255).astype(np.float32)
