@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from synth.designs import Trial
@@ -92,10 +94,16 @@ class TestSearch:
         assert going_on(["a", "control"], control="control") == ("control", "a")
 
     def test_what_does_not_fit_into_the_time_is_left_behind(self) -> None:
-        cost = {"control": 10.0, "a": 10.0, "b": 30.0}
+        seconds = {"control": 10.0, "a": 30.0, "b": 10.0}
+
+        def cost(arms: Sequence[str]) -> float:
+            return sum(seconds[arm] for arm in arms)
+
         assert fitting(["control", "a", "b"], cost, seconds=100) == ("control", "a", "b")
-        assert fitting(["control", "a", "b"], cost, seconds=40) == ("control", "a")
+        assert fitting(["control", "a", "b"], cost, seconds=45) == ("control", "a")
+        assert fitting(["control", "a", "b"], cost, seconds=20) == ("control", "b")
         assert fitting(["control", "a", "b"], cost, seconds=15) == ()
+        assert fitting(["control", "a", "b"], cost, seconds=5) == ()
 
     def test_durations(self) -> None:
         assert [parse_duration(text) for text in ("90s", "10m", "1.5h", "45")] == [90, 600, 5400, 45]

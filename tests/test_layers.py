@@ -45,7 +45,7 @@ output.audit output.removal
 rejects tasks rounds filling label_safety pipeline
 output.charts output.trial_page
 trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
-trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
+trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
 trials.experiment trials.winner
 remaking samples class_quality quality simulate demo
 image_rows image_smote

@@ -213,6 +213,23 @@ def test_search_goes_from_many_arms_to_few(data: Path, tmp_path: Path) -> None:
     assert verdict.to_json()["design"]["asked"] == arms
 
 
+def test_an_arm_that_takes_too_long_is_left_out_of_a_search_from_the_start(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    arms = ["none", "gan+online", "duplicate+online"]
+    verdict = tried(data, tmp_path / "out", arms, seconds=120, say=said.append)
+    assert set(verdict.arms) == {"none", "duplicate+online"}
+    assert "left behind for want of time: gan+online" in said
+
+
+def test_a_search_needs_time_for_two_arms_and_leaves_nothing_that_a_longer_one_trips_over(
+    data: Path, tmp_path: Path
+) -> None:
+    arms = ["none", "duplicate+online"]
+    with pytest.raises(UsageError, match=r"budget: duplicate\+online and none alone take about"):
+        tried(data, tmp_path / "out", arms, seconds=0.001)
+    assert set(tried(data, tmp_path / "out", arms, seconds=120).arms) == set(arms)
+
+
 def test_doses_give_a_curve(data: Path, tmp_path: Path) -> None:
     document = tried(data, tmp_path / "out", ["augment+online"], trial__doses=("1x", "2x")).to_json()
     (curve,) = document["doses"]

@@ -31,6 +31,7 @@ from synth.recipe import Recipe
 from synth.training.bundle import building, run_id
 from synth.training.device import choose_device
 from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
+from synth.trials.costs import duration
 from synth.trials.examples import examples_of
 from synth.trials.ingredients import part_of
 from synth.trials.lab import Lab, Say
@@ -144,10 +145,15 @@ def _searched(lab: Lab, arms: Sequence[Arm], *, until: float) -> list[Outcome]:
     by_name = {arm.name: arm for arm in arms}
     names = tuple(dict.fromkeys([settings.control, *by_name]))
     outcomes: list[Outcome] = []
-    for number, rung in enumerate(rungs_of(settings)):
+    rungs = rungs_of(settings)
+    for number, rung in enumerate(rungs):
         if number == len(decided):
-            fit = names if not number else _within(lab, [by_name[name] for name in names], rung, until=until)
-            decided.append(list(fit))
+            left = until - time.monotonic()
+            fit = _within(lab, [by_name[name] for name in names], rung, left / (len(rungs) - number), left)
+            if not fit and not decided:
+                needed = duration(lab.cost([by_name[name] for name in names[:2]], rung))
+                raise UsageError(f"budget: {names[0]} and {names[1]} alone take about {needed} in the first round")
+            decided.append(fit)
             replace_file(path, json.dumps(decided).encode())
         if not decided[number]:
             lab.say("no time is left for the next round: the verdict is that of this one")
@@ -159,13 +165,18 @@ def _searched(lab: Lab, arms: Sequence[Arm], *, until: float) -> list[Outcome]:
     return outcomes
 
 
-def _within(lab: Lab, arms: Sequence[Arm], rung: Rung, *, until: float) -> tuple[str, ...]:
-    cost = {arm.name: lab.cost(lab.runs([arm], range(rung.n_splits), rung.budgets)) for arm in arms}
-    chosen = fitting([arm.name for arm in arms], cost, seconds=until - time.monotonic())
-    left = [arm.name for arm in arms if arm.name not in chosen]
-    if chosen and left:
-        lab.say(f"left behind for want of time: {', '.join(left)}")
-    return chosen
+def _within(lab: Lab, arms: Sequence[Arm], rung: Rung, share: float, left: float) -> list[str]:
+    """The arms that fit into a share of the time, or if none does into all that is left."""
+    by_name = {arm.name: arm for arm in arms}
+
+    def cost(names: Sequence[str]) -> float:
+        return lab.cost([by_name[name] for name in names], rung)
+
+    chosen = fitting(list(by_name), cost, seconds=share) or fitting(list(by_name), cost, seconds=left)
+    behind = [name for name in by_name if name not in chosen]
+    if chosen and behind:
+        lab.say(f"left behind for want of time: {', '.join(behind)}")
+    return list(chosen)
 
 
 def _ranking(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> list[str]:

@@ -93,7 +93,7 @@ def train_network(
     What can't be trained on this data leaves a note in its place, and the arms that need it go without.
     """
     out = part.folder / name
-    if out.exists() or _note_of(out).exists():
+    if is_trained(part, name):
         return
     part.folder.mkdir(parents=True, exist_ok=True)
     begin = {"bundle": "", "judge": "", "seed": part.seed}
@@ -104,6 +104,12 @@ def train_network(
         train(name, part.dataset, settled, out, n_workers=n_workers, device=device, progress=progress)
     except TrainingError as error:
         _note_of(out).write_text(str(error), "utf-8")
+
+
+def is_trained(part: Part, name: str) -> bool:
+    """Is there nothing left to train? So it is, too, where it can't be."""
+    out = part.folder / name
+    return out.exists() or _note_of(out).exists()
 
 
 def fill(part: Part, recipe: Recipe, arm: Arm, *, side: int, extraction: Extraction | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 
 from synth import workers
 from synth.trials.arms import Arm
-from synth.trials.ingredients import filling_path, networks_of, tick_path
+from synth.trials.costs import contestant_seconds, duration, network_seconds
+from synth.trials.ingredients import filling_path, is_trained, networks_of, tick_path
 from synth.trials.results import Outcome
 from synth.trials.runs import Run, do_run, fill_split, is_done, outcome_of, train_networks
 from synth.trials.search import Rung
@@ -31,15 +33,15 @@ class Lab:
     n_workers: int
     progress: Progress | None
     say: Say
-    pace: float = 0.0
-    """Seconds per image that a classifier is shown, of all workers together; 0 before anything is known."""
+    pace: float | None = None
+    """Seconds per image that a classifier is shown, of all workers together, once it has been measured."""
 
     def climb(self, arms: Sequence[Arm], rung: Rung) -> list[Outcome]:
         """Everything that these arms need in these splits, and their runs."""
-        runs = self.runs(arms, range(rung.n_splits), rung.budgets)
+        runs = self.rung_runs(arms, rung)
         lengths = " and ".join(str(n) for n in dict.fromkeys(run.steps for run in runs))
-        about = f", about {_duration(self.cost(runs))}" if self.cost(runs) else ""
-        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {lengths} steps: {len(runs)} trainings{about}")
+        about = f"about {duration(self.cost(arms, rung))}"
+        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {lengths} steps: {len(runs)} trainings, {about}")
         return self.do(arms, runs)
 
     def do(self, arms: Sequence[Arm], runs: Sequence[Run]) -> list[Outcome]:
@@ -61,17 +63,28 @@ class Lab:
             for steps in (lengths[-1:] if frozen else lengths)
         ]
 
-    def cost(self, runs: Sequence[Run]) -> float:
-        """Seconds that runs will take, by the pace of those that are done."""
-        return self.pace * self._n_shown([run for run in runs if not is_done(self.stage, run)])
+    def rung_runs(self, arms: Sequence[Arm], rung: Rung) -> list[Run]:
+        """Those of one round."""
+        return self.runs(arms, range(rung.n_splits), rung.budgets)
+
+    def cost(self, arms: Sequence[Arm], rung: Rung) -> float:
+        """Seconds that a round will take: the networks of its splits, and its runs, as far as they are not done."""
+        networks = networks_of(arms, self.stage.recipe)
+        shown = self._n_shown([run for run in self.rung_runs(arms, rung) if not is_done(self.stage, run)])
+        pace = self.pace if self.pace is not None else contestant_seconds(self.stage) / self.n_workers
+        return sum(self._network_cost(name, range(rung.n_splits)) for name in networks) + shown * pace
+
+    def _network_cost(self, name: str, splits: Sequence[int]) -> float:
+        n_todo = sum(not is_trained(self.stage.parts[split], name) for split in splits)
+        return math.ceil(n_todo / self.n_workers) * network_seconds(self.stage, name)
 
     def _n_shown(self, runs: Sequence[Run]) -> int:
         return sum(run.steps for run in runs) * self.stage.recipe.classifier.batch
 
     def _prepare(self, arms: Sequence[Arm], splits: Sequence[int]) -> None:
         for name in networks_of(arms, self.stage.recipe):
-            slow = ", about ten minutes each at 32 pixels" if name == "gan" else ""
-            self.say(f"{name}: one for each of {len(splits)} splits{slow}")
+            about = duration(self._network_cost(name, splits))
+            self.say(f"{name}: one for each of {len(splits)} splits, about {about}")
             self._train_networks(name, splits)
         parts = self.stage.parts
         fills = {filling_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
@@ -107,7 +120,3 @@ class Lab:
             self.pace = (time.monotonic() - began) / seen
             if self.progress:
                 self.progress("classifiers", seen, total)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

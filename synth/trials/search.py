@@ -4,15 +4,16 @@
     rung 2   the better half in all splits
     rung 3   the best of those, also with the longer trainings
 
-The control goes through all of them. Before a rung starts, what it will take is estimated from the runs that are done,
-and arms that would not fit are left behind, the lower ones first.
+The control goes through all of them. Before a rung starts, what it will take is estimated, from the runs that are done
+as soon as there are any. Each rung may take an even part of the time that is left, so that the first does not eat it
+all; arms that would not fit are left behind.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from synth.designs import Trial
@@ -45,14 +46,15 @@ def going_on(ranking: Sequence[str], *, control: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([control, *ranking[:n]]))
 
 
-def fitting(arms: Sequence[str], cost: Mapping[str, float], *, seconds: float) -> tuple[str, ...]:
-    """The first of the arms, the control leading, whose costs together stay within the time; empty where no arm beside
-    the control does."""
+def fitting(arms: Sequence[str], cost: Callable[[Sequence[str]], float], *, seconds: float) -> tuple[str, ...]:
+    """Of the arms, the control leading, each that still fits into the time with those before it; empty where no arm
+    beside the control does."""
     chosen: list[str] = []
     for arm in arms:
-        if sum(cost[name] for name in (*chosen, arm)) > seconds:
-            break
-        chosen.append(arm)
+        if cost([*chosen, arm]) <= seconds:
+            chosen.append(arm)
+        elif not chosen:
+            return ()
     return tuple(chosen) if len(chosen) > 1 else ()
 
 
