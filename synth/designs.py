@@ -33,7 +33,9 @@ class Trial(Settings):
     budgets: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (1.0, 3.0), min_length=1, description="multiples of classifier.steps; the longest decides, all are shown"
     )
-    doses: tuple[str, ...] = Field((), description="totals for arms with new images, as target: 1x, 2x, 5x, majority")
+    doses: tuple[str, ...] = Field(
+        (), description="totals for arms with new images: 2x of each class, up to the largest one, 350, majority"
+    )
     judge: Literal["auto", "on", "off"] = Field(
         "auto",
         description="gates with a judge that learned from the split's own images; auto: for gan and generators of "

@@ -185,6 +185,7 @@ def trial(
         print_verdict(verdict)
         console.say(f"verdict: {out / 'report.html'} ({document['seconds']:.0f} s)")
     if write:
+        from synth.output.summary import Summary
         from synth.trials.winner import write_winner
 
         with console.resumable(), console.progress_display(quiet=quiet) as report:
@@ -192,7 +193,10 @@ def trial(
                 dataset, verdict.advised, recipe, write, n_workers=n_workers, device=device, progress=report
             )
         if not json:
-            printing.print_summary(made, write, json=False)
+            if isinstance(made, Summary):
+                printing.print_summary(made, write, json=False)
+            else:
+                printing.print_thinning(made, out=write, list_file=None, json=False)
     elif not json:
         console.say(f"next: the same command in full, with --write BALANCED, makes the dataset of {verdict.advised}")
     if strict and document["do_not_use"]:

@@ -231,12 +231,18 @@ def test_a_search_needs_time_for_two_arms_and_leaves_nothing_that_a_longer_one_t
 
 
 def test_doses_give_a_curve(data: Path, tmp_path: Path) -> None:
-    document = tried(data, tmp_path / "out", ["augment+online"], trial__doses=("1x", "2x")).to_json()
+    document = tried(data, tmp_path / "out", ["augment+online"], trial__doses=("1x", "2x", "majority")).to_json()
     (curve,) = document["doses"]
     assert curve["arm"] == "augment+online"
-    assert [point["dose"] for point in curve["points"]] == ["1x", "2x"]
-    assert document["arms"]["augment@1x+online"]["images"]["yellow"]["new"] == 0
-    assert document["arms"]["augment@2x+online"]["images"]["yellow"]["new"] == 6
+    assert [point["dose"] for point in curve["points"]] == ["1x", "2x", "majority"]
+    new = {
+        dose: [
+            document["arms"][f"augment@{dose}+online"]["images"][label]["new"] for label in ("yellow", "green", "red")
+        ]
+        for dose in ("1x", "2x", "majority")
+    }
+    # 6, 12 and 18 images to learn from: twice as many, yet none beyond the largest class
+    assert new == {"1x": [0, 0, 0], "2x": [6, 6, 0], "majority": [12, 6, 0]}
 
 
 def test_frozen_features_decide_with_one_run_for_each_arm_and_split(data: Path, tmp_path: Path) -> None:
@@ -267,6 +273,11 @@ class TestWhatIsRefused:
     def test_a_class_that_is_not_there(self, data: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r'no class "yelow".*yellow'):
             tried(data, tmp_path / "out", trial__keep={"yelow": 2})
+
+    def test_a_dose_that_is_no_number(self, data: Path, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match='target "much"'):
+            tried(data, tmp_path / "out", ["augment@much"])
+        assert not list(tmp_path.iterdir())
 
     def test_what_stands_in_the_way(self, data: Path, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
@@ -299,6 +310,14 @@ class TestCommand:
         assert len(list((tmp_path / "new/train").rglob("*.jpg"))) == 48
         assert synth.load_recipe(tmp_path / "new/recipe.toml").trial.arms == ("none",)
         assert run("trial", data, tmp_path / "out-2", *words) == 2
+
+    def test_writes_the_images_that_an_advised_arm_leaves(self, data: Path, tmp_path: Path, run: Run) -> None:
+        arm = "undersample:random@8"
+        words = ("--arms", arm, "--control", arm, "--write", tmp_path / "thin", "--quiet", *self.settings())
+        assert run("trial", data, tmp_path / "out", *words) == 0
+        counts = {folder.name: len(list(folder.iterdir())) for folder in (tmp_path / "thin/train").iterdir()}
+        assert counts == {"red": 8, "yellow": 8, "green": 8}
+        assert synth.verify(tmp_path / "thin").good
 
     def test_strict_tells_that_images_should_not_be_used(
         self, data: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,8 @@
     undersample:HOW[@SIZE]     fewer images of large classes: random, cluster, imblearn:NAME
     online                     the safe effects on every image while the classifier learns
     METHOD[@DOSE]              new images as files: augment, smote, gan, mix, or package.module:Name; up to a total
-                               as in --target: 2x, 350, majority. (duplicate@DOSE: copies as files)
+                               of 350, majority ..., or 2x: twice its real images, but no class beyond the largest.
+                               (duplicate@DOSE: copies as files)
     ARM#2                      the same arm with other random draws: how much differs where nothing does
 
 Weights and priors are those of the pool, after new images have come and others have gone.

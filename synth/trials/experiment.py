@@ -33,7 +33,7 @@ from synth.training.device import choose_device
 from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
 from synth.trials.costs import duration
 from synth.trials.examples import examples_of
-from synth.trials.ingredients import part_of
+from synth.trials.ingredients import check_dose, part_of
 from synth.trials.lab import Lab, Say
 from synth.trials.material import material_of
 from synth.trials.publishing import publish
@@ -77,7 +77,7 @@ def trial(
     settings = recipe.trial
     asked = parse_arms(arms or settings.arms or DEFAULT, control=settings.control)
     every, ladders = with_doses(asked, settings.doses)
-    _check(dataset, recipe)
+    _check(dataset, recipe, every)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
     with building(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
@@ -98,12 +98,14 @@ def trial(
     return verdict
 
 
-def _check(dataset: Dataset, recipe: Recipe) -> None:
+def _check(dataset: Dataset, recipe: Recipe, arms: Sequence[Arm]) -> None:
     known = [label for label, found in dataset.train.items() if found]
     if len(known) < 2:
         raise TrainingError(f"a trial needs training images of two classes at least, got {len(known)}")
     check_recipe(recipe, dataset.classes)
     check_classes(recipe.trial.keep, dataset.classes)
+    for arm in arms:
+        check_dose(dataset, recipe, arm)
     if recipe.bundle or recipe.judge:
         raise UsageError("a trial trains networks of its own in each split: leave out --bundle and --judge")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from synth.generators.registry import open_generator
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY
 from synth.pipeline import generate, plan_for
-from synth.recipe import Output, Recipe, parse_target
+from synth.recipe import Output, Recipe, multiple_of, parse_target
 from synth.records import Item
 from synth.training.batches import Images
 from synth.training.frozen import Floats
@@ -137,6 +138,16 @@ def fill(part: Part, recipe: Recipe, arm: Arm, *, side: int, extraction: Extract
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
+def check_dose(dataset: Dataset, recipe: Recipe, arm: Arm) -> None:
+    """Refuse a number of new images that makes no sense, before anything is trained.
+
+    Raises:
+        UsageError: no word, number or multiple.
+    """
+    if arm.dose:
+        plan_for(dataset, recipe.model_copy(update={"target": _dosed(arm.dose, dataset)}))
+
+
 def load_filling(part: Part, arm: Arm) -> Filling:
     """What `fill` made."""
     with np.load(filling_path(part, arm), allow_pickle=False) as arrays:
@@ -189,13 +200,21 @@ def recipe_for(part: Part, recipe: Recipe, arm: Arm) -> Recipe:
     return recipe.model_copy(
         update={
             "method": arm.fill,
-            "target": parse_target(arm.dose) if arm.dose else recipe.target,
+            "target": _dosed(arm.dose, part.dataset) if arm.dose else recipe.target,
             "seed": seed_of(part, arm),
             "bundle": bundle,
             "judge": _bundle(part, "classifier") if _is_judged(arm, recipe) else "",
             "output": Output(only_new=True),
         }
     )
+
+
+def _dosed(dose: str, dataset: Dataset) -> int | str | dict[str, int]:
+    """A multiple is one of each class's own images, up to the largest class: doses are steps on the way to balance."""
+    factor, counts = multiple_of(dose), {label: len(items) for label, items in dataset.train.items()}
+    if factor is None:
+        return parse_target(dose)
+    return {label: min(math.ceil(round(factor * n, 6)), max(counts.values())) for label, n in counts.items()}
 
 
 def _bundle(part: Part, name: str, *, needed: bool = False) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.files import new_file
+from synth.recipe import Recipe
 from synth.records import Item
+from synth.thinning import Undersample
 from synth.training.frozen import Floats
 from synth.trials.arms import Arm
 from synth.trials.ingredients import Part, named, seed_of
@@ -27,15 +29,18 @@ def thin_split(stage: Stage, task: tuple[int, Arm]) -> None:
     if path.exists():
         return
     place = {stage.items[index].id: index for index in stage.splits[split].train.tolist()}
-    settings = stage.recipe.undersample.model_copy(
-        update={"method": arm.thin} | ({"size": arm.size} if arm.size else {})
-    )
+    settings = thinned_as(stage.recipe, arm)
     looks = functools.partial(_looks, stage.material, place)
     kept = kept_items(part.dataset.train, settings, seed=seed_of(part, arm), features=looks)
     places = np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as file:
         np.save(file, places)
+
+
+def thinned_as(recipe: Recipe, arm: Arm) -> Undersample:
+    """The settings of `synth undersample` that an arm means."""
+    return recipe.undersample.model_copy(update={"method": arm.thin} | ({"size": arm.size} if arm.size else {}))
 
 
 def load_thinning(part: Part, arm: Arm) -> npt.NDArray[np.intp]:

@@ -1,4 +1,4 @@
-"""What the trial advised, done: the whole dataset with the arm's new images, and the recipe that makes it again."""
+"""What the trial advised, done: the dataset that the arm learns from, and the recipe that makes it again."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.output.summary import Summary
+from synth.output.thinned import Thinning, undersample
 from synth.pipeline import generate
 from synth.recipe import Recipe
 from synth.trials.arms import parse_arm
 from synth.trials.ingredients import Part, networks_of, recipe_for, train_network
+from synth.trials.thinnings import thinned_as
 from synth.workers import Progress
 
 
@@ -23,18 +25,21 @@ def write_winner(
     n_workers: int = 1,
     device: str = "auto",
     progress: Progress | None = None,
-) -> Summary:
+) -> Summary | Thinning:
     """Make the dataset of an arm at `out`; where it has no new images, the real ones alone.
 
     Networks that it needs learn from all training images and stay in `OUT-networks`.
 
     Raises:
-        UsageError: an arm that thins classes: those are the work of `synth undersample`.
+        UsageError: an arm that both thins classes and fills them: that takes two commands.
     """
     arm, out = parse_arm(advised), Path(out)
-    if arm.thin:
-        raise UsageError(f"{advised} thins large classes: synth undersample writes such a dataset")
+    if arm.thin and arm.fill:
+        raise UsageError(f"{advised}: first synth undersample {out}-thinned, then synth generate from there")
     won = recipe.model_copy(update={"trial": recipe.trial.model_copy(update={"arms": (advised,)})})
+    if arm.thin:
+        thinned = won.model_copy(update={"undersample": thinned_as(recipe, arm)})
+        return undersample(dataset, thinned, out, n_workers=n_workers, progress=progress)
     if not arm.fill:
         alone = won.model_copy(update={"target": {}})
         return generate(dataset, None, alone, out, n_workers=n_workers, progress=progress)
