@@ -88,6 +88,7 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
     document = {**verdict, **{role: _word(verdict.get(role)) for role in ("advised", "control")}}
     classes = _classes(document)
     arms = _arms(document)
+    duel = _duel(document, arms)
     headline, rest = _headline(str(document.get("advice") or ""), classes, [arm.name for arm in arms])
     return page_template("trial.html.j2").render(
         verdict=document,
@@ -95,8 +96,8 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
         rest=rest,
         arms=arms,
         named={arm.name: arm for arm in arms},
-        duel=_duel(document, arms),
-        plain=_plain(document),
+        duel=duel,
+        before=_before(document.get("advised"), duel, arms),
         classes=classes,
         wide=len(classes) > FEW_CLASSES,
         columns=_columns(arms, classes),
@@ -175,9 +176,9 @@ def _roles(verdict: Mapping[str, Any]) -> list[str]:
     return [str(verdict[role]) for role in ("advised", "control") if isinstance(verdict.get(role), str)]
 
 
-def _plain(verdict: Mapping[str, Any]) -> str | None:
-    """The arm whose confusions stand beside the advised one's: `none`, else the control."""
-    names = [name for name in (PLAIN, verdict.get("control")) if name in mapping(verdict, "arms")]
+def _before(advised: object, duel: Sequence[Arm], arms: Sequence[Arm]) -> str | None:
+    """The arm whose confusions stand beside the advised one's: `none`, else the other one of the duel."""
+    names = [arm.name for arm in arms if arm.name == PLAIN] + [arm.name for arm in duel if arm.name != advised]
     return names[0] if names else None
 
 

@@ -27,14 +27,15 @@ PLAIN = "none"
 def examples_of(outcomes: Sequence[Outcome], verdict: Verdict, stage: Stage) -> dict[str, Any]:
     """The document of `examples.json`: images that the arm alone gets right, and such that the control alone does.
 
-    Where the control itself is advised it stands as the arm, against `none` if that was asked for.
+    Where the control itself is advised it stands as the arm, against `none` if that was asked for, else against the
+    best of the others.
     """
     arm, control = verdict.advised, verdict.control
     if arm == control:
-        names = {outcome.arm for outcome in outcomes} - {control}
-        if not names:
+        others = {name: scores.macro_f1 or 0.0 for name, scores in verdict.arms.items() if name != control}
+        if not others:
             return {"arm": arm, "control": control, "classes": {}}
-        control = PLAIN if PLAIN in names else sorted(names)[0]
+        control = PLAIN if PLAIN in others else max(others, key=lambda name: others[name])
     said = {name: _predicted(outcomes, name, verdict.steps) for name in (arm, control)}
     classes: dict[str, dict[str, list[dict[str, Any]]]] = {}
     sources = Sources(stage.recipe.data)
