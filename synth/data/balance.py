@@ -70,7 +70,7 @@ def make_plan(
         UsageError: an unknown word, or a class that the dataset does not have.
     """
     counts = dataset.train_counts
-    targets = _targets(target, counts)
+    targets = targets_of(target, counts)
     check_classes(classes, counts)
     made = existing or {}
     plans = {}
@@ -90,7 +90,12 @@ def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_pare
     return ClassPlan(real, existing, target, min(missing, room), note)
 
 
-def _targets(target: int | str | Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
+def targets_of(target: int | str | Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
+    """The total that a target asks for, of each class.
+
+    Raises:
+        UsageError: an unknown word or class.
+    """
     if isinstance(target, Mapping):
         check_classes(target, counts)
         return {label: target.get(label, 0) for label in counts}

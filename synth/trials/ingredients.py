@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy.typing as npt
 
 from synth import seeds
 from synth.data import images
+from synth.data.balance import targets_of
 from synth.data.dataset import Dataset
 from synth.data.inputs import network_input
 from synth.errors import GeneratorError, TrainingError, UsageError
@@ -211,10 +211,10 @@ def recipe_for(part: Part, recipe: Recipe, arm: Arm) -> Recipe:
 
 def _dosed(dose: str, dataset: Dataset) -> int | str | dict[str, int]:
     """A multiple is one of each class's own images, up to the largest class: doses are steps on the way to balance."""
-    factor, counts = multiple_of(dose), {label: len(items) for label, items in dataset.train.items()}
-    if factor is None:
+    if multiple_of(dose) is None:
         return parse_target(dose)
-    return {label: min(math.ceil(round(factor * n, 6)), max(counts.values())) for label, n in counts.items()}
+    counts = {label: len(items) for label, items in dataset.train.items()}
+    return {label: min(total, max(counts.values())) for label, total in targets_of(dose, counts).items()}
 
 
 def _bundle(part: Part, name: str, *, needed: bool = False) -> str:

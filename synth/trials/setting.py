@@ -14,7 +14,7 @@ from synth.trials.stage import Stage
 
 def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> Setting:
     """What the verdict has to know of the trial."""
-    settings, classes = stage.recipe.trial, stage.classes
+    settings, classes, shares = stage.recipe.trial, stage.classes, _shares(stage)
     ran = {outcome.arm for outcome in outcomes}
     splits = [split for split in stage.splits if split.number in {outcome.split for outcome in outcomes}]
     ratio = float(np.mean([len(split.held_out) / len(split.train) for split in splits]))
@@ -25,7 +25,7 @@ def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -
         "backbone": stage.recipe.classifier.backbone,
         "side": stage.material.side,
         "asked": [arm.name for arm in arms],
-        "shares": _shares(stage),
+        "shares": shares,
         "corrected_after_filling": [arm.name for arm in arms if arm.corrects_twice] or None,
     }
     return Setting(
@@ -39,7 +39,7 @@ def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -
         len({outcome.seed for outcome in outcomes}),
         max(outcome.steps for outcome in outcomes),
         design,
-        shares=_shares(stage),
+        shares=shares,
         n_asked=len(arms),
     )
 
