@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from synth.output.thinned import undersample
     from synth.pipeline import generate, plan_for
     from synth.quality import Quality, check
-    from synth.recipe import Recipe, dump_recipe, load_recipe
     from synth.records import Candidate, Item, Row
     from synth.remaking import Remade, remake
+    from synth.settings.recipe import Recipe, dump_recipe, load_recipe
     from synth.training.bundle import Bundle
     from synth.training.registry import train
     from synth.trials.experiment import trial
@@ -60,7 +60,7 @@ _HOMES = {
     "synth.output.thinned": ("undersample",),
     "synth.pipeline": ("generate", "plan_for"),
     "synth.quality": ("Quality", "check"),
-    "synth.recipe": ("Recipe", "dump_recipe", "load_recipe"),
+    "synth.settings.recipe": ("Recipe", "dump_recipe", "load_recipe"),
     "synth.records": ("Candidate", "Item", "Row"),
     "synth.remaking": ("Remade", "remake"),
     "synth.training.bundle": ("Bundle",),

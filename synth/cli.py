@@ -137,7 +137,7 @@ def recipe(
 
     Example: synth recipe augment > recipe.toml
     """
-    from synth.recipe import dump_recipe
+    from synth.settings.recipe import dump_recipe
 
     print(dump_recipe(recipe_from(recipe_file, set, {"method": method}), comments=True), end="")
 

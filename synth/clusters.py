@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.thinning import AUTO
+from synth.settings.undersampling import AUTO
 
 Floats = npt.NDArray[np.floating[Any]]
 

@@ -34,7 +34,7 @@ from synth.options import (
 
 if TYPE_CHECKING:
     from synth.data.dataset import Dataset
-    from synth.recipe import Recipe
+    from synth.settings.recipe import Recipe
 
 REFUSED = 3
 
@@ -43,7 +43,7 @@ def recipe_from(
     recipe_file: Path | None, assignments: list[str] | None, options: Mapping[str, object] | None = None
 ) -> Recipe:
     """The recipe of a command: the file, then the options that were given, then each --set."""
-    from synth.recipe import load_recipe
+    from synth.settings.recipe import load_recipe
 
     given = {key: value for key, value in (options or {}).items() if value not in (None, [])}
     return load_recipe(recipe_file, given, assignments=assignments or ())
@@ -51,7 +51,7 @@ def recipe_from(
 
 def target_from(text: str | None) -> int | str | dict[str, int] | None:
     """The target as typed."""
-    from synth.recipe import parse_target
+    from synth.settings.recipe import parse_target
 
     return None if text is None else parse_target(text)
 

@@ -16,7 +16,7 @@ from synth.errors import OutputError
 from synth.output.preview import preview, save_sheet
 from synth.output.summary import Summary
 from synth.pipeline import generate
-from synth.recipe import Recipe
+from synth.settings.recipe import Recipe
 from synth.simulate import TrafficLights, draw_dataset
 from synth.workers import Progress
 

@@ -20,9 +20,9 @@ from synth.generators.interpolation import on_lines
 from synth.generators.segments import Floats, Indices
 from synth.generators.smote import MAX_OTHERS, PORTION
 from synth.generators.spaces import Points, pixel_points
-from synth.recipe import Data
 from synth.records import Form, Pixels
 from synth.sampling import evenly
+from synth.settings.recipe import Data
 
 Array = npt.NDArray[Any]
 _KEPT = 64  # decoded image files that are held, and that tell the typical size of a class

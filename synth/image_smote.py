@@ -30,7 +30,7 @@ from synth.generators.smote import PORTION
 from synth.generators.spaces import latent_points
 from synth.generators.varied import Varied
 from synth.image_rows import Array, ArrayRows, FileRows, Rows, points_of
-from synth.recipe import Recipe, load_recipe
+from synth.settings.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from synth.latent import LatentSpace

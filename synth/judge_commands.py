@@ -30,7 +30,7 @@ from synth.options import (
 )
 
 if TYPE_CHECKING:
-    from synth.recipe import Recipe
+    from synth.settings.recipe import Recipe
 
 DO_NOT_USE = 4
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from synth.data.dataset import Dataset
 from synth.judge import Judge, open_judge
-from synth.recipe import Recipe
+from synth.settings.recipe import Recipe
 from synth.training.bundle import INFO
 from synth.training.classifier import train_classifier
 from synth.workers import Progress

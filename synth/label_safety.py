@@ -15,10 +15,10 @@ from typing import Any
 from synth.data.sources import Sources
 from synth.effects.policy import FLIPS, Policy
 from synth.judge import Judge
-from synth.recipe import Augment, ClassPolicy, Recipe
 from synth.records import Item
 from synth.sampling import evenly
-from synth.settings import Effects
+from synth.settings.effects import Effects
+from synth.settings.recipe import Augment, ClassPolicy, Recipe
 
 N_IMAGES = 64
 """Changed images of each class, drawn from as many originals as there are."""

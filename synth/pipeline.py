@@ -36,9 +36,9 @@ from synth.output.preflight import (
 from synth.output.report import refresh_page, write_report
 from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging
 from synth.output.summary import ClassSummary, Summary, card, is_our_card
-from synth.recipe import Recipe, dump_recipe
 from synth.records import PARENT_SPLIT, Item
 from synth.rejects import rejected_document
+from synth.settings.recipe import Recipe, dump_recipe
 from synth.tasks import Job
 from synth.versions import versions
 from synth.workers import Progress

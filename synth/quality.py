@@ -24,9 +24,9 @@ from synth.manifest import MANIFEST, read_manifest
 from synth.measures.scores import Scores, score
 from synth.output.report import write_report
 from synth.output.staging import QUALITY, RECIPE, SUMMARY, is_our_quality
-from synth.recipe import Recipe, load_recipe
 from synth.records import PARENT_SPLIT
 from synth.samples import Picture, Sample, empty_sample, look_at
+from synth.settings.recipe import Recipe, load_recipe
 from synth.workers import Progress
 
 if TYPE_CHECKING:

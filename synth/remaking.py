@@ -16,8 +16,8 @@ from synth.generators.registry import open_generator
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import RECIPE, aside, run_of
 from synth.output.writer import form_of
-from synth.recipe import Recipe, load_recipe
 from synth.records import ENCODED_AS, Form, Item, Row
+from synth.settings.recipe import Recipe, load_recipe
 
 
 @dataclass(frozen=True)

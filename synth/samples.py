@@ -16,8 +16,8 @@ from synth.data import images
 from synth.errors import ImageError
 from synth.measures.copies import resave_error, thumbnail
 from synth.measures.texture import descriptor
-from synth.recipe import Data
 from synth.records import Pixels, pixels_sha256
+from synth.settings.recipe import Data
 from synth.workers import Progress
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from synth.data.sources import Sources
 from synth.errors import UsageError, did_you_mean
 from synth.generators.spaces import feature_points, pixel_points
 from synth.imblearn_samplers import sampled, sampler_class
-from synth.recipe import Recipe, multiple_of
 from synth.records import Item
-from synth.thinning import Undersample
+from synth.settings.recipe import Recipe, multiple_of
+from synth.settings.undersampling import Undersample
 from synth.workers import Progress
 
 Floats = npt.NDArray[np.floating[Any]]

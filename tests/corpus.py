@@ -376,7 +376,7 @@ def make_gan_bundle(data: Path, out: Path, **info: Any) -> Path:
     from synth.data.dataset import open_dataset
     from synth.data.sources import Sources
     from synth.networks.autoencoder import Autoencoder
-    from synth.recipe import Data
+    from synth.settings.recipe import Data
     from synth.training.batches import read_inputs
     from synth.training.bundle import publish
     from synth.training.inference import encode

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from synth.designs import Trial
 from synth.errors import UsageError
+from synth.settings.trial import Trial
 from synth.trials.arms import DEFAULT, Arm, parse_arm, parse_arms, with_doses
 from synth.trials.search import Rung, fitting, going_on, parse_duration, rungs_of
 

@@ -21,8 +21,8 @@ from PIL import Image, ImageFile, ImageOps
 from synth.data import encoding, images
 from synth.data.dataset import read_item
 from synth.errors import ImageError
-from synth.recipe import Data
 from synth.records import Item
+from synth.settings.recipe import Data
 
 CORPUS = corpus.every_file()
 MAX_PIXELS = 50_000_000

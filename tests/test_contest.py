@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import synth
-from synth.criteria import Classifier
 from synth.effects.policy import Policy
 from synth.errors import TrainingError
+from synth.settings.gates import Classifier
 from synth.training.batches import Batches, safe_policy
 from synth.training.contest import Contestant, FeaturePool, Pool, Way, contest
 from synth.training.frozen import fit_head

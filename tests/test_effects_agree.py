@@ -19,7 +19,7 @@ from synth.effects.geometry import GEOMETRY
 from synth.effects.policy import Policy
 from synth.effects.texture import Transforms
 from synth.errors import GeneratorError, UsageError
-from synth.recipe import Augment
+from synth.settings.recipe import Augment
 from synth.simulate import TrafficLights
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"

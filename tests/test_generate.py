@@ -14,8 +14,8 @@ from PIL import Image
 
 import synth
 from synth.manifest import read_manifest
-from synth.recipe import load_recipe
 from synth.remaking import synthetic_ids
+from synth.settings.recipe import load_recipe
 
 
 def rows_of(out: Path) -> list[synth.Row]:

@@ -13,7 +13,7 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions sampling markdown records seeds settings criteria oversampling thinning designs recipe
+errors versions sampling markdown records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
 manifest files workers codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.sources data.inputs data.folds

@@ -18,7 +18,7 @@ from synth.effects.policy import Policy
 from synth.errors import UsageError
 from synth.networks import pretrained
 from synth.networks.pretrained import LITE, Backbone, open_backbone, weights_digest
-from synth.recipe import Augment
+from synth.settings.recipe import Augment
 from synth.training.frozen import features_of, fit_head, rare_copies
 from synth.training.inference import BATCH, one_thread
 

@@ -19,7 +19,7 @@ from synth.judge import Judge, open_judge
 from synth.measures import copies, detection, neighbours, sets, texture
 from synth.pipeline import generate
 from synth.quality import Quality, check
-from synth.recipe import load_recipe
+from synth.settings.recipe import load_recipe
 from synth.training.classifier import train_classifier
 from synth.words import four_words
 from tests.conftest import fill_folder, make_dataset, picture, tree_state

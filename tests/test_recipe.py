@@ -10,7 +10,7 @@ import pytest
 
 import synth
 from synth.errors import UsageError
-from synth.recipe import load_recipe
+from synth.settings.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 

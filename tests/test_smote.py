@@ -16,9 +16,9 @@ from synth.generators.base import Context
 from synth.generators.registry import open_generator
 from synth.generators.segments import segments_of
 from synth.manifest import read_manifest
-from synth.oversampling import Smote
 from synth.records import Candidate, Row
 from synth.remaking import synthetic_ids
+from synth.settings.oversampling import Smote
 
 
 def recipe_for(n: int = 20, **settings: object) -> synth.Recipe:

@@ -20,9 +20,9 @@ from synth.clusters import clustered, evenly_ranked, shared_out
 from synth.data.dataset import open_dataset
 from synth.errors import OutputError, UsageError
 from synth.output.thinned import undersample
-from synth.recipe import load_recipe
 from synth.records import Item
-from synth.thinning import Undersample
+from synth.settings.recipe import load_recipe
+from synth.settings.undersampling import Undersample
 from synth.undersampling import kept_items, limit_of, thin
 
 Capture = pytest.CaptureFixture[str]

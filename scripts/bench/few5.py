@@ -29,11 +29,11 @@ import numpy as np
 
 import synth
 from synth import workers
-from synth.criteria import Classifier
 from synth.data.images import read
 from synth.data.inputs import network_input
-from synth.recipe import Augment, Data
-from synth.settings import Effects
+from synth.settings.effects import Effects
+from synth.settings.gates import Classifier
+from synth.settings.recipe import Augment, Data
 from synth.training.bundle import open_bundle
 from synth.training.members import Design, Member, load_member, train_member
 

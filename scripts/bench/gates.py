@@ -24,8 +24,8 @@ import numpy as np
 
 import synth
 from synth.data.encoding import encode
-from synth.recipe import load_recipe
 from synth.records import Form
+from synth.settings.recipe import load_recipe
 from synth.simulate import TrafficLights
 from synth.training.classifier import train_classifier
 

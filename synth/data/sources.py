@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from synth.data import images
 from synth.errors import GeneratorError, ImageError
-from synth.recipe import Data
 from synth.records import Item, Pixels
+from synth.settings.recipe import Data
 
 CACHE_BYTES = 64 * 2**20
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
-from synth.settings import Effect, Effects
+from synth.settings.effects import Effect, Effects
 
 Floats = npt.NDArray[np.float64]
 Columns = Mapping[str, Floats]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from synth.criteria import ClassifierGate as Settings
 from synth.gates.base import Answer, Batch
+from synth.settings.gates import ClassifierGate as Settings
 
 if TYPE_CHECKING:
     from synth.judge import Judge

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.criteria import DistanceGate as Settings
 from synth.data.sources import Sources
 from synth.gates.base import Answer, Batch
 from synth.measures.copies import resave_error, thumbnail, tolerance
 from synth.measures.neighbours import neighbour_distances, spread, two_nearest
 from synth.records import Candidate, Item
 from synth.sampling import evenly
+from synth.settings.gates import DistanceGate as Settings
 
 if TYPE_CHECKING:
     from synth.judge import Judge

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from synth.criteria import IntegrityGate as Settings
 from synth.data.sources import Sources
 from synth.gates.base import Answer, Batch
 from synth.measures.grain import grain
 from synth.records import BLANK_SPREAD, Candidate, Item, Pixels
 from synth.sampling import evenly
+from synth.settings.gates import IntegrityGate as Settings
 
 N_REAL = 64
 """So many real images tell how grainy pictures of this dataset are."""

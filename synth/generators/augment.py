@@ -10,8 +10,8 @@ from synth.effects.draw import Params
 from synth.effects.policy import FLIPS, Policy
 from synth.generators.base import Context
 from synth.generators.parents import Deal
-from synth.recipe import Augment
 from synth.records import Candidate, Item
+from synth.settings.recipe import Augment
 
 PORTION_PIXELS = 250_000  # that many are in work together: more would not stay in the processor's caches
 

@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.inputs import network_input
-from synth.oversampling import Smote
 from synth.records import Pixels
+from synth.settings.oversampling import Smote
 
 if TYPE_CHECKING:
     from synth.latent import LatentSpace

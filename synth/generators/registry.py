@@ -12,7 +12,7 @@ from synth.generators.duplicate import DuplicateGenerator
 from synth.generators.mix import MixGenerator
 from synth.generators.own import OwnGenerator
 from synth.generators.smote import SmoteGenerator
-from synth.oversampling import MIX
+from synth.settings.oversampling import MIX
 
 
 def _gan(context: Context) -> Generator:

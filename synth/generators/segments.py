@@ -18,7 +18,7 @@ import numpy.typing as npt
 from synth import seeds
 from synth.generators.parents import Deal
 from synth.measures.neighbours import distance_blocks, spread
-from synth.oversampling import Smote
+from synth.settings.oversampling import Smote
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.intp]

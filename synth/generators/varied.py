@@ -20,8 +20,8 @@ import numpy.typing as npt
 from synth import seeds
 from synth.effects.policy import Policy
 from synth.generators.interpolation import Pair, Path
-from synth.recipe import Augment
 from synth.records import EFFECTS, FIRST, SECOND, Pixels
+from synth.settings.recipe import Augment
 
 UNWANTED = ("blur",)
 

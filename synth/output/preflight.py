@@ -16,8 +16,8 @@ from synth.files import staging_folder
 from synth.generators.base import Context, method_slug, needs_parents
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import RECIPE, REJECTED, REPORT, SUMMARY, is_our_page
-from synth.recipe import Recipe
 from synth.records import PARENT_SPLIT, Item
+from synth.settings.recipe import Recipe
 
 
 @dataclass(frozen=True)

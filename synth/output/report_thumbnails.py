@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from synth.data.images import decode, to_uint8
 from synth.errors import ImageError
-from synth.recipe import Data
 from synth.records import Pixels
+from synth.settings.recipe import Data
 
 BOX = (128, 168)
 """(width, height) of a thumbnail; smaller images are enlarged by a whole factor into it."""

@@ -25,8 +25,8 @@ from synth.output.preflight import check_places, check_space, leaks
 from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, run_of
 from synth.output.summary import CARD_MARK
 from synth.output.writer import Writer
-from synth.recipe import Recipe, dump_recipe
 from synth.records import PARENT_SPLIT, Item
+from synth.settings.recipe import Recipe, dump_recipe
 from synth.undersampling import METHODS, Thinned, features_of, thin
 from synth.versions import versions
 from synth.workers import Progress

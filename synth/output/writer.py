@@ -14,8 +14,8 @@ from pathlib import Path
 from synth.data import encoding
 from synth.errors import DatasetError, OutputError
 from synth.generators.base import method_slug
-from synth.recipe import Output, Recipe
 from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Form, Item, Row, Verdict
+from synth.settings.recipe import Output, Recipe
 
 SLUG_LENGTH = 40
 

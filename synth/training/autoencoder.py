@@ -20,8 +20,8 @@ from synth.errors import TrainingError
 from synth.files import replace_file
 from synth.networks.autoencoder import Autoencoder
 from synth.networks.small import Small
-from synth.recipe import Augment, Recipe, dump_recipe
 from synth.records import Item
+from synth.settings.recipe import Augment, Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training import perception
 from synth.training.autoencoder_step import KIND, AutoencoderTrainee, Task

@@ -28,8 +28,8 @@ from synth import seeds
 from synth.effects.policy import Policy
 from synth.networks.autoencoder import Autoencoder, on_sphere
 from synth.networks.small import Small
-from synth.oversampling import Autoencoder as AutoencoderSettings
-from synth.recipe import Augment
+from synth.settings.oversampling import Autoencoder as AutoencoderSettings
+from synth.settings.recipe import Augment
 from synth.training import perception
 from synth.training.batches import Batches, Images
 from synth.training.device import autocast

@@ -13,8 +13,8 @@ from synth import seeds
 from synth.data.inputs import network_input
 from synth.data.sources import Sources
 from synth.effects.policy import Policy
-from synth.recipe import Augment, Recipe
 from synth.records import Item
+from synth.settings.recipe import Augment, Recipe
 
 Images = npt.NDArray[np.uint8]
 """(N, S, S, 3)."""

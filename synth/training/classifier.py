@@ -19,7 +19,6 @@ import numpy.typing as npt
 from torch import Tensor
 
 from synth import workers
-from synth.criteria import Classifier
 from synth.data.dataset import Dataset
 from synth.data.folds import folds_of, groups_of
 from synth.data.inputs import fitting_side
@@ -28,8 +27,9 @@ from synth.errors import TrainingError
 from synth.measures.scores import Scores, score
 from synth.networks.build import SMALL, default_side
 from synth.networks.pretrained import open_backbone, weights_digest
-from synth.recipe import Recipe, dump_recipe
 from synth.records import Item
+from synth.settings.gates import Classifier
+from synth.settings.recipe import Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training.batches import read_inputs, safe_policy
 from synth.training.bundle import Bundle, building, publish, run_id

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from synth.criteria import Classifier
 from synth.effects.policy import Policy
 from synth.errors import TrainingError
 from synth.networks.build import build_network
-from synth.recipe import Augment
+from synth.settings.gates import Classifier
+from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import choose_device
 from synth.training.frozen import NEVER, STRENGTH, Floats, Head, standardisation

@@ -21,12 +21,12 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from synth import seeds
-from synth.criteria import Classifier
 from synth.effects.policy import Policy
 from synth.files import replace_file
 from synth.networks.base import FeatureClassifier
 from synth.networks.build import build_network
-from synth.recipe import Augment
+from synth.settings.gates import Classifier
+from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import choose_device
 from synth.training.inference import ask, one_thread

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from synth.criteria import Classifier
 from synth.networks.small import Small
+from synth.settings.gates import Classifier
 from synth.training.device import choose_device
 from synth.training.loop import seeded
 from synth.training.members import Design, Member, load_member, train_member

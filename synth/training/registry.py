@@ -8,7 +8,7 @@ from typing import Any
 
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
-from synth.recipe import Recipe
+from synth.settings.recipe import Recipe
 from synth.training.autoencoder import train_autoencoder
 from synth.training.bundle import Bundle
 from synth.training.classifier import train_classifier

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from synth.criteria import Classifier
 from synth.networks.build import SMALL
+from synth.settings.gates import Classifier
 from synth.training.batches import Batches
 from synth.training.device import autocast
 from synth.training.inference import to_tensor

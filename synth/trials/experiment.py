@@ -27,7 +27,7 @@ from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
 from synth.measures.scores import score
 from synth.pipeline import check_recipe
-from synth.recipe import Recipe
+from synth.settings.recipe import Recipe
 from synth.training.bundle import building, run_id
 from synth.training.device import choose_device
 from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses

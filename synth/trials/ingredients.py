@@ -31,8 +31,8 @@ from synth.generators.registry import open_generator
 from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY
 from synth.pipeline import generate, plan_for
-from synth.recipe import Output, Recipe, multiple_of, parse_target
 from synth.records import Item
+from synth.settings.recipe import Output, Recipe, multiple_of, parse_target
 from synth.training.batches import Images
 from synth.training.frozen import Floats
 from synth.training.heads import Extraction, extract

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from synth.data.sources import Sources
 from synth.effects.policy import Policy
 from synth.files import new_file
-from synth.recipe import Recipe
 from synth.records import Item
+from synth.settings.recipe import Recipe
 from synth.training.batches import Images, read_inputs, safe_policy
 from synth.training.classifier import is_frozen, side_of
 from synth.training.frozen import Floats

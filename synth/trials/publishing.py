@@ -12,7 +12,7 @@ from synth.files import replace_file
 from synth.output.report import VERDICT
 from synth.output.staging import CARD, RECIPE, REPORT
 from synth.output.trial_page import EXAMPLES, render_trial
-from synth.recipe import dump_recipe
+from synth.settings.recipe import dump_recipe
 from synth.trials.card import card
 from synth.trials.stage import Stage
 from synth.trials.verdict import Verdict

@@ -16,8 +16,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from synth.designs import Trial
 from synth.errors import UsageError
+from synth.settings.trial import Trial
 
 FIRST_SPLITS = 2
 FEWEST = 3

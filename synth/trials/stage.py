@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synth.recipe import Recipe
 from synth.records import Item
+from synth.settings.recipe import Recipe
 from synth.trials.ingredients import Part
 from synth.trials.material import Material
 from synth.trials.splits import Split

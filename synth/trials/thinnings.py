@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.files import new_file
-from synth.recipe import Recipe
 from synth.records import Item
-from synth.thinning import Undersample
+from synth.settings.recipe import Recipe
+from synth.settings.undersampling import Undersample
 from synth.training.frozen import Floats
 from synth.trials.arms import Arm
 from synth.trials.ingredients import Part, named, seed_of

@@ -9,7 +9,7 @@ from synth.errors import UsageError
 from synth.output.summary import Summary
 from synth.output.thinned import Thinning, undersample
 from synth.pipeline import generate
-from synth.recipe import Recipe
+from synth.settings.recipe import Recipe
 from synth.trials.arms import parse_arm
 from synth.trials.ingredients import Part, networks_of, recipe_for, train_network
 from synth.trials.thinnings import thinned_as

@@ -15,7 +15,7 @@ from synth.files import replace_file
 from synth.judge import Judge, open_judge
 from synth.latent import LatentSpace, open_latent_space
 from synth.networks.autoencoder import Autoencoder
-from synth.recipe import Augment, Recipe
+from synth.settings.recipe import Augment, Recipe
 from synth.training.autoencoder import UNWANTED_EFFECTS, fit_autoencoder, task_of
 from synth.training.autoencoder_step import Task
 from synth.training.batches import safe_policy

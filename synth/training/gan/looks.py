@@ -22,14 +22,14 @@ import numpy as np
 
 from synth import seeds
 from synth.codes import FEW, Ints
-from synth.criteria import DistanceGate
 from synth.effects.policy import Policy
 from synth.judge import Judge
 from synth.measures import neighbours, sets
 from synth.measures.copies import thumbnail
 from synth.measures.texture import sharpness
-from synth.recipe import Augment
 from synth.sampling import evenly
+from synth.settings.gates import DistanceGate
+from synth.settings.recipe import Augment
 from synth.training.batches import Images
 from synth.training.inference import Floats
 

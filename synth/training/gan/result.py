@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.recipe import Recipe, dump_recipe
 from synth.records import Item
+from synth.settings.recipe import Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training.autoencoder import image_lines
 from synth.training.bundle import Bundle, publish

@@ -33,8 +33,8 @@ from synth.effects.policy import Policy
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
-from synth.oversampling import Gan
-from synth.recipe import Augment
+from synth.settings.oversampling import Gan
+from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import autocast
 from synth.training.inference import to_tensor

@@ -26,7 +26,7 @@ from synth.errors import TrainingError
 from synth.files import staging_folder
 from synth.judge import Judge
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.recipe import Recipe
+from synth.settings.recipe import Recipe
 from synth.training.board import Board, opened_board
 from synth.training.bundle import Bundle, building, open_bundle
 from synth.training.device import choose_device

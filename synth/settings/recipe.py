@@ -14,12 +14,12 @@ import tomlkit
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from tomlkit.items import Table
 
-from synth.criteria import Classifier, Gate
-from synth.designs import Trial
 from synth.errors import UsageError, did_you_mean
-from synth.oversampling import MIX, Autoencoder, Gan, Mix, Smote
-from synth.settings import Colour, Effects, Settings, valid_fill
-from synth.thinning import Undersample
+from synth.settings.effects import Colour, Effects, Settings, valid_fill
+from synth.settings.gates import Classifier, Gate
+from synth.settings.oversampling import MIX, Autoencoder, Gan, Mix, Smote
+from synth.settings.trial import Trial
+from synth.settings.undersampling import Undersample
 
 
 class ClassPolicy(Settings):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from synth.settings import Settings
+from synth.settings.effects import Settings
 
 
 class Classifier(Settings):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from synth.errors import did_you_mean
-from synth.settings import Pair, Settings, within
+from synth.settings.effects import Pair, Settings, within
 
 MIX = "mix"
 MIXED = ("augment", "smote", "gan")

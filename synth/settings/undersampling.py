@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from synth.settings import Settings
+from synth.settings.effects import Settings
 
 AUTO = "auto"
 

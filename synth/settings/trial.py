@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from synth.settings import Settings
+from synth.settings.effects import Settings
 
 
 class Trial(Settings):
