@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from synth.data.inputs import network_input
+from synth.data.network_input import network_input
 from synth.errors import BundleError
 from synth.networks.build import build_network
 from synth.networks.heads import FrozenHead

@@ -292,7 +292,7 @@ def report(out: OutArgument, quiet: Quiet = False) -> None:
 
     Example: synth report balanced
     """
-    from synth.manifest import MANIFEST
+    from synth.data.manifest import MANIFEST
     from synth.output.report import VERDICT, write_report
     from synth.output.trial_page import write_trial_page
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.effects.policy import FLIPS, Policy
 from synth.judge import Judge
 from synth.records import Item

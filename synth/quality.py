@@ -18,9 +18,9 @@ import numpy as np
 from synth.class_quality import ClassImages, ClassQuality, measure_class
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset, open_dataset
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError, UsageError
 from synth.files import replace_file
-from synth.manifest import MANIFEST, read_manifest
 from synth.measures.scores import Scores, score
 from synth.output.report import write_report
 from synth.output.staging import QUALITY, RECIPE, SUMMARY, is_our_quality

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from synth.data import encoding
 from synth.data.dataset import read_item
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError
 from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
-from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import RECIPE, aside, run_of
 from synth.output.writer import form_of
 from synth.records import ENCODED_AS, Form, Item, Row

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from synth.data.manifest import row_line
 from synth.gates.panel import Panel
 from synth.generators.base import Context, Generator
-from synth.manifest import row_line
 from synth.output.writer import Writer, most_common_form
 from synth.records import Candidate, Form, Item
 

@@ -21,7 +21,7 @@ from synth import seeds
 from synth.clusters import clustered
 from synth.data.balance import check_classes
 from synth.data.duplicates import same_picture
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.errors import UsageError, did_you_mean
 from synth.generators.spaces import feature_points, pixel_points
 from synth.imblearn_samplers import sampled, sampler_class

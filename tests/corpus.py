@@ -374,7 +374,7 @@ def make_gan_bundle(data: Path, out: Path, **info: Any) -> Path:
     import torch
 
     from synth.data.dataset import open_dataset
-    from synth.data.sources import Sources
+    from synth.data.originals import Sources
     from synth.networks.autoencoder import Autoencoder
     from synth.settings.recipe import Data
     from synth.training.batches import read_inputs

@@ -20,11 +20,11 @@ from corpus import make_gan_bundle
 from PIL import Image
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.drawing import open_gan
 from synth.errors import BundleError, GeneratorError, OutputError, UsageError
 from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import open_generator
-from synth.manifest import read_manifest
 from synth.records import Candidate, Row
 from synth.remaking import synthetic_ids
 

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 import synth
 from synth.codes import FEW, Bank, on_sphere
-from synth.data.inputs import network_input
-from synth.data.sources import Sources
+from synth.data.network_input import network_input
+from synth.data.originals import Sources
 from synth.judge import open_judge
 from synth.measures.copies import thumbnail
 from synth.networks.autoencoder import SIDES, STYLE, Generator

@@ -11,7 +11,7 @@ import pytest
 from conftest import Judged, light
 
 import synth
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.gates.panel import Panel, open_panel
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context

@@ -13,7 +13,7 @@ from conftest import Run, contents, fill_folder, make_dataset, tree_state
 from PIL import Image
 
 import synth
-from synth.manifest import read_manifest
+from synth.data.manifest import read_manifest
 from synth.remaking import synthetic_ids
 from synth.settings.recipe import load_recipe
 

@@ -14,9 +14,9 @@ import synth
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
 errors versions sampling markdown records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
-manifest files workers codes
+data.manifest files workers codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
-data.balance data.sources data.inputs data.folds
+data.balance data.originals data.network_input data.folds
 sheets
 effects.draw effects.geometry effects.colour effects.texture effects.policy
 networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder

@@ -16,10 +16,10 @@ from conftest import Judged, Run, contents, fill_folder, make_dataset
 from corpus import make_gan_bundle
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.errors import BundleError, UsageError
 from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import GENERATORS, open_generator
-from synth.manifest import read_manifest
 from synth.records import Candidate, Row
 from synth.remaking import synthetic_ids
 from synth.settings.oversampling import MIXED

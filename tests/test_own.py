@@ -9,7 +9,7 @@ import pytest
 from conftest import Run
 
 import synth
-from synth.manifest import read_manifest
+from synth.data.manifest import read_manifest
 from synth.remaking import synthetic_ids
 
 HEAD = "import numpy as np\nimport PIL.Image\n\nclass Own:\n    def draw(self, label, rng):\n"

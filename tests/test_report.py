@@ -19,8 +19,8 @@ from conftest import make_dataset
 from PIL import Image
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.errors import ManifestError, OutputError
-from synth.manifest import read_manifest
 from synth.output.report import write_report
 from synth.output.report_pictures import BUDGET, Spread
 from synth.output.report_words import share

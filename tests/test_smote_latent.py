@@ -14,10 +14,10 @@ from conftest import Judged, contents, make_dataset, picture
 from PIL import Image
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.errors import OutputError, UsageError
 from synth.generators.base import Context, Walker
 from synth.generators.registry import open_generator
-from synth.manifest import read_manifest
 from synth.records import Candidate
 from synth.remaking import synthetic_ids
 from synth.training.autoencoder import train_autoencoder

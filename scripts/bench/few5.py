@@ -30,7 +30,7 @@ import numpy as np
 import synth
 from synth import workers
 from synth.data.images import read
-from synth.data.inputs import network_input
+from synth.data.network_input import network_input
 from synth.settings.effects import Effects
 from synth.settings.gates import Classifier
 from synth.settings.recipe import Augment, Data

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.metadata import METADATA, SPLIT_WORDS, read_metadata
 from synth.data.tree import FoundFile, Listing, Walk, bad_name, is_image, is_system
 from synth.errors import DatasetError
-from synth.manifest import MANIFEST, read_manifest
 from synth.records import PARENT_SPLIT
 from synth.settings.recipe import Data
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.gates.base import Answer, Batch
 from synth.measures.copies import resave_error, thumbnail, tolerance
 from synth.measures.neighbours import neighbour_distances, spread, two_nearest

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.gates.base import Answer, Batch
 from synth.measures.grain import grain
 from synth.records import BLANK_SPREAD, Candidate, Item, Pixels

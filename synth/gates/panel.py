@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.errors import UsageError
 from synth.gates.base import Batch, Gate
 from synth.gates.classifier import ClassifierGate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.effects.draw import Params
 from synth.effects.policy import FLIPS, Policy
 from synth.generators.base import Context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from synth.data.sources import Sources, read_file
+from synth.data.originals import Sources, read_file
 from synth.generators.base import Context
 from synth.generators.parents import Deal
 from synth.records import Candidate, Item

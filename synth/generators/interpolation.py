@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.inputs import network_input
+from synth.data.network_input import network_input
 from synth.records import Pixels
 from synth.settings.oversampling import Smote
 

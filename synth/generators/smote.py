@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.errors import UsageError
 from synth.generators.augment import mapped_flips
 from synth.generators.base import Context

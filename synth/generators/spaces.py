@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.inputs import fitting_side, network_input
+from synth.data.network_input import fitting_side, network_input
 from synth.errors import UsageError
 from synth.records import Pixels
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from synth.data.balance import Plan, check_classes
 from synth.data.dataset import Dataset
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError, UsageError
 from synth.files import staging_folder
 from synth.generators.base import Context, method_slug, needs_parents
-from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import RECIPE, REJECTED, REPORT, SUMMARY, is_our_page
 from synth.records import PARENT_SPLIT, Item
 from synth.settings.recipe import Recipe

@@ -12,7 +12,7 @@ from PIL import Image
 
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.errors import OutputError, UsageError
 from synth.gates.panel import Panel, open_panel
 from synth.generators.base import Context, Generator, Walker, method_slug, needs_parents

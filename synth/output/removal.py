@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from synth.data.manifest import MANIFEST, read_manifest, row_line
 from synth.errors import OutputError
 from synth.files import locked, new_file, replace_file
-from synth.manifest import MANIFEST, read_manifest, row_line
 from synth.output.audit import file_sha256
 from synth.output.report import write_report
 from synth.output.staging import (

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError
 from synth.files import replace_file
-from synth.manifest import MANIFEST, read_manifest
 from synth.output.report_confusion import confusion
 from synth.output.report_pictures import SHOWN, Album, Sheets, Shots, read_rejected
 from synth.output.report_words import at, count, mapping, number, points, score, share, short, signed, texts

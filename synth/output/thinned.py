@@ -17,9 +17,9 @@ from typing import Any
 from synth import workers
 from synth.data.balance import Plan
 from synth.data.dataset import Dataset
+from synth.data.manifest import row_line
 from synth.errors import OutputError, UsageError
 from synth.files import locked, replace_file
-from synth.manifest import row_line
 from synth.markdown import cell
 from synth.output.preflight import check_places, check_space, leaks
 from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, run_of

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from synth.data.dataset import Dataset
-from synth.data.inputs import fitting_side
-from synth.data.sources import Sources
+from synth.data.network_input import fitting_side
+from synth.data.originals import Sources
 from synth.errors import TrainingError
 from synth.files import replace_file
 from synth.networks.autoencoder import Autoencoder

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
-from synth.data.inputs import network_input
-from synth.data.sources import Sources
+from synth.data.network_input import network_input
+from synth.data.originals import Sources
 from synth.effects.policy import Policy
 from synth.records import Item
 from synth.settings.recipe import Augment, Recipe

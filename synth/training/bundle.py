@@ -26,9 +26,9 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
 from synth.files import locked, replace_file, staging_folder, worker
-from synth.manifest import check_path
 from synth.records import Item, Origin
 from synth.versions import NETWORKS, versions
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.markdown import cell
 from synth.measures.scores import Scores
 from synth.records import Item

@@ -21,8 +21,8 @@ from torch import Tensor
 from synth import workers
 from synth.data.dataset import Dataset
 from synth.data.folds import folds_of, groups_of
-from synth.data.inputs import fitting_side
-from synth.data.sources import Sources
+from synth.data.network_input import fitting_side
+from synth.data.originals import Sources
 from synth.errors import TrainingError
 from synth.measures.scores import Scores, score
 from synth.networks.build import SMALL, default_side

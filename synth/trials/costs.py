@@ -5,7 +5,7 @@ Times of the classifiers that a trial has trained itself take the place of these
 
 from __future__ import annotations
 
-from synth.data.inputs import fitting_side
+from synth.data.network_input import fitting_side
 from synth.training.classifier import is_frozen
 from synth.trials.stage import Stage
 

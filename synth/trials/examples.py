@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from synth.data.images import to_uint8
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.records import Pixels
 from synth.trials.results import Outcome
 from synth.trials.stage import Stage

@@ -23,12 +23,12 @@ from synth import seeds
 from synth.data import images
 from synth.data.balance import targets_of
 from synth.data.dataset import Dataset
-from synth.data.inputs import network_input
+from synth.data.manifest import MANIFEST, read_manifest
+from synth.data.network_input import network_input
 from synth.errors import GeneratorError, TrainingError, UsageError
 from synth.files import new_file
 from synth.generators.base import Context
 from synth.generators.registry import open_generator
-from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY
 from synth.pipeline import generate, plan_for
 from synth.records import Item

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.sources import Sources
+from synth.data.originals import Sources
 from synth.effects.policy import Policy
 from synth.files import new_file
 from synth.records import Item
