@@ -18,7 +18,7 @@ data.manifest files workers codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.originals data.network_input data.folds
 sheets
-effects.draw effects.geometry effects.colour effects.texture effects.policy
+effects.parameters effects.geometry effects.colour effects.texture effects.policy
 networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder
 networks.discriminator networks.diffaugment
 measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies

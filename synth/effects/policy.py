@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from synth.effects import colour, geometry, texture
-from synth.effects.draw import Params, by_effect, draw_effect
+from synth.effects.parameters import Params, by_effect, draw_effect
 from synth.records import Pixels
 from synth.settings.effects import Effect
 from synth.settings.recipe import Augment

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synth.data.originals import Sources
-from synth.effects.draw import Params
+from synth.effects.parameters import Params
 from synth.effects.policy import FLIPS, Policy
 from synth.generators.base import Context
 from synth.generators.parents import Deal

@@ -18,7 +18,7 @@ from synth import codes, seeds
 from synth.codes import Drawn
 from synth.data.images import MAX_SIDE
 from synth.drawing import open_gan
-from synth.effects.draw import Params
+from synth.effects.parameters import Params
 from synth.effects.policy import Policy
 from synth.errors import GeneratorError, UsageError
 from synth.generators.augment import mapped_flips
