@@ -20,8 +20,8 @@ from synth.generators.interpolation import on_lines
 from synth.generators.segments import Floats, Indices
 from synth.generators.smote import MAX_OTHERS, PORTION
 from synth.generators.spaces import Points, pixel_points
+from synth.measures.subset import evenly
 from synth.records import Form, Pixels
-from synth.sampling import evenly
 from synth.settings.recipe import Data
 
 Array = npt.NDArray[Any]

@@ -15,8 +15,8 @@ from typing import Any
 from synth.data.originals import Sources
 from synth.effects.policy import FLIPS, Policy
 from synth.judge import Judge
+from synth.measures.subset import evenly
 from synth.records import Item
-from synth.sampling import evenly
 from synth.settings.effects import Effects
 from synth.settings.recipe import Augment, ClassPolicy, Recipe
 

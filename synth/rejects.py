@@ -13,8 +13,8 @@ from PIL import Image
 
 from synth.data.images import to_uint8
 from synth.generators.base import Generator
+from synth.measures.subset import evenly
 from synth.records import Item, Pixels, Row
-from synth.sampling import evenly
 
 PER_REASON = 6
 SIDE = 96

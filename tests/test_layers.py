@@ -13,7 +13,7 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions sampling markdown records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
+errors versions measures.subset markdown records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
 data.manifest files workers codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.originals data.network_input data.folds
@@ -37,7 +37,7 @@ generators.varied generators.spaces generators.smote generators.gan generators.o
 generators.registry
 clusters imblearn_samplers undersampling
 gates.base gates.integrity gates.classifier gates.distance gates.panel
-words
+measures.words
 output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails
 output.report_captions output.report_pictures output.report
 output.writer output.preflight output.preview output.thinned

@@ -19,8 +19,8 @@ from synth.data.originals import Sources
 from synth.gates.base import Answer, Batch
 from synth.measures.copies import resave_error, thumbnail, tolerance
 from synth.measures.neighbours import neighbour_distances, spread, two_nearest
+from synth.measures.subset import evenly
 from synth.records import Candidate, Item
-from synth.sampling import evenly
 from synth.settings.gates import DistanceGate as Settings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 from synth.data.originals import Sources
 from synth.gates.base import Answer, Batch
 from synth.measures.grain import grain
+from synth.measures.subset import evenly
 from synth.records import BLANK_SPREAD, Candidate, Item, Pixels
-from synth.sampling import evenly
 from synth.settings.gates import IntegrityGate as Settings
 
 N_REAL = 64

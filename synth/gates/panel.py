@@ -11,8 +11,8 @@ from synth.gates.base import Batch, Gate
 from synth.gates.classifier import ClassifierGate
 from synth.gates.distance import DistanceGate
 from synth.gates.integrity import IntegrityGate
+from synth.measures.subset import evenly
 from synth.records import Candidate, Item, Scores, Verdict
-from synth.sampling import evenly
 from synth.settings.recipe import Recipe
 
 if TYPE_CHECKING:

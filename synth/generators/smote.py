@@ -21,8 +21,8 @@ from synth.generators.parents import Deal
 from synth.generators.segments import Floats, Segments, different, remarks, segments_of
 from synth.generators.spaces import Points, feature_points, latent_points, pixel_points
 from synth.generators.varied import Varied
+from synth.measures.subset import evenly
 from synth.records import Candidate, Item
-from synth.sampling import evenly
 
 if TYPE_CHECKING:
     from synth.latent import LatentSpace

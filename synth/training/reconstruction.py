@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 
 from synth.markdown import cell
+from synth.measures.subset import evenly
 from synth.measures.texture import sharpness
 from synth.networks.autoencoder import Autoencoder
-from synth.sampling import evenly
 from synth.sheets import Strip, sheet_png, tiles
 from synth.training.batches import Images
 from synth.training.inference import Floats, decode, encode

@@ -8,8 +8,8 @@ import torch
 from synth import seeds
 from synth.codes import Bank, Ints
 from synth.effects.policy import Policy
+from synth.measures.subset import evenly
 from synth.networks.autoencoder import Autoencoder
-from synth.sampling import evenly
 from synth.settings.recipe import Augment
 from synth.training.batches import Images
 from synth.training.inference import encode

@@ -26,8 +26,8 @@ from synth.effects.policy import Policy
 from synth.judge import Judge
 from synth.measures import neighbours, sets
 from synth.measures.copies import thumbnail
+from synth.measures.subset import evenly
 from synth.measures.texture import sharpness
-from synth.sampling import evenly
 from synth.settings.gates import DistanceGate
 from synth.settings.recipe import Augment
 from synth.training.batches import Images

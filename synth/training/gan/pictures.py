@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from synth.codes import Bank, Ints, on_sphere
+from synth.measures.subset import evenly
 from synth.networks.autoencoder import Generator
-from synth.sampling import evenly
 from synth.sheets import Strip, sheet_png, tiles
 from synth.training.batches import Images
 from synth.training.inference import Floats, decode, one_thread

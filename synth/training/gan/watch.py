@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from synth.codes import Drawn, borrowing, draw_class, lenders_of
 from synth.files import replace_file
+from synth.measures.subset import evenly
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.sampling import evenly
 from synth.settings.oversampling import Gan
 from synth.training.batches import Images
 from synth.training.gan import pictures
