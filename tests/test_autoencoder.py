@@ -26,7 +26,7 @@ from synth.files import staging_folder
 from synth.latent import LatentSpace, open_latent_space
 from synth.networks.autoencoder import SIDES, Encoder, Generator
 from synth.networks.small import Small
-from synth.sheets import TILE
+from synth.pictures.sheets import TILE
 from synth.training import loop
 from synth.training.autoencoder import train_autoencoder
 from synth.training.batches import Batches, safe_policy

@@ -13,11 +13,11 @@ import synth
 
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
-errors versions measures.subset markdown records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
+errors versions measures.subset pictures.text records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
 data.manifest files workers codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.originals data.network_input data.folds
-sheets
+pictures.sheets
 effects.parameters effects.geometry effects.colour effects.texture effects.policy
 networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder
 networks.discriminator networks.diffaugment
@@ -43,7 +43,7 @@ output.report_captions output.report_pictures output.report
 output.writer output.preflight output.preview output.thinned
 output.audit output.removal
 rejects tasks rounds filling label_safety pipeline
-output.charts output.trial_page
+pictures.charts output.trial_page
 trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
 trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
 trials.experiment trials.winner

@@ -14,8 +14,8 @@ from PIL import Image
 import synth
 from synth.generators.smote import SmoteGenerator
 from synth.output.param_words import param_words
+from synth.pictures.sheets import GAP, MARGIN, TILE, Strip, Tile, contact_sheet, in_lines
 from synth.records import Candidate
-from synth.sheets import GAP, MARGIN, TILE, Strip, Tile, contact_sheet, in_lines
 
 
 @pytest.fixture

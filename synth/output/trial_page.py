@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from synth.errors import OutputError
-from synth.output import charts
 from synth.output.report import VERDICT, make_way, page_template, read_json, write_page
 from synth.output.report_confusion import Confusion, confusion
 from synth.output.report_words import at, mapping, number, texts
+from synth.pictures import charts
 
 EXAMPLES = "examples.json"
 MACRO = "macro"

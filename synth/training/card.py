@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.originals import Sources
-from synth.markdown import cell
 from synth.measures.scores import Scores
+from synth.pictures.sheets import Strip, Tile, sheet_png
+from synth.pictures.text import cell
 from synth.records import Item
-from synth.sheets import Strip, Tile, sheet_png
 
 CELLS, SHOWN = 8, 12
 """The largest cells of the confusion matrix, and images of each."""

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from synth.markdown import cell
 from synth.measures.subset import evenly
 from synth.measures.texture import sharpness
 from synth.networks.autoencoder import Autoencoder
-from synth.sheets import Strip, sheet_png, tiles
+from synth.pictures.sheets import Strip, sheet_png, tiles
+from synth.pictures.text import cell
 from synth.training.batches import Images
 from synth.training.inference import Floats, decode, encode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synth.markdown import cell
+from synth.pictures.text import cell
 
 COLUMNS = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "kept")
 

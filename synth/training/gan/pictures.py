@@ -11,7 +11,7 @@ import torch
 from synth.codes import Bank, Ints, on_sphere
 from synth.measures.subset import evenly
 from synth.networks.autoencoder import Generator
-from synth.sheets import Strip, sheet_png, tiles
+from synth.pictures.sheets import Strip, sheet_png, tiles
 from synth.training.batches import Images
 from synth.training.inference import Floats, decode, one_thread
 
