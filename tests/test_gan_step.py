@@ -37,12 +37,12 @@ from synth.settings.oversampling import Gan
 from synth.settings.recipe import Augment
 from synth.training import loop
 from synth.training.batches import Images, read_inputs, safe_policy
+from synth.training.distributed import ALONE, Team, joined
 from synth.training.gan import looks
 from synth.training.gan.looks import LOOK, NOT_USABLE, USABLE, Found, Look, Measurer, choose, trouble, verdict
 from synth.training.gan.step import DECAY_FROM, DECAY_TO, GanTask, GanTrainee, falling
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, fit, read_stats, seeded
-from synth.training.team import ALONE, Team, joined
 
 CPU = torch.device("cpu")
 N_CODE = 6

@@ -24,12 +24,12 @@ networks.discriminator networks.diffaugment
 measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
 measures.detection measures.paired
 trials.results trials.advice trials.budgets trials.verdict
-training.device training.team training.inference training.loop training.bundle training.batches
+training.device training.distributed training.inference training.loop training.bundle training.batches
 training.supervised training.objective training.members training.frozen training.heads training.contest training.card
 training.classifier training.perception training.reconstruction
 training.autoencoder_step training.autoencoder training.gan.step
 judge judges latent
-training.board training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
+training.tensorboard training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
 training.gan.beginning training.gan.result training.gan.training training.registry
 drawing
 generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation

@@ -36,11 +36,11 @@ from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
 from synth.simulate import draw_dataset
+from synth.training.distributed import ALONE
 from synth.training.gan.beginning import Beginning
 from synth.training.gan.step import BETAS, GanTask, GanTrainee, falling
 from synth.training.inference import one_thread, to_tensor
 from synth.training.loop import fit
-from synth.training.team import ALONE
 
 LIMIT = 1.15
 N_BATCHES = 32

@@ -35,6 +35,7 @@ import synth
 from synth.codes import Bank, on_sphere
 from synth.judge import open_judge
 from synth.networks.autoencoder import Autoencoder, Generator
+from synth.training.distributed import ALONE
 from synth.training.gan.beginning import Beginning
 from synth.training.gan.looks import Measurer, to_json
 from synth.training.gan.pictures import Scene
@@ -42,7 +43,6 @@ from synth.training.gan.step import BETAS, GanTask, GanTrainee
 from synth.training.gan.watch import Watch
 from synth.training.inference import one_thread
 from synth.training.loop import fit, seeded
-from synth.training.team import ALONE
 
 SHOWN = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "nearest", "real_near", "kept", "kid")
 

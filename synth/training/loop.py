@@ -27,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from synth.errors import TrainingError
 from synth.files import replace_file
-from synth.training.team import ALONE, Team
+from synth.training.distributed import ALONE, Team
 
 Check = Callable[[int, nn.Module], str | None]
 """Told the images seen so far and the averaged network; what it returns, if anything, is why training stops there."""

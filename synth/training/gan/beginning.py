@@ -21,10 +21,10 @@ from synth.training.autoencoder_step import Task
 from synth.training.batches import safe_policy
 from synth.training.bundle import run_id
 from synth.training.classifier import train_classifier
+from synth.training.distributed import Team
 from synth.training.gan.bank import bank_of
 from synth.training.gan.step import GanTask
 from synth.training.loop import seeded
-from synth.training.team import Team
 from synth.workers import Progress
 
 CALM = {"brightness": (0.9, 1.1), "contrast": (0.85, 1.15)}

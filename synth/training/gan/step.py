@@ -37,9 +37,9 @@ from synth.settings.oversampling import Gan
 from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import autocast
+from synth.training.distributed import ALONE, Team
 from synth.training.inference import to_tensor
 from synth.training.loop import seeded, set_rate
-from synth.training.team import ALONE, Team
 
 KIND = "gan"
 BETAS = (0.0, 0.99)

@@ -27,9 +27,9 @@ from synth.files import staging_folder
 from synth.judge import Judge
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.settings.recipe import Recipe
-from synth.training.board import Board, opened_board
 from synth.training.bundle import Bundle, building, open_bundle
 from synth.training.device import choose_device
+from synth.training.distributed import joined
 from synth.training.gan.beginning import Beginning
 from synth.training.gan.looks import Measurer
 from synth.training.gan.pictures import Scene
@@ -38,7 +38,7 @@ from synth.training.gan.step import KIND, GanTask, GanTrainee
 from synth.training.gan.watch import Watch
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, Check, Fit, fit, read_stats
-from synth.training.team import joined
+from synth.training.tensorboard import Board, opened_board
 from synth.workers import Progress
 
 MIN_BATCH = 4
