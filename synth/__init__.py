@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synth.classifier.judge import Judge, open_judge
     from synth.data.balance import ClassPlan, Plan, class_weights, make_plan
     from synth.data.dataset import Dataset, open_dataset
     from synth.data.findings import Finding
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from synth.demo import run_demo
     from synth.errors import SynthError
     from synth.image_smote import ImageSMOTE
-    from synth.judge import Judge, open_judge
     from synth.label_safety import EffectTest, probe_effects
     from synth.latent import LatentSpace, open_latent_space
     from synth.output.audit import Audit, verify
@@ -49,7 +49,7 @@ _HOMES = {
     "synth.demo": ("run_demo",),
     "synth.errors": ("SynthError",),
     "synth.image_smote": ("ImageSMOTE",),
-    "synth.judge": ("Judge", "open_judge"),
+    "synth.classifier.judge": ("Judge", "open_judge"),
     "synth.label_safety": ("EffectTest", "probe_effects"),
     "synth.latent": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),

@@ -249,7 +249,7 @@ def policy(
     if not recipe.judge:
         raise UsageError("a policy test needs a judge: synth train classifier DATA BUNDLE, then --judge BUNDLE")
     dataset = open_data(data, recipe, workers, quiet=quiet)
-    from synth.judge import open_judge
+    from synth.classifier.judge import open_judge
     from synth.label_safety import probe_effects
 
     tests = probe_effects(dataset.train, recipe, open_judge(recipe.judge), classes=recipe.classes, every=every)

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synth.classifier.judge import Judge
 from synth.data.originals import Sources
 from synth.effects.policy import FLIPS, Policy
-from synth.judge import Judge
 from synth.measures.subset import evenly
 from synth.records import Item
 from synth.settings.effects import Effects

@@ -44,7 +44,7 @@ from synth.versions import versions
 from synth.workers import Progress
 
 if TYPE_CHECKING:
-    from synth.judge import Judge
+    from synth.classifier.judge import Judge
 
 
 def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) -> Plan:

@@ -30,7 +30,7 @@ from synth.settings.recipe import Recipe, load_recipe
 from synth.workers import Progress
 
 if TYPE_CHECKING:
-    from synth.judge import Judge
+    from synth.classifier.judge import Judge
 
 TRAIN, HELD_OUT, MADE = "train", "held_out", "synthetic"
 NEEDED = ("realistic", "original")
@@ -89,7 +89,9 @@ def check(
         BundleError: the judge is no classifier bundle.
         DatasetError, ManifestError: a folder or a manifest that can't be used.
     """
-    from synth.judges import judge_for  # torch is imported only now, so that a wrong folder is answered at once
+    from synth.classifier.judges import (
+        judge_for,  # torch is imported only now, so that a wrong folder is answered at once
+    )
 
     out = Path(out)
     source = Path(out if synthetic is None else synthetic)

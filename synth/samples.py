@@ -21,7 +21,7 @@ from synth.settings.recipe import Data
 from synth.workers import Progress
 
 if TYPE_CHECKING:
-    from synth.judge import Judge
+    from synth.classifier.judge import Judge
 
 CHUNK = 64
 

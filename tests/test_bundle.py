@@ -14,8 +14,8 @@ import pytest
 import torch
 from conftest import Judged, Run, light
 
+from synth.classifier.judge import Judge, open_judge
 from synth.errors import BundleError
-from synth.judge import Judge, open_judge
 from synth.training.inference import BATCH, ask
 
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import synth
+from synth.classifier.learner import Contestant, FeaturePool, Pool, Way, contest
+from synth.classifier.linear_head import fit_head
+from synth.classifier.losses import Objective
 from synth.effects.policy import Policy
 from synth.errors import TrainingError
 from synth.settings.gates import Classifier
 from synth.training.batches import Batches, safe_policy
-from synth.training.contest import Contestant, FeaturePool, Pool, Way, contest
-from synth.training.frozen import fit_head
-from synth.training.objective import Objective
 
 QUICK = Classifier(batch=16)
 POLICY = safe_policy(synth.Recipe())

@@ -25,10 +25,10 @@ from conftest import Judged, picture
 from torch import Tensor, nn
 
 import synth
+from synth.classifier.judge import open_judge
 from synth.codes import FEW, Bank, on_sphere
 from synth.data.network_input import network_input
 from synth.data.originals import Sources
-from synth.judge import open_judge
 from synth.measures.copies import thumbnail
 from synth.networks.autoencoder import SIDES, STYLE, Generator
 from synth.networks.diffaugment import N_DRAWS, augmented

@@ -25,10 +25,10 @@ measures.grain measures.intervals measures.neighbours measures.scores measures.s
 measures.detection measures.paired
 trials.results trials.advice trials.budgets trials.verdict
 training.device training.distributed training.inference training.loop training.bundle training.batches
-training.supervised training.objective training.members training.frozen training.heads training.contest training.card
-training.classifier training.perception training.reconstruction
+classifier.supervised classifier.losses classifier.ensemble classifier.linear_head classifier.frozen_features classifier.learner training.card
+classifier.training training.perception training.reconstruction
 training.autoencoder_step training.autoencoder training.gan.step
-judge judges latent
+classifier.judge classifier.judges latent
 training.tensorboard training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
 training.gan.beginning training.gan.result training.gan.training training.registry
 drawing

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from synth.classifier.losses import Objective
 from synth.data.balance import SCHEMES, class_weights
 from synth.errors import UsageError
-from synth.training.objective import Objective
 
 COUNTS = (70, 25, 5)
 RNG = np.random.default_rng(0)

@@ -14,12 +14,12 @@ import pytest
 import torch
 from torchvision import models
 
+from synth.classifier.linear_head import features_of, fit_head, rare_copies
 from synth.effects.policy import Policy
 from synth.errors import UsageError
 from synth.networks import pretrained
 from synth.networks.pretrained import LITE, Backbone, open_backbone, weights_digest
 from synth.settings.recipe import Augment
-from synth.training.frozen import features_of, fit_head, rare_copies
 from synth.training.inference import BATCH, one_thread
 
 SHUFFLENET = "torchvision:shufflenet_v2_x0_5"

@@ -13,15 +13,15 @@ import pytest
 from PIL import Image, ImageFilter
 
 from synth import samples
+from synth.classifier.judge import Judge, open_judge
+from synth.classifier.training import train_classifier
 from synth.data.dataset import open_dataset
 from synth.errors import UsageError
-from synth.judge import Judge, open_judge
 from synth.measures import copies, detection, neighbours, sets, texture
 from synth.measures.words import four_words
 from synth.pipeline import generate
 from synth.quality import Quality, check
 from synth.settings.recipe import load_recipe
-from synth.training.classifier import train_classifier
 from tests.conftest import fill_folder, make_dataset, picture, tree_state
 
 Points = npt.NDArray[np.float32]

@@ -29,13 +29,13 @@ import numpy as np
 
 import synth
 from synth import workers
+from synth.classifier.ensemble import Design, Member, load_member, train_member
 from synth.data.images import read
 from synth.data.network_input import network_input
 from synth.settings.effects import Effects
 from synth.settings.gates import Classifier
 from synth.settings.recipe import Augment, Data
 from synth.training.bundle import open_bundle
-from synth.training.members import Design, Member, load_member, train_member
 
 SIDE, STEPS, FILLED = 32, 200, 268
 COUNTS = {"red": 452, "yellow": 5, "green": 268}

@@ -32,8 +32,8 @@ from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 import synth
+from synth.classifier.judge import open_judge
 from synth.codes import Bank, on_sphere
-from synth.judge import open_judge
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.training.distributed import ALONE
 from synth.training.gan.beginning import Beginning

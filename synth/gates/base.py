@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from synth.records import Candidate, Scores
 
 if TYPE_CHECKING:
-    from synth.judge import Look
+    from synth.classifier.judge import Look
 
 
 @dataclass(frozen=True)

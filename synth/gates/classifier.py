@@ -9,7 +9,7 @@ from synth.gates.base import Answer, Batch
 from synth.settings.gates import ClassifierGate as Settings
 
 if TYPE_CHECKING:
-    from synth.judge import Judge
+    from synth.classifier.judge import Judge
 
 TOP = 5
 

@@ -24,7 +24,7 @@ from synth.records import Candidate, Item
 from synth.settings.gates import DistanceGate as Settings
 
 if TYPE_CHECKING:
-    from synth.judge import Judge
+    from synth.classifier.judge import Judge
 
 MIN_IMAGES = 5
 """With fewer images of a class, the widest spread among all classes stands for its own."""

@@ -16,7 +16,7 @@ from synth.records import Candidate, Item, Scores, Verdict
 from synth.settings.recipe import Recipe
 
 if TYPE_CHECKING:
-    from synth.judge import Judge
+    from synth.classifier.judge import Judge
 
 REAL = "real"
 MAX_REAL = 400
@@ -92,7 +92,7 @@ def open_panel(
     """
     judge = None
     if recipe.judge:
-        from synth.judge import open_judge  # torch is imported only where a judge is asked
+        from synth.classifier.judge import open_judge  # torch is imported only where a judge is asked
 
         judge = open_judge(recipe.judge)
         unknown = [label for label in labels if label not in judge.classes]

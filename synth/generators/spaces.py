@@ -40,7 +40,7 @@ def feature_points(judge: str, backbone: str) -> Points:
     from synth.networks.build import SMALL, default_side
 
     if judge:
-        from synth.judge import open_judge
+        from synth.classifier.judge import open_judge
 
         opened = open_judge(judge)
         return lambda images: opened.look(images, [opened.whole[:1]] * len(images)).features
@@ -49,8 +49,8 @@ def feature_points(judge: str, backbone: str) -> Points:
             "smote.space = features needs a judge (--judge BUNDLE) or a pretrained network "
             "(--set classifier.backbone=efficientnet-lite0)"
         )
+    from synth.classifier.linear_head import features_of
     from synth.networks.pretrained import open_backbone
-    from synth.training.frozen import features_of
 
     network, side = open_backbone(backbone), default_side(backbone)
     return lambda images: features_of(network, np.stack([network_input(pixels, side) for pixels in images]))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from synth.classifier.ensemble import Design
 from synth.data.dataset import Dataset
 from synth.data.network_input import fitting_side
 from synth.data.originals import Sources
@@ -31,7 +32,6 @@ from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
 from synth.training.loop import STATS, Fit, fit, read_stats
-from synth.training.members import Design
 from synth.training.reconstruction import SHEET, card, score_classes, sheet
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from synth import seeds
+from synth.classifier.supervised import WEIGHT_DECAY
 from synth.effects.policy import Policy
 from synth.networks.autoencoder import Autoencoder, on_sphere
 from synth.networks.small import Small
@@ -35,7 +36,6 @@ from synth.training.batches import Batches, Images
 from synth.training.device import autocast
 from synth.training.inference import to_tensor
 from synth.training.loop import one_cycle, seeded, set_rate
-from synth.training.supervised import WEIGHT_DECAY
 
 KIND = "autoencoder"
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from synth.classifier.ensemble import Design, Member, load_member, train_member
 from synth.networks.small import Small
 from synth.settings.gates import Classifier
 from synth.training.device import choose_device
 from synth.training.loop import seeded
-from synth.training.members import Design, Member, load_member, train_member
 
 SETTINGS = Classifier(steps=150, batch=64)
 N_IMAGES = SETTINGS.steps * SETTINGS.batch

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from synth.classifier.training import train_classifier
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
 from synth.settings.recipe import Recipe
 from synth.training.autoencoder import train_autoencoder
 from synth.training.bundle import Bundle
-from synth.training.classifier import train_classifier
 from synth.training.gan.training import train_gan
 from synth.workers import Progress
 

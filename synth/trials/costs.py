@@ -5,8 +5,8 @@ Times of the classifiers that a trial has trained itself take the place of these
 
 from __future__ import annotations
 
+from synth.classifier.training import is_frozen
 from synth.data.network_input import fitting_side
-from synth.training.classifier import is_frozen
 from synth.trials.stage import Stage
 
 SECONDS = {"small": 2.6e-4, "frozen": 1.5e-5, "classifier": 5e-4, "autoencoder": 3.2e-3, "gan": 6.5e-3}

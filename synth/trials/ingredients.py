@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
+from synth.classifier.frozen_features import Extraction, extract
+from synth.classifier.linear_head import Floats
 from synth.data import images
 from synth.data.balance import targets_of
 from synth.data.dataset import Dataset
@@ -34,8 +36,6 @@ from synth.pipeline import generate, plan_for
 from synth.records import Item
 from synth.settings.recipe import Output, Recipe, multiple_of, parse_target
 from synth.training.batches import Images
-from synth.training.frozen import Floats
-from synth.training.heads import Extraction, extract
 from synth.training.registry import train
 from synth.trials.arms import Arm
 from synth.workers import Progress

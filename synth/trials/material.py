@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from synth.classifier.frozen_features import Extraction, extract
+from synth.classifier.linear_head import Floats
+from synth.classifier.training import is_frozen, side_of
 from synth.data.originals import Sources
 from synth.effects.policy import Policy
 from synth.files import new_file
 from synth.records import Item
 from synth.settings.recipe import Recipe
 from synth.training.batches import Images, read_inputs, safe_policy
-from synth.training.classifier import is_frozen, side_of
-from synth.training.frozen import Floats
-from synth.training.heads import Extraction, extract
 from synth.workers import Progress
 
 COPIES = 4

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
+from synth.classifier.learner import FeaturePool, Pool, Way, contest
+from synth.classifier.linear_head import Floats
+from synth.classifier.losses import Objective
 from synth.files import new_file
 from synth.training.batches import Images, safe_policy
-from synth.training.contest import FeaturePool, Pool, Way, contest
-from synth.training.frozen import Floats
-from synth.training.objective import Objective
 from synth.trials.arms import Arm
 from synth.trials.ingredients import Filling, fill, load_filling, tick_path, train_network
 from synth.trials.material import Material

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from synth.classifier.linear_head import Floats
 from synth.files import new_file
 from synth.records import Item
 from synth.settings.recipe import Recipe
 from synth.settings.undersampling import Undersample
-from synth.training.frozen import Floats
 from synth.trials.arms import Arm
 from synth.trials.ingredients import Part, named, seed_of
 from synth.trials.material import Material

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from synth import seeds
+from synth.classifier.judge import Judge
 from synth.codes import FEW, Ints
 from synth.effects.policy import Policy
-from synth.judge import Judge
 from synth.measures import neighbours, sets
 from synth.measures.copies import thumbnail
 from synth.measures.subset import evenly

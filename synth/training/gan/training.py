@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from synth.classifier.judge import Judge
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError
 from synth.files import staging_folder
-from synth.judge import Judge
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.settings.recipe import Recipe
 from synth.training.bundle import Bundle, building, open_bundle

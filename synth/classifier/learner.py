@@ -22,6 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from synth.classifier.frozen_features import as_network
+from synth.classifier.linear_head import NEVER, STRENGTH, Floats, Head, standardisation
+from synth.classifier.losses import Loss, Objective
+from synth.classifier.supervised import Supervised
 from synth.effects.policy import Policy
 from synth.errors import TrainingError
 from synth.networks.build import build_network
@@ -29,12 +33,8 @@ from synth.settings.gates import Classifier
 from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import choose_device
-from synth.training.frozen import NEVER, STRENGTH, Floats, Head, standardisation
-from synth.training.heads import as_network
 from synth.training.inference import ask, one_thread
 from synth.training.loop import CHECK, is_finite, ramped_average, seeded
-from synth.training.objective import Loss, Objective
-from synth.training.supervised import Supervised
 
 STREAM = "contest"
 DECAY = 0.99

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from synth import workers
+from synth.classifier.ensemble import RESULT, Design, save_member
+from synth.classifier.linear_head import Floats, Head, features_of, fit_head, rare_copies
 from synth.effects.policy import Policy
 from synth.files import new_file
 from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import Backbone, open_backbone
 from synth.training.batches import Images
 from synth.training.device import choose_device
-from synth.training.frozen import Floats, Head, features_of, fit_head, rare_copies
 from synth.training.inference import BATCH, ask
 from synth.training.loop import Fit
-from synth.training.members import RESULT, Design, save_member
 from synth.workers import Progress
 
 FEATURES = "features.npy"

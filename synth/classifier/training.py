@@ -19,6 +19,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from synth import workers
+from synth.classifier.ensemble import Design, Member, Trained, load_member, train_member
+from synth.classifier.frozen_features import train_heads
 from synth.data.dataset import Dataset
 from synth.data.folds import folds_of, groups_of
 from synth.data.network_input import fitting_side
@@ -35,9 +37,7 @@ from synth.training.batches import read_inputs, safe_policy
 from synth.training.bundle import Bundle, building, publish, run_id
 from synth.training.card import card, confusion_sheet, curves
 from synth.training.device import choose_device
-from synth.training.heads import train_heads
 from synth.training.loop import STATS, read_stats
-from synth.training.members import Design, Member, Trained, load_member, train_member
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress
 

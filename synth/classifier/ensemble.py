@@ -21,6 +21,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from synth import seeds
+from synth.classifier.supervised import Supervised
 from synth.effects.policy import Policy
 from synth.files import replace_file
 from synth.networks.base import FeatureClassifier
@@ -31,7 +32,6 @@ from synth.training.batches import Batches, Images
 from synth.training.device import choose_device
 from synth.training.inference import ask, one_thread
 from synth.training.loop import Check, Fit, fit, seeded
-from synth.training.supervised import Supervised
 
 RESULT = "member.safetensors"
 HELD_OUT = "held_out"

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from synth.classifier.training import KIND
 from synth.data.network_input import network_input
 from synth.errors import BundleError
 from synth.networks.build import build_network
@@ -25,7 +26,6 @@ from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import open_backbone, weights_digest
 from synth.records import Pixels
 from synth.training.bundle import Bundle, open_bundle
-from synth.training.classifier import KIND
 from synth.training.inference import ask
 from synth.training.loop import seeded
 

@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from synth.classifier.judge import Judge, open_judge
+from synth.classifier.training import train_classifier
 from synth.data.dataset import Dataset
-from synth.judge import Judge, open_judge
 from synth.settings.recipe import Recipe
 from synth.training.bundle import INFO
-from synth.training.classifier import train_classifier
 from synth.workers import Progress
 
 
