@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synth.autoencoder.latent_space import LatentSpace, open_latent_space
     from synth.classifier.judge import Judge, open_judge
     from synth.data.balance import ClassPlan, Plan, class_weights, make_plan
     from synth.data.dataset import Dataset, open_dataset
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from synth.errors import SynthError
     from synth.image_smote import ImageSMOTE
     from synth.label_safety import EffectTest, probe_effects
-    from synth.latent import LatentSpace, open_latent_space
     from synth.output.audit import Audit, verify
     from synth.output.preview import preview
     from synth.output.removal import Undone, undo
@@ -51,7 +51,7 @@ _HOMES = {
     "synth.image_smote": ("ImageSMOTE",),
     "synth.classifier.judge": ("Judge", "open_judge"),
     "synth.label_safety": ("EffectTest", "probe_effects"),
-    "synth.latent": ("LatentSpace", "open_latent_space"),
+    "synth.autoencoder.latent_space": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),
     "synth.output.preview": ("preview",),
     "synth.output.removal": ("Undone", "undo"),

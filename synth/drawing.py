@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synth.autoencoder.latent_space import BANK, LatentSpace
 from synth.codes import Bank, Ints
 from synth.data.images import MAX_SIDE, MIN_SIDE
 from synth.errors import BundleError
-from synth.latent import BANK, LatentSpace
 from synth.records import Origin
 from synth.training.bundle import IMAGES, INFO, Bundle, open_bundle
 from synth.training.gan.looks import LOOK, NOT_USABLE, USABLE

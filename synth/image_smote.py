@@ -33,7 +33,7 @@ from synth.image_rows import Array, ArrayRows, FileRows, Rows, points_of
 from synth.settings.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from synth.latent import LatentSpace
+    from synth.autoencoder.latent_space import LatentSpace
 
 _IMAGES = 3  # dimensions from which on an array holds images
 _CALLER = 6  # frames between a warning and who called fit_resample
@@ -198,7 +198,7 @@ def _seed(random_state: Any) -> int:
 
 
 def _opened(bundle: str | os.PathLike[str] | None) -> LatentSpace:
-    from synth.latent import open_latent_space  # torch is imported only where a network is asked
+    from synth.autoencoder.latent_space import open_latent_space  # torch is imported only where a network is asked
 
     if bundle is None:
         raise UsageError('space="latent" needs an autoencoder: synth train autoencoder DATA BUNDLE, then bundle=BUNDLE')

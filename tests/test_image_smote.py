@@ -33,9 +33,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 import synth
 from synth import ImageSMOTE
+from synth.autoencoder.training import train_autoencoder
 from synth.errors import ImageError, UsageError
 from synth.generators.interpolation import LatentPath, Pair, PixelPath
-from synth.training.autoencoder import train_autoencoder
 
 Array = npt.NDArray[Any]
 LOWERED = r"1: k = 3 instead of 5, for there are 4 images"

@@ -26,9 +26,9 @@ measures.detection measures.paired
 trials.results trials.advice trials.budgets trials.verdict
 training.device training.distributed training.inference training.loop training.bundle training.batches
 classifier.supervised classifier.losses classifier.ensemble classifier.linear_head classifier.frozen_features classifier.learner training.card
-classifier.training training.perception training.reconstruction
-training.autoencoder_step training.autoencoder training.gan.step
-classifier.judge classifier.judges latent
+classifier.training autoencoder.perceptual_loss autoencoder.reconstruction
+autoencoder.step autoencoder.training training.gan.step
+classifier.judge classifier.judges autoencoder.latent_space
 training.tensorboard training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
 training.gan.beginning training.gan.result training.gan.training training.registry
 drawing

@@ -28,7 +28,7 @@ from synth.records import Pixels
 from synth.settings.oversampling import Smote
 
 if TYPE_CHECKING:
-    from synth.latent import LatentSpace
+    from synth.autoencoder.latent_space import LatentSpace
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]

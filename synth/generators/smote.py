@@ -25,7 +25,7 @@ from synth.measures.subset import evenly
 from synth.records import Candidate, Item
 
 if TYPE_CHECKING:
-    from synth.latent import LatentSpace
+    from synth.autoencoder.latent_space import LatentSpace
 
 PORTION = 32
 """Attempts that go through the networks together."""
@@ -172,7 +172,7 @@ class SmoteGenerator:
 
     @functools.cached_property
     def _latent(self) -> LatentSpace:
-        from synth.latent import open_latent_space  # torch is imported only where a network is asked
+        from synth.autoencoder.latent_space import open_latent_space  # torch is imported only where a network is asked
 
         return open_latent_space(self._bundle)
 

@@ -13,7 +13,7 @@ from synth.errors import UsageError
 from synth.records import Pixels
 
 if TYPE_CHECKING:
-    from synth.latent import LatentSpace
+    from synth.autoencoder.latent_space import LatentSpace
 
 Floats = npt.NDArray[np.floating[Any]]
 Points = Callable[[Sequence[Pixels]], Floats]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from synth.autoencoder.training import train_autoencoder
 from synth.classifier.training import train_classifier
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
 from synth.settings.recipe import Recipe
-from synth.training.autoencoder import train_autoencoder
 from synth.training.bundle import Bundle
 from synth.training.gan.training import train_gan
 from synth.workers import Progress

@@ -8,17 +8,17 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from synth.autoencoder.latent_space import LatentSpace, open_latent_space
+from synth.autoencoder.step import Task
+from synth.autoencoder.training import UNWANTED_EFFECTS, fit_autoencoder, task_of
 from synth.classifier.judge import Judge, open_judge
 from synth.classifier.training import train_classifier
 from synth.codes import FEW, borrowing, lenders_of, refusal
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
-from synth.latent import LatentSpace, open_latent_space
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment, Recipe
-from synth.training.autoencoder import UNWANTED_EFFECTS, fit_autoencoder, task_of
-from synth.training.autoencoder_step import Task
 from synth.training.batches import safe_policy
 from synth.training.bundle import run_id
 from synth.training.distributed import Team

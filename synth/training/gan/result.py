@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synth.autoencoder.training import image_lines
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.records import Item
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.training import bundle as bundles
-from synth.training.autoencoder import image_lines
 from synth.training.bundle import Bundle, publish
 from synth.training.card import curves
 from synth.training.gan import pictures

@@ -25,13 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from synth import seeds
+from synth.autoencoder import perceptual_loss as perception
 from synth.classifier.supervised import WEIGHT_DECAY
 from synth.effects.policy import Policy
 from synth.networks.autoencoder import Autoencoder, on_sphere
 from synth.networks.small import Small
 from synth.settings.oversampling import Autoencoder as AutoencoderSettings
 from synth.settings.recipe import Augment
-from synth.training import perception
 from synth.training.batches import Batches, Images
 from synth.training.device import autocast
 from synth.training.inference import to_tensor

@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from synth.autoencoder import perceptual_loss as perception
+from synth.autoencoder.reconstruction import SHEET, card, score_classes, sheet
+from synth.autoencoder.step import KIND, AutoencoderTrainee, Task
 from synth.classifier.ensemble import Design
 from synth.data.dataset import Dataset
 from synth.data.network_input import fitting_side
@@ -24,15 +27,12 @@ from synth.networks.small import Small
 from synth.records import Item
 from synth.settings.recipe import Augment, Recipe, dump_recipe
 from synth.training import bundle as bundles
-from synth.training import perception
-from synth.training.autoencoder_step import KIND, AutoencoderTrainee, Task
 from synth.training.batches import read_inputs, safe_policy
 from synth.training.bundle import Bundle, building, publish, run_id
 from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
 from synth.training.loop import STATS, Fit, fit, read_stats
-from synth.training.reconstruction import SHEET, card, score_classes, sheet
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress
 
