@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from synth.records import Candidate, Item, Row
     from synth.remaking import Remade, remake
     from synth.settings.recipe import Recipe, dump_recipe, load_recipe
+    from synth.train import train
     from synth.training.bundle import Bundle
-    from synth.training.registry import train
     from synth.trials.experiment import trial
     from synth.trials.results import Verdict
 
@@ -64,7 +64,7 @@ _HOMES = {
     "synth.records": ("Candidate", "Item", "Row"),
     "synth.remaking": ("Remade", "remake"),
     "synth.training.bundle": ("Bundle",),
-    "synth.training.registry": ("train",),
+    "synth.train": ("train",),
     "synth.trials.experiment": ("trial",),
     "synth.trials.results": ("Verdict",),
 }

@@ -196,7 +196,7 @@ def _train_network(
     """
     with console.resumable():
         dataset = open_data(data, recipe, workers, quiet=quiet)
-        from synth.training.registry import train as train_network
+        from synth.train import train as train_network
 
         with console.progress_display(quiet=quiet) as report:
             trained = train_network(

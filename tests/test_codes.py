@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from synth import seeds
-from synth.codes import (
+from synth.gan.codes import (
     FEW,
     FLOOR,
     Bank,

@@ -20,11 +20,11 @@ from conftest import Judged, Run, contents, make_dataset, picture
 from PIL import Image
 
 import synth
-from synth.drawing import open_gan
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.files import staging_folder
+from synth.gan.trained import open_gan
+from synth.gan.training import train_gan
 from synth.training import loop
-from synth.training.gan.training import train_gan
 from synth.training.loop import read_stats
 
 BEFORE = {

@@ -21,8 +21,8 @@ from PIL import Image
 
 import synth
 from synth.data.manifest import read_manifest
-from synth.drawing import open_gan
 from synth.errors import BundleError, GeneratorError, OutputError, UsageError
+from synth.gan.trained import open_gan
 from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import open_generator
 from synth.records import Candidate, Row

@@ -26,9 +26,12 @@ from torch import Tensor, nn
 
 import synth
 from synth.classifier.judge import open_judge
-from synth.codes import FEW, Bank, on_sphere
 from synth.data.network_input import network_input
 from synth.data.originals import Sources
+from synth.gan import evaluation as looks
+from synth.gan.codes import FEW, Bank, on_sphere
+from synth.gan.evaluation import LOOK, NOT_USABLE, USABLE, Found, Look, Measurer, choose, trouble, verdict
+from synth.gan.step import DECAY_FROM, DECAY_TO, GanTask, GanTrainee, falling
 from synth.measures.copies import thumbnail
 from synth.networks.autoencoder import SIDES, STYLE, Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
@@ -38,9 +41,6 @@ from synth.settings.recipe import Augment
 from synth.training import loop
 from synth.training.batches import Images, read_inputs, safe_policy
 from synth.training.distributed import ALONE, Team, joined
-from synth.training.gan import looks
-from synth.training.gan.looks import LOOK, NOT_USABLE, USABLE, Found, Look, Measurer, choose, trouble, verdict
-from synth.training.gan.step import DECAY_FROM, DECAY_TO, GanTask, GanTrainee, falling
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, fit, read_stats, seeded
 

@@ -14,7 +14,7 @@ import synth
 PACKAGE = Path(synth.__file__).parent
 LAYERS = """
 errors versions measures.subset pictures.text records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
-data.manifest files workers codes
+data.manifest files workers gan.codes
 data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
 data.balance data.originals data.network_input data.folds
 pictures.sheets
@@ -27,11 +27,11 @@ trials.results trials.advice trials.budgets trials.verdict
 training.device training.distributed training.inference training.loop training.bundle training.batches
 classifier.supervised classifier.losses classifier.ensemble classifier.linear_head classifier.frozen_features classifier.learner training.card
 classifier.training autoencoder.perceptual_loss autoencoder.reconstruction
-autoencoder.step autoencoder.training training.gan.step
+autoencoder.step autoencoder.training gan.step
 classifier.judge classifier.judges autoencoder.latent_space
-training.tensorboard training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
-training.gan.beginning training.gan.result training.gan.training training.registry
-drawing
+training.tensorboard gan.code_bank gan.card gan.evaluation gan.pictures gan.monitor
+gan.setup gan.result gan.training train
+gan.trained
 generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
 generators.varied generators.spaces generators.smote generators.gan generators.own generators.mix
 generators.registry

@@ -33,14 +33,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 import synth
 from synth.classifier.judge import open_judge
-from synth.codes import Bank, on_sphere
+from synth.gan.codes import Bank, on_sphere
+from synth.gan.evaluation import Measurer, to_json
+from synth.gan.monitor import Watch
+from synth.gan.pictures import Scene
+from synth.gan.setup import Beginning
+from synth.gan.step import BETAS, GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.training.distributed import ALONE
-from synth.training.gan.beginning import Beginning
-from synth.training.gan.looks import Measurer, to_json
-from synth.training.gan.pictures import Scene
-from synth.training.gan.step import BETAS, GanTask, GanTrainee
-from synth.training.gan.watch import Watch
 from synth.training.inference import one_thread
 from synth.training.loop import fit, seeded
 

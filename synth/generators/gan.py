@@ -1,4 +1,4 @@
-"""`gan`: an image drawn by a trained GAN, from a mix of two codes of its bank (`synth.codes`).
+"""`gan`: an image drawn by a trained GAN, from a mix of two codes of its bank (`synth.gan.codes`).
 
 Each attempt draws the class whose codes it takes, two rows of the bank, the step between them, and noise; and which
 real image of its class gives it size, aspect and depth. Where there is none, the bundle knows their median size.
@@ -14,19 +14,20 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from synth import codes, seeds
-from synth.codes import Drawn
+from synth import seeds
 from synth.data.images import MAX_SIDE
-from synth.drawing import open_gan
 from synth.effects.parameters import Params
 from synth.effects.policy import Policy
 from synth.errors import GeneratorError, UsageError
+from synth.gan import codes
+from synth.gan.codes import Drawn
+from synth.gan.evaluation import LOOK, NOT_USABLE
+from synth.gan.trained import open_gan
 from synth.generators.augment import mapped_flips
 from synth.generators.base import Context
 from synth.generators.interpolation import rendered
 from synth.generators.varied import UNWANTED
 from synth.records import CODES_OF, EFFECTS, Candidate, Item
-from synth.training.gan.looks import LOOK, NOT_USABLE
 
 PORTION = 32
 """Attempts that go through the network together."""

@@ -35,8 +35,8 @@ from synth.output.staging import SUMMARY
 from synth.pipeline import generate, plan_for
 from synth.records import Item
 from synth.settings.recipe import Output, Recipe, multiple_of, parse_target
+from synth.train import train
 from synth.training.batches import Images
-from synth.training.registry import train
 from synth.trials.arms import Arm
 from synth.workers import Progress
 

@@ -25,17 +25,17 @@ from synth.classifier.judge import Judge
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError
 from synth.files import staging_folder
+from synth.gan.evaluation import Measurer
+from synth.gan.monitor import Watch
+from synth.gan.pictures import Scene
+from synth.gan.result import Result, steps_folder
+from synth.gan.setup import Beginning
+from synth.gan.step import KIND, GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.settings.recipe import Recipe
 from synth.training.bundle import Bundle, building, open_bundle
 from synth.training.device import choose_device
 from synth.training.distributed import joined
-from synth.training.gan.beginning import Beginning
-from synth.training.gan.looks import Measurer
-from synth.training.gan.pictures import Scene
-from synth.training.gan.result import Result, steps_folder
-from synth.training.gan.step import KIND, GanTask, GanTrainee
-from synth.training.gan.watch import Watch
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, Check, Fit, fit, read_stats
 from synth.training.tensorboard import Board, opened_board

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from synth.codes import Bank, Ints, on_sphere
+from synth.gan.codes import Bank, Ints, on_sphere
 from synth.measures.subset import evenly
 from synth.networks.autoencoder import Generator
 from synth.pictures.sheets import Strip, sheet_png, tiles

@@ -20,15 +20,15 @@ import numpy as np
 import safetensors.torch
 from torch import Tensor, nn
 
-from synth.codes import Drawn, borrowing, draw_class, lenders_of
 from synth.files import replace_file
+from synth.gan import pictures
+from synth.gan.codes import Drawn, borrowing, draw_class, lenders_of
+from synth.gan.evaluation import Found, Look, Measurer, choose, kept_share, to_json, trouble
+from synth.gan.pictures import Scene
 from synth.measures.subset import evenly
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.settings.oversampling import Gan
 from synth.training.batches import Images
-from synth.training.gan import pictures
-from synth.training.gan.looks import Found, Look, Measurer, choose, kept_share, to_json, trouble
-from synth.training.gan.pictures import Scene
 from synth.training.inference import encode
 
 SAMPLES, SAMPLES_IN_ALL, SAMPLES_MIN = 256, 2048, 32

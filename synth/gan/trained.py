@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from synth.autoencoder.latent_space import BANK, LatentSpace
-from synth.codes import Bank, Ints
 from synth.data.images import MAX_SIDE, MIN_SIDE
 from synth.errors import BundleError
+from synth.gan.codes import Bank, Ints
+from synth.gan.evaluation import LOOK, NOT_USABLE, USABLE
+from synth.gan.step import KIND
 from synth.records import Origin
 from synth.training.bundle import IMAGES, INFO, Bundle, open_bundle
-from synth.training.gan.looks import LOOK, NOT_USABLE, USABLE
-from synth.training.gan.step import KIND
 
 MAX_NOISE = 1000
 

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from synth import seeds
-from synth.codes import Bank, Ints, draw, sources_of
 from synth.effects.policy import Policy
+from synth.gan.codes import Bank, Ints, draw, sources_of
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator

@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 from synth.autoencoder.training import image_lines
+from synth.gan import pictures
+from synth.gan.card import card
+from synth.gan.evaluation import NOT_USABLE, Look, to_json, verdict
+from synth.gan.monitor import Watch, half
+from synth.gan.setup import Beginning
+from synth.gan.step import KIND, GanTask
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.records import Item
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training.bundle import Bundle, publish
 from synth.training.card import curves
-from synth.training.gan import pictures
-from synth.training.gan.beginning import Beginning
-from synth.training.gan.card import card
-from synth.training.gan.looks import NOT_USABLE, Look, to_json, verdict
-from synth.training.gan.step import KIND, GanTask
-from synth.training.gan.watch import Watch, half
 from synth.training.loop import STATS, Fit, read_stats
 from synth.versions import NETWORKS, versions
 

@@ -10,9 +10,9 @@ from synth.autoencoder.training import train_autoencoder
 from synth.classifier.training import train_classifier
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
+from synth.gan.training import train_gan
 from synth.settings.recipe import Recipe
 from synth.training.bundle import Bundle
-from synth.training.gan.training import train_gan
 from synth.workers import Progress
 
 TRAININGS: Mapping[str, Callable[..., Bundle]] = {

@@ -22,8 +22,8 @@ import numpy as np
 
 from synth import seeds
 from synth.classifier.judge import Judge
-from synth.codes import FEW, Ints
 from synth.effects.policy import Policy
+from synth.gan.codes import FEW, Ints
 from synth.measures import neighbours, sets
 from synth.measures.copies import thumbnail
 from synth.measures.subset import evenly

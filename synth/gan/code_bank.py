@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from synth import seeds
-from synth.codes import Bank, Ints
 from synth.effects.policy import Policy
+from synth.gan.codes import Bank, Ints
 from synth.measures.subset import evenly
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment

@@ -13,17 +13,17 @@ from synth.autoencoder.step import Task
 from synth.autoencoder.training import UNWANTED_EFFECTS, fit_autoencoder, task_of
 from synth.classifier.judge import Judge, open_judge
 from synth.classifier.training import train_classifier
-from synth.codes import FEW, borrowing, lenders_of, refusal
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
+from synth.gan.code_bank import bank_of
+from synth.gan.codes import FEW, borrowing, lenders_of, refusal
+from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment, Recipe
 from synth.training.batches import safe_policy
 from synth.training.bundle import run_id
 from synth.training.distributed import Team
-from synth.training.gan.bank import bank_of
-from synth.training.gan.step import GanTask
 from synth.training.loop import seeded
 from synth.workers import Progress
 
