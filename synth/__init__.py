@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from synth.data.health import Inspection, inspect
     from synth.demo import run_demo
     from synth.errors import SynthError
+    from synth.gates.policy_test import EffectTest, probe_effects
     from synth.image_smote import ImageSMOTE
-    from synth.label_safety import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
     from synth.output.preview import preview
     from synth.output.removal import Undone, undo
@@ -50,7 +50,7 @@ _HOMES = {
     "synth.errors": ("SynthError",),
     "synth.image_smote": ("ImageSMOTE",),
     "synth.classifier.judge": ("Judge", "open_judge"),
-    "synth.label_safety": ("EffectTest", "probe_effects"),
+    "synth.gates.policy_test": ("EffectTest", "probe_effects"),
     "synth.autoencoder.latent_space": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),
     "synth.output.preview": ("preview",),

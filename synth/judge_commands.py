@@ -250,7 +250,7 @@ def policy(
         raise UsageError("a policy test needs a judge: synth train classifier DATA BUNDLE, then --judge BUNDLE")
     dataset = open_data(data, recipe, workers, quiet=quiet)
     from synth.classifier.judge import open_judge
-    from synth.label_safety import probe_effects
+    from synth.gates.policy_test import probe_effects
 
     tests = probe_effects(dataset.train, recipe, open_judge(recipe.judge), classes=recipe.classes, every=every)
     printing.print_policy(tests, json=json)

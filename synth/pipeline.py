@@ -243,7 +243,7 @@ def _policy_test(
     """What each effect of the policy does to the judge's view of real images; only `augment` has a policy."""
     if judge is None or "augment" not in recipe.methods:
         return None, []
-    from synth.label_safety import probe_effects, warnings_of  # with a judge torch is there already
+    from synth.gates.policy_test import probe_effects, warnings_of  # with a judge torch is there already
 
     tests = probe_effects(dataset.train, recipe, judge, classes=[label for label in plan.new if dataset.train[label]])
     return tuple(test.to_json() for test in tests), warnings_of(tests)

@@ -11,7 +11,7 @@ from synth import console
 if TYPE_CHECKING:
     from synth.data.balance import Plan
     from synth.data.health import Inspection
-    from synth.label_safety import EffectTest
+    from synth.gates.policy_test import EffectTest
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
     from synth.output.thinned import Thinning
@@ -151,7 +151,7 @@ def _interval(value: float | None, bounds: Sequence[float] | None) -> str:
 
 def print_policy(tests: Sequence[EffectTest], *, json: bool) -> None:
     """What each effect does to the judge's view of real images."""
-    from synth.label_safety import warnings_of  # with torch behind it, which has been imported by now
+    from synth.gates.policy_test import warnings_of  # with torch behind it, which has been imported by now
 
     if json:
         console.print_json({"policy": [test.to_json() for test in tests]})

@@ -12,7 +12,7 @@ from conftest import Judged, Run, contents
 import synth
 from synth.classifier.judge import open_judge
 from synth.data.manifest import read_manifest
-from synth.label_safety import probe_effects, warnings_of
+from synth.gates.policy_test import probe_effects, warnings_of
 
 HUE = {"augment.effects.hue.p": 1.0, "augment.effects.hue.degrees": [120, 180]}
 

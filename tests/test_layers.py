@@ -42,7 +42,7 @@ output.summary output.staging output.report_words output.param_words output.repo
 output.report_captions output.report_pictures output.report
 output.writer output.preflight output.preview output.thinned
 output.audit output.removal
-rejects tasks rounds filling label_safety pipeline
+rejects tasks rounds filling gates.policy_test pipeline
 pictures.charts output.trial_page
 trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
 trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
