@@ -16,10 +16,10 @@ import numpy.typing as npt
 from synth.data import images
 from synth.data.encoding import encode
 from synth.errors import ImageError, OutputError, UsageError
+from synth.generators.feature_space import Points, pixel_points
 from synth.generators.interpolation import on_lines
-from synth.generators.segments import Floats, Indices
+from synth.generators.neighbour_pairs import Floats, Indices
 from synth.generators.smote import MAX_OTHERS, PORTION
-from synth.generators.spaces import Points, pixel_points
 from synth.measures.subset import evenly
 from synth.records import Form, Pixels
 from synth.settings.recipe import Data

@@ -23,11 +23,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from synth.errors import UsageError
+from synth.generators.feature_space import latent_points
 from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
+from synth.generators.neighbour_pairs import Floats, Indices, Segments, remarks, segments_of
 from synth.generators.parents import Deal
-from synth.generators.segments import Floats, Indices, Segments, remarks, segments_of
 from synth.generators.smote import PORTION
-from synth.generators.spaces import latent_points
 from synth.generators.varied import Varied
 from synth.image_rows import Array, ArrayRows, FileRows, Rows, points_of
 from synth.settings.recipe import Recipe, load_recipe

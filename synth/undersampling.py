@@ -23,7 +23,7 @@ from synth.data.balance import check_classes
 from synth.data.duplicates import same_picture
 from synth.data.originals import Sources
 from synth.errors import UsageError, did_you_mean
-from synth.generators.spaces import feature_points, pixel_points
+from synth.generators.feature_space import feature_points, pixel_points
 from synth.imblearn_samplers import sampled, sampler_class
 from synth.records import Item
 from synth.settings.recipe import Recipe, multiple_of

@@ -32,8 +32,8 @@ classifier.judge classifier.judges autoencoder.latent_space
 training.tensorboard gan.code_bank gan.card gan.evaluation gan.pictures gan.monitor
 gan.setup gan.result gan.training train
 gan.trained
-generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
-generators.varied generators.spaces generators.smote generators.gan generators.own generators.mix
+generators.base generators.parents generators.duplicate generators.augment generators.neighbour_pairs generators.interpolation
+generators.varied generators.feature_space generators.smote generators.gan generators.custom generators.mix
 generators.registry
 clusters imblearn_samplers undersampling
 gates.base gates.integrity gates.classifier gates.distance gates.panel

@@ -14,8 +14,8 @@ from PIL import Image
 import synth
 from synth.data.manifest import read_manifest
 from synth.generators.base import Context
+from synth.generators.neighbour_pairs import segments_of
 from synth.generators.registry import open_generator
-from synth.generators.segments import segments_of
 from synth.records import Candidate, Row
 from synth.remaking import synthetic_ids
 from synth.settings.oversampling import Smote

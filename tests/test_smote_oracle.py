@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 import synth
 from synth import ImageSMOTE
 from synth.data.manifest import read_manifest
-from synth.generators.segments import segments_of
+from synth.generators.neighbour_pairs import segments_of
 from synth.settings.oversampling import Smote
 
 Array = npt.NDArray[Any]

@@ -8,9 +8,9 @@ from dataclasses import replace
 from synth.errors import UsageError, did_you_mean
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import WITH_BUNDLE, Context, Generator
+from synth.generators.custom import OwnGenerator
 from synth.generators.duplicate import DuplicateGenerator
 from synth.generators.mix import MixGenerator
-from synth.generators.own import OwnGenerator
 from synth.generators.smote import SmoteGenerator
 from synth.settings.oversampling import MIX
 

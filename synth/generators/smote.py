@@ -16,10 +16,10 @@ from synth.data.originals import Sources
 from synth.errors import UsageError
 from synth.generators.augment import mapped_flips
 from synth.generators.base import Context
+from synth.generators.feature_space import Points, feature_points, latent_points, pixel_points
 from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
+from synth.generators.neighbour_pairs import Floats, Segments, different, remarks, segments_of
 from synth.generators.parents import Deal
-from synth.generators.segments import Floats, Segments, different, remarks, segments_of
-from synth.generators.spaces import Points, feature_points, latent_points, pixel_points
 from synth.generators.varied import Varied
 from synth.measures.subset import evenly
 from synth.records import Candidate, Item
