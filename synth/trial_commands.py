@@ -82,7 +82,7 @@ def undersample(
         },
     )
     from synth.output import thinned
-    from synth.undersampling import check_settings
+    from synth.undersampling.choice import check_settings
 
     check_settings(recipe.undersample)
     with console.resumable():

@@ -35,7 +35,7 @@ gan.trained
 generators.base generators.parents generators.duplicate generators.augment generators.neighbour_pairs generators.interpolation
 generators.varied generators.feature_space generators.smote generators.gan generators.custom generators.mix
 generators.registry
-clusters imblearn_samplers undersampling
+undersampling.clusters undersampling.samplers undersampling.choice
 gates.base gates.integrity gates.classifier gates.distance gates.panel
 measures.words
 output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails

@@ -27,7 +27,7 @@ from synth.output.writer import Writer
 from synth.pictures.text import cell
 from synth.records import PARENT_SPLIT, Item
 from synth.settings.recipe import Recipe, dump_recipe
-from synth.undersampling import METHODS, Thinned, features_of, thin
+from synth.undersampling.choice import METHODS, Thinned, features_of, thin
 from synth.versions import versions
 from synth.workers import Progress
 

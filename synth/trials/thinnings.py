@@ -18,7 +18,7 @@ from synth.trials.arms import Arm
 from synth.trials.ingredients import Part, named, seed_of
 from synth.trials.material import Material
 from synth.trials.stage import Stage
-from synth.undersampling import kept_items
+from synth.undersampling.choice import kept_items
 
 
 def thin_split(stage: Stage, task: tuple[int, Arm]) -> None:

@@ -18,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
-from synth.clusters import clustered
 from synth.data.balance import check_classes
 from synth.data.duplicates import same_picture
 from synth.data.originals import Sources
 from synth.errors import UsageError, did_you_mean
 from synth.generators.feature_space import feature_points, pixel_points
-from synth.imblearn_samplers import sampled, sampler_class
 from synth.records import Item
 from synth.settings.recipe import Recipe, multiple_of
 from synth.settings.undersampling import Undersample
+from synth.undersampling.clusters import clustered
+from synth.undersampling.samplers import sampled, sampler_class
 from synth.workers import Progress
 
 Floats = npt.NDArray[np.floating[Any]]
