@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from synth.output.audit import Audit, verify
     from synth.output.preview import preview
     from synth.output.removal import Undone, undo
-    from synth.output.report import write_report
     from synth.output.summary import Summary
     from synth.output.thinned import undersample
+    from synth.pages.report import write_report
     from synth.pipeline import generate, plan_for
     from synth.quality import Quality, check
     from synth.records import Candidate, Item, Row
@@ -55,7 +55,7 @@ _HOMES = {
     "synth.output.audit": ("Audit", "verify"),
     "synth.output.preview": ("preview",),
     "synth.output.removal": ("Undone", "undo"),
-    "synth.output.report": ("write_report",),
+    "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),
     "synth.output.thinned": ("undersample",),
     "synth.pipeline": ("generate", "plan_for"),

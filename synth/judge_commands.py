@@ -293,8 +293,8 @@ def report(out: OutArgument, quiet: Quiet = False) -> None:
     Example: synth report balanced
     """
     from synth.data.manifest import MANIFEST
-    from synth.output.report import VERDICT, write_report
-    from synth.output.trial_page import write_trial_page
+    from synth.pages.report import VERDICT, write_report
+    from synth.pages.trial_page import write_trial_page
 
     is_trial = not (out / MANIFEST).exists() and (out / VERDICT).is_file()
     console.say(f"page: {write_trial_page(out) if is_trial else write_report(out)}")

@@ -33,9 +33,9 @@ from synth.output.preflight import (
     read_existing,
     settle_plan,
 )
-from synth.output.report import refresh_page, write_report
 from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging
 from synth.output.summary import ClassSummary, Summary, card, is_our_card
+from synth.pages.report import refresh_page, write_report
 from synth.records import PARENT_SPLIT, Item
 from synth.rejects import rejected_document
 from synth.settings.recipe import Recipe, dump_recipe

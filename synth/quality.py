@@ -22,8 +22,8 @@ from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError, UsageError
 from synth.files import replace_file
 from synth.measures.scores import Scores, score
-from synth.output.report import write_report
 from synth.output.staging import QUALITY, RECIPE, SUMMARY, is_our_quality
+from synth.pages.report import write_report
 from synth.records import PARENT_SPLIT
 from synth.samples import Picture, Sample, empty_sample, look_at
 from synth.settings.recipe import Recipe, load_recipe

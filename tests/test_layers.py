@@ -38,12 +38,12 @@ generators.registry
 undersampling.clusters undersampling.samplers undersampling.choice
 gates.base gates.integrity gates.classifier gates.distance gates.panel
 measures.words
-output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails
-output.report_captions output.report_pictures output.report
+output.summary output.staging pages.text pages.params_text pages.confusion pages.thumbnails
+pages.captions pages.album pages.report
 output.writer output.preflight output.preview output.thinned
 output.audit output.removal
 rejects tasks rounds filling gates.policy_test pipeline
-pictures.charts output.trial_page
+pictures.charts pages.trial_page
 trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
 trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
 trials.experiment trials.winner

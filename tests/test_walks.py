@@ -13,7 +13,7 @@ from PIL import Image
 
 import synth
 from synth.generators.smote import SmoteGenerator
-from synth.output.param_words import param_words
+from synth.pages.params_text import param_words
 from synth.pictures.sheets import GAP, MARGIN, TILE, Strip, Tile, contact_sheet, in_lines
 from synth.records import Candidate
 

@@ -17,7 +17,7 @@ from synth.errors import OutputError, UsageError
 from synth.gates.panel import Panel, open_panel
 from synth.generators.base import Context, Generator, Walker, method_slug, needs_parents
 from synth.generators.registry import open_generator
-from synth.output.param_words import PLAIN, param_words
+from synth.pages.params_text import PLAIN, param_words
 from synth.pictures.sheets import Strip, Tile, contact_sheet, in_lines
 from synth.records import EFFECTS, FIRST, SECOND, Candidate, Item, Verdict
 from synth.settings.recipe import Recipe

@@ -14,7 +14,6 @@ from synth.data.manifest import MANIFEST, read_manifest, row_line
 from synth.errors import OutputError
 from synth.files import locked, new_file, replace_file
 from synth.output.audit import file_sha256
-from synth.output.report import write_report
 from synth.output.staging import (
     CARD,
     QUALITY,
@@ -29,6 +28,7 @@ from synth.output.staging import (
     run_of,
 )
 from synth.output.summary import card, is_our_card
+from synth.pages.report import write_report
 from synth.records import PARENT_SPLIT, Row
 
 

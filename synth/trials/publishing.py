@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from synth.files import replace_file
-from synth.output.report import VERDICT
 from synth.output.staging import CARD, RECIPE, REPORT
-from synth.output.trial_page import EXAMPLES, render_trial
+from synth.pages.report import VERDICT
+from synth.pages.trial_page import EXAMPLES, render_trial
 from synth.settings.recipe import dump_recipe
 from synth.trials.card import card
 from synth.trials.stage import Stage

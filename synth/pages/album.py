@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from synth.output.report_captions import Picture, accepted, real, rejected
-from synth.output.report_thumbnails import Thumbnail, on_one_scale, parent_thumbnail, shrunk, thumbnail
-from synth.output.report_words import texts
+from synth.pages.captions import Picture, accepted, real, rejected
+from synth.pages.text import texts
+from synth.pages.thumbnails import Thumbnail, on_one_scale, parent_thumbnail, shrunk, thumbnail
 from synth.records import CODES_OF, Row
 
 SHOWN = 12

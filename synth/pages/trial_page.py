@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from synth.errors import OutputError
-from synth.output.report import VERDICT, make_way, page_template, read_json, write_page
-from synth.output.report_confusion import Confusion, confusion
-from synth.output.report_words import at, mapping, number, texts
+from synth.pages.confusion import Confusion, confusion
+from synth.pages.report import VERDICT, make_way, page_template, read_json, write_page
+from synth.pages.text import at, mapping, number, texts
 from synth.pictures import charts
 
 EXAMPLES = "examples.json"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.output.param_words import param_words
-from synth.output.report_thumbnails import Thumbnail
-from synth.output.report_words import mapping, number, score, short, texts
+from synth.pages.params_text import param_words
+from synth.pages.text import mapping, number, score, short, texts
+from synth.pages.thumbnails import Thumbnail
 from synth.records import FIRST, SECOND, Row
 
 SHOWN_PARAMS = 6
