@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from synth.gates.policy_test import EffectTest, probe_effects
     from synth.image_smote import ImageSMOTE
     from synth.output.audit import Audit, verify
-    from synth.output.preview import preview
-    from synth.output.removal import Undone, undo
     from synth.output.summary import Summary
-    from synth.output.thinned import undersample
     from synth.pages.report import write_report
-    from synth.pipeline import generate, plan_for
     from synth.quality import Quality, check
     from synth.records import Candidate, Item, Row
-    from synth.remaking import Remade, remake
+    from synth.runs.generate import generate, plan_for
+    from synth.runs.preview import preview
+    from synth.runs.remake import Remade, remake
+    from synth.runs.undersample import undersample
+    from synth.runs.undo import Undone, undo
     from synth.settings.recipe import Recipe, dump_recipe, load_recipe
     from synth.train import train
     from synth.training.bundle import Bundle
@@ -53,16 +53,16 @@ _HOMES = {
     "synth.gates.policy_test": ("EffectTest", "probe_effects"),
     "synth.autoencoder.latent_space": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),
-    "synth.output.preview": ("preview",),
-    "synth.output.removal": ("Undone", "undo"),
+    "synth.runs.preview": ("preview",),
+    "synth.runs.undo": ("Undone", "undo"),
     "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),
-    "synth.output.thinned": ("undersample",),
-    "synth.pipeline": ("generate", "plan_for"),
+    "synth.runs.undersample": ("undersample",),
+    "synth.runs.generate": ("generate", "plan_for"),
     "synth.quality": ("Quality", "check"),
     "synth.settings.recipe": ("Recipe", "dump_recipe", "load_recipe"),
     "synth.records": ("Candidate", "Item", "Row"),
-    "synth.remaking": ("Remade", "remake"),
+    "synth.runs.remake": ("Remade", "remake"),
     "synth.training.bundle": ("Bundle",),
     "synth.train": ("train",),
     "synth.trials.experiment": ("trial",),

@@ -90,8 +90,8 @@ def verify(
 
 
 def _verify_remade(out: Path, ids: list[str], data: Path | None, seed: int, *, json: bool) -> None:
-    from synth.remaking import chosen_ids
-    from synth.remaking import remake as make_again
+    from synth.runs.remake import chosen_ids
+    from synth.runs.remake import remake as make_again
 
     remade = make_again(out, chosen_ids(out, ids, seed=seed), data=data)
     rows = [{"id": r.id, "same_pixels": r.same_pixels, "same_file": r.same_file} for r in remade]
@@ -116,7 +116,7 @@ def undo(
 
     Example: synth undo balanced
     """
-    from synth.output.removal import undo as undo_run
+    from synth.runs.undo import undo as undo_run
 
     undone = undo_run(out, run)
     if json:

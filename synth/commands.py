@@ -161,7 +161,7 @@ def plan(
 
     Example: synth plan lights --target 2x
     """
-    from synth.pipeline import plan_for
+    from synth.runs.generate import plan_for
 
     links = follow_symlinks or None
     recipe = recipe_from(
@@ -203,8 +203,8 @@ def preview(
 
     Example: synth preview lights --class yellow
     """
-    from synth.output.preview import preview as draw_preview
-    from synth.output.preview import save_sheet
+    from synth.runs.preview import preview as draw_preview
+    from synth.runs.preview import save_sheet
 
     links = follow_symlinks or None
     recipe = recipe_from(
@@ -253,8 +253,8 @@ def generate(
 
     Example: synth generate lights balanced
     """
-    from synth.pipeline import check_run, plan_for
-    from synth.pipeline import generate as generate_images
+    from synth.runs.generate import check_run, plan_for
+    from synth.runs.generate import generate as generate_images
 
     if (out is None) != in_place:
         raise UsageError("give either an output folder OUT or --in-place")

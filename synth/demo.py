@@ -13,9 +13,9 @@ from pathlib import Path
 
 from synth.data.dataset import Dataset, open_dataset
 from synth.errors import OutputError
-from synth.output.preview import preview, save_sheet
 from synth.output.summary import Summary
-from synth.pipeline import generate
+from synth.runs.generate import generate
+from synth.runs.preview import preview, save_sheet
 from synth.settings.recipe import Recipe
 from synth.simulate import TrafficLights, draw_dataset
 from synth.workers import Progress

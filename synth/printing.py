@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from synth.gates.policy_test import EffectTest
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
-    from synth.output.thinned import Thinning
     from synth.quality import Quality
+    from synth.runs.undersample import Thinning
 
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
 

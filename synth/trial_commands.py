@@ -81,7 +81,7 @@ def undersample(
             "data.follow_symlinks": follow_symlinks or None,
         },
     )
-    from synth.output import thinned
+    from synth.runs import undersample as thinned
     from synth.undersampling.choice import check_settings
 
     check_settings(recipe.undersample)

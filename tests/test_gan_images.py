@@ -26,7 +26,7 @@ from synth.gan.trained import open_gan
 from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import open_generator
 from synth.records import Candidate, Row
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
 
 COUNTS = {"train": {"blue": 2, "red": 18, "yellow": 5, "green": 16}, "test": {"red": 3, "yellow": 2}}
 

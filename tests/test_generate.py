@@ -14,7 +14,7 @@ from PIL import Image
 
 import synth
 from synth.data.manifest import read_manifest
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
 from synth.settings.recipe import load_recipe
 
 

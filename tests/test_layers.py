@@ -40,14 +40,14 @@ gates.base gates.integrity gates.classifier gates.distance gates.panel
 measures.words
 output.summary output.staging pages.text pages.params_text pages.confusion pages.thumbnails
 pages.captions pages.album pages.report
-output.writer output.preflight output.preview output.thinned
-output.audit output.removal
-rejects tasks rounds filling gates.policy_test pipeline
+output.writer runs.preflight runs.preview runs.undersample
+output.audit runs.undo
+runs.rejected runs.tasks runs.rounds runs.fill gates.policy_test runs.generate
 pictures.charts pages.trial_page
 trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
 trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
 trials.experiment trials.winner
-remaking samples class_quality quality simulate demo
+runs.remake samples class_quality quality simulate demo
 image_rows image_smote
 console printing trial_printing options commands judge_commands trial_commands cli
 """.split()

@@ -21,7 +21,7 @@ from synth.errors import BundleError, UsageError
 from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import GENERATORS, open_generator
 from synth.records import Candidate, Row
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
 from synth.settings.oversampling import MIXED
 
 COUNTS = {"train": {"blue": 2, "red": 18, "yellow": 5, "green": 16}}

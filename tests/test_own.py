@@ -10,7 +10,7 @@ from conftest import Run
 
 import synth
 from synth.data.manifest import read_manifest
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
 
 HEAD = "import numpy as np\nimport PIL.Image\n\nclass Own:\n    def draw(self, label, rng):\n"
 REUSED_CANVAS = """

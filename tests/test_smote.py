@@ -17,7 +17,7 @@ from synth.generators.base import Context
 from synth.generators.neighbour_pairs import segments_of
 from synth.generators.registry import open_generator
 from synth.records import Candidate, Row
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
 from synth.settings.oversampling import Smote
 
 

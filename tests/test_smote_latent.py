@@ -20,7 +20,7 @@ from synth.errors import OutputError, UsageError
 from synth.generators.base import Context, Walker
 from synth.generators.registry import open_generator
 from synth.records import Candidate
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
 
 QUICK = {"autoencoder.steps": 25, "autoencoder.batch": 8, "autoencoder.code": 16, "autoencoder.feature_weight": 0}
 

@@ -18,8 +18,8 @@ from PIL import Image
 import synth
 from synth.data.dataset import open_dataset
 from synth.errors import OutputError, UsageError
-from synth.output.thinned import undersample
 from synth.records import Item
+from synth.runs.undersample import undersample
 from synth.settings.recipe import load_recipe
 from synth.settings.undersampling import Undersample
 from synth.undersampling.choice import kept_items, limit_of, thin

@@ -27,7 +27,7 @@ def strips(monkeypatch: pytest.MonkeyPatch) -> list[Strip]:
         shown[:] = strips
         return contact_sheet(strips)
 
-    monkeypatch.setattr("synth.output.preview.contact_sheet", watched)
+    monkeypatch.setattr("synth.runs.preview.contact_sheet", watched)
     return shown
 
 

@@ -46,8 +46,8 @@ from synth.gates.panel import open_panel
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
 from synth.records import Item
+from synth.runs.tasks import batches
 from synth.settings.recipe import Recipe, load_recipe
-from synth.tasks import batches
 
 N_IMAGES = {"S": 4000, "M": 3000, "L": 300}
 STRONG = {

@@ -32,8 +32,8 @@ from synth.files import new_file
 from synth.generators.base import Context
 from synth.generators.registry import open_generator
 from synth.output.staging import SUMMARY
-from synth.pipeline import generate, plan_for
 from synth.records import Item
+from synth.runs.generate import generate, plan_for
 from synth.settings.recipe import Output, Recipe, multiple_of, parse_target
 from synth.train import train
 from synth.training.batches import Images

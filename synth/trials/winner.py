@@ -7,8 +7,8 @@ from pathlib import Path
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.output.summary import Summary
-from synth.output.thinned import Thinning, undersample
-from synth.pipeline import generate
+from synth.runs.generate import generate
+from synth.runs.undersample import Thinning, undersample
 from synth.settings.recipe import Recipe
 from synth.trials.arms import parse_arm
 from synth.trials.ingredients import Part, networks_of, recipe_for, train_network

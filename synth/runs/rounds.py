@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from synth.records import Item
-from synth.tasks import Copy, Make
+from synth.runs.tasks import Copy, Make
 
 UNIT = 32
 """Attempts are made in whole units: a generator that computes in batches gets the same batches everywhere."""

@@ -9,8 +9,8 @@ from synth import workers
 from synth.output.staging import Staging
 from synth.output.summary import ClassSummary
 from synth.records import SWITCHED_OFF, Item
-from synth.rounds import UNIT, Standing, attempts_left, cut_into_tasks, standing, task_size
-from synth.tasks import Copy, Job, work
+from synth.runs.rounds import UNIT, Standing, attempts_left, cut_into_tasks, standing, task_size
+from synth.runs.tasks import Copy, Job, work
 from synth.workers import Progress
 
 

@@ -20,12 +20,12 @@ from synth.data.dataset import Dataset
 from synth.data.manifest import row_line
 from synth.errors import OutputError, UsageError
 from synth.files import locked, replace_file
-from synth.output.preflight import check_places, check_space, leaks
 from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, run_of
 from synth.output.summary import CARD_MARK
 from synth.output.writer import Writer
 from synth.pictures.text import cell
 from synth.records import PARENT_SPLIT, Item
+from synth.runs.preflight import check_places, check_space, leaks
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.undersampling.choice import METHODS, Thinned, features_of, thin
 from synth.versions import versions

@@ -17,11 +17,15 @@ from synth.data.balance import Plan, check_classes, make_plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.files import locked
-from synth.filling import fill
 from synth.gates.panel import open_panel
 from synth.generators.base import Context, needs_parents
 from synth.generators.registry import open_generator
-from synth.output.preflight import (
+from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging
+from synth.output.summary import ClassSummary, Summary, card, is_our_card
+from synth.pages.report import refresh_page, write_report
+from synth.records import PARENT_SPLIT, Item
+from synth.runs.fill import fill
+from synth.runs.preflight import (
     Existing,
     check_originals,
     check_out,
@@ -33,13 +37,9 @@ from synth.output.preflight import (
     read_existing,
     settle_plan,
 )
-from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging
-from synth.output.summary import ClassSummary, Summary, card, is_our_card
-from synth.pages.report import refresh_page, write_report
-from synth.records import PARENT_SPLIT, Item
-from synth.rejects import rejected_document
+from synth.runs.rejected import rejected_document
+from synth.runs.tasks import Job
 from synth.settings.recipe import Recipe, dump_recipe
-from synth.tasks import Job
 from synth.versions import versions
 from synth.workers import Progress
 
