@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from synth.output.audit import Audit, verify
     from synth.output.summary import Summary
     from synth.pages.report import write_report
-    from synth.quality import Quality, check
+    from synth.quality.check import Quality, check
     from synth.records import Candidate, Item, Row
     from synth.runs.generate import generate, plan_for
     from synth.runs.preview import preview
@@ -59,7 +59,7 @@ _HOMES = {
     "synth.output.summary": ("Summary",),
     "synth.runs.undersample": ("undersample",),
     "synth.runs.generate": ("generate", "plan_for"),
-    "synth.quality": ("Quality", "check"),
+    "synth.quality.check": ("Quality", "check"),
     "synth.settings.recipe": ("Recipe", "dump_recipe", "load_recipe"),
     "synth.records": ("Candidate", "Item", "Row"),
     "synth.runs.remake": ("Remade", "remake"),

@@ -276,7 +276,7 @@ def check(
 
     Example: synth check balanced --judge judge
     """
-    from synth.quality import check as check_quality
+    from synth.quality.check import check as check_quality
 
     with console.progress_display(quiet=quiet) as report:
         quality = check_quality(

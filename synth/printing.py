@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from synth.gates.policy_test import EffectTest
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
-    from synth.quality import Quality
+    from synth.quality.check import Quality
     from synth.runs.undersample import Thinning
 
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4

@@ -47,7 +47,7 @@ pictures.charts pages.trial_page
 trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
 trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
 trials.experiment trials.winner
-runs.remake samples class_quality quality simulate demo
+runs.remake quality.samples quality.class_quality quality.check simulate demo
 image_rows image_smote
 console printing trial_printing options commands judge_commands trial_commands cli
 """.split()

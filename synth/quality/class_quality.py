@@ -13,7 +13,7 @@ from synth import seeds
 from synth.measures import copies, detection, neighbours, sets
 from synth.measures.scores import ClassScores
 from synth.measures.words import MIN_REAL, Word, four_words
-from synth.samples import Sample, join
+from synth.quality.samples import Sample, join
 
 MIN_REFERENCE = 5
 """Fewer held-out real images of a class than this are no reference."""

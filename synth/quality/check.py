@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synth.class_quality import ClassImages, ClassQuality, measure_class
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset, open_dataset
 from synth.data.manifest import MANIFEST, read_manifest
@@ -24,8 +23,9 @@ from synth.files import replace_file
 from synth.measures.scores import Scores, score
 from synth.output.staging import QUALITY, RECIPE, SUMMARY, is_our_quality
 from synth.pages.report import write_report
+from synth.quality.class_quality import ClassImages, ClassQuality, measure_class
+from synth.quality.samples import Picture, Sample, empty_sample, look_at
 from synth.records import PARENT_SPLIT
-from synth.samples import Picture, Sample, empty_sample, look_at
 from synth.settings.recipe import Recipe, load_recipe
 from synth.workers import Progress
 
