@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from synth.settings.recipe import Recipe, dump_recipe, load_recipe
     from synth.train import train
     from synth.training.bundle import Bundle
-    from synth.trials.experiment import trial
     from synth.trials.results import Verdict
+    from synth.trials.trial import trial
 
 _HOMES = {
     "synth.data.balance": ("ClassPlan", "Plan", "class_weights", "make_plan"),
@@ -65,7 +65,7 @@ _HOMES = {
     "synth.runs.remake": ("Remade", "remake"),
     "synth.training.bundle": ("Bundle",),
     "synth.train": ("train",),
-    "synth.trials.experiment": ("trial",),
+    "synth.trials.trial": ("trial",),
     "synth.trials.results": ("Verdict",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

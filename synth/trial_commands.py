@@ -146,8 +146,8 @@ def trial(
 
     Example: synth trial lights verdict --arms none,duplicate+online,smote+duplicate+online
     """
-    from synth.trials.experiment import trial as run_trial
     from synth.trials.search import parse_duration
+    from synth.trials.trial import trial as run_trial
 
     if write and write.exists():
         raise UsageError(f"--write expects a new folder, but {write} exists")
@@ -186,7 +186,7 @@ def trial(
         console.say(f"verdict: {out / 'report.html'} ({document['seconds']:.0f} s)")
     if write:
         from synth.output.summary import Summary
-        from synth.trials.winner import write_winner
+        from synth.trials.advised import write_winner
 
         with console.resumable(), console.progress_display(quiet=quiet) as report:
             made = write_winner(

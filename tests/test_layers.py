@@ -44,9 +44,9 @@ output.writer runs.preflight runs.preview runs.undersample
 output.audit runs.undo
 runs.rejected runs.tasks runs.rounds runs.fill gates.policy_test runs.generate
 pictures.charts pages.trial_page
-trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
-trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
-trials.experiment trials.winner
+trials.arms trials.search trials.splits trials.card trials.split_data trials.images trials.context
+trials.time_estimates trials.undersampled trials.progress_files trials.runs trials.scheduler trials.design trials.publish trials.examples
+trials.trial trials.advised
 runs.remake quality.samples quality.class_quality quality.check simulate demo
 image_rows image_smote
 console printing trial_printing options commands judge_commands trial_commands cli

@@ -14,8 +14,8 @@ from PIL import Image
 from synth.data.images import to_uint8
 from synth.data.originals import Sources
 from synth.records import Pixels
+from synth.trials.context import Stage
 from synth.trials.results import Outcome
-from synth.trials.stage import Stage
 from synth.trials.verdict import Verdict
 
 SHOWN = 6

@@ -21,12 +21,12 @@ from synth.classifier.losses import Objective
 from synth.files import new_file
 from synth.training.batches import Images, safe_policy
 from synth.trials.arms import Arm
-from synth.trials.ingredients import Filling, fill, load_filling, tick_path, train_network
-from synth.trials.material import Material
+from synth.trials.context import Stage
+from synth.trials.images import Material
+from synth.trials.progress_files import Tick
 from synth.trials.results import Outcome
-from synth.trials.stage import Stage
-from synth.trials.thinnings import load_thinning
-from synth.trials.ticks import Tick
+from synth.trials.split_data import Filling, fill, load_filling, tick_path, train_network
+from synth.trials.undersampled import load_thinning
 
 
 @dataclass(frozen=True)

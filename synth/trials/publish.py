@@ -14,7 +14,7 @@ from synth.pages.report import VERDICT
 from synth.pages.trial_page import EXAMPLES, render_trial
 from synth.settings.recipe import dump_recipe
 from synth.trials.card import card
-from synth.trials.stage import Stage
+from synth.trials.context import Stage
 from synth.trials.verdict import Verdict
 
 SPLITS = "splits.jsonl"

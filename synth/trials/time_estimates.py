@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from synth.classifier.training import is_frozen
 from synth.data.network_input import fitting_side
-from synth.trials.stage import Stage
+from synth.trials.context import Stage
 
 SECONDS = {"small": 2.6e-4, "frozen": 1.5e-5, "classifier": 5e-4, "autoencoder": 3.2e-3, "gan": 6.5e-3}
 """For each image that is shown, of 32 x 32 pixels: contestants, then networks of a split."""

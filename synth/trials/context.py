@@ -7,8 +7,8 @@ from pathlib import Path
 
 from synth.records import Item
 from synth.settings.recipe import Recipe
-from synth.trials.ingredients import Part
-from synth.trials.material import Material
+from synth.trials.images import Material
+from synth.trials.split_data import Part
 from synth.trials.splits import Split
 
 

@@ -31,17 +31,17 @@ from synth.settings.recipe import Recipe
 from synth.training.bundle import building, run_id
 from synth.training.device import choose_device
 from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
-from synth.trials.costs import duration
+from synth.trials.context import Stage
+from synth.trials.design import setting_of
 from synth.trials.examples import examples_of
-from synth.trials.ingredients import check_dose, part_of
-from synth.trials.lab import Lab, Say
-from synth.trials.material import material_of
-from synth.trials.publishing import publish
+from synth.trials.images import material_of
+from synth.trials.publish import publish
 from synth.trials.results import Outcome
+from synth.trials.scheduler import Lab, Say
 from synth.trials.search import Rung, fitting, going_on, rungs_of
-from synth.trials.setting import setting_of
+from synth.trials.split_data import check_dose, part_of
 from synth.trials.splits import OWN_TEST, Split, splits_of
-from synth.trials.stage import Stage
+from synth.trials.time_estimates import duration
 from synth.trials.verdict import Verdict, conclude
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from synth.trials.arms import Arm
+from synth.trials.context import Stage
 from synth.trials.results import Outcome, Setting
 from synth.trials.splits import OWN_TEST
-from synth.trials.stage import Stage
 
 
 def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> Setting:

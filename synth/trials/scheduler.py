@@ -11,14 +11,14 @@ from typing import Any
 
 from synth import workers
 from synth.trials.arms import Arm
-from synth.trials.costs import contestant_seconds, duration, network_seconds
-from synth.trials.ingredients import filling_path, is_trained, networks_of, tick_path
+from synth.trials.context import Stage
+from synth.trials.progress_files import seen
 from synth.trials.results import Outcome
 from synth.trials.runs import Run, do_run, fill_split, is_done, outcome_of, train_networks
 from synth.trials.search import Rung
-from synth.trials.stage import Stage
-from synth.trials.thinnings import thin_split, thinning_path
-from synth.trials.ticks import seen
+from synth.trials.split_data import filling_path, is_trained, networks_of, tick_path
+from synth.trials.time_estimates import contestant_seconds, duration, network_seconds
+from synth.trials.undersampled import thin_split, thinning_path
 from synth.workers import Progress
 
 Say = Callable[[str], None]

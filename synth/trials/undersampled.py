@@ -15,9 +15,9 @@ from synth.records import Item
 from synth.settings.recipe import Recipe
 from synth.settings.undersampling import Undersample
 from synth.trials.arms import Arm
-from synth.trials.ingredients import Part, named, seed_of
-from synth.trials.material import Material
-from synth.trials.stage import Stage
+from synth.trials.context import Stage
+from synth.trials.images import Material
+from synth.trials.split_data import Part, named, seed_of
 from synth.undersampling.choice import kept_items
 
 

@@ -11,8 +11,8 @@ from synth.runs.generate import generate
 from synth.runs.undersample import Thinning, undersample
 from synth.settings.recipe import Recipe
 from synth.trials.arms import parse_arm
-from synth.trials.ingredients import Part, networks_of, recipe_for, train_network
-from synth.trials.thinnings import thinned_as
+from synth.trials.split_data import Part, networks_of, recipe_for, train_network
+from synth.trials.undersampled import thinned_as
 from synth.workers import Progress
 
 
