@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from synth.demo import run_demo
     from synth.errors import SynthError
     from synth.gates.policy_test import EffectTest, probe_effects
-    from synth.image_smote import ImageSMOTE
     from synth.output.audit import Audit, verify
     from synth.output.summary import Summary
     from synth.pages.report import write_report
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from synth.runs.remake import Remade, remake
     from synth.runs.undersample import undersample
     from synth.runs.undo import Undone, undo
+    from synth.sampler.image_smote import ImageSMOTE
     from synth.settings.recipe import Recipe, dump_recipe, load_recipe
     from synth.train import train
     from synth.training.bundle import Bundle
@@ -48,7 +48,7 @@ _HOMES = {
     "synth.data.health": ("Inspection", "inspect"),
     "synth.demo": ("run_demo",),
     "synth.errors": ("SynthError",),
-    "synth.image_smote": ("ImageSMOTE",),
+    "synth.sampler.image_smote": ("ImageSMOTE",),
     "synth.classifier.judge": ("Judge", "open_judge"),
     "synth.gates.policy_test": ("EffectTest", "probe_effects"),
     "synth.autoencoder.latent_space": ("LatentSpace", "open_latent_space"),

@@ -48,7 +48,7 @@ trials.arms trials.search trials.splits trials.card trials.split_data trials.ima
 trials.time_estimates trials.undersampled trials.progress_files trials.runs trials.scheduler trials.design trials.publish trials.examples
 trials.trial trials.advised
 runs.remake quality.samples quality.class_quality quality.check simulate demo
-image_rows image_smote
+sampler.image_rows sampler.image_smote
 console printing trial_printing options commands judge_commands trial_commands cli
 """.split()
 """A file imports only what stands before it."""

@@ -123,7 +123,7 @@ def main() -> None:
         for name, times in rounds.items():
             ratio = statistics.median(a / b for a, b in zip(base, times[1:], strict=True))
             print(f"{name:20} {statistics.median(times[1:]):6.2f} s   {ratio:.2f}x as fast as imbalanced-learn")
-        for module in ("imblearn.over_sampling", "synth.image_smote", "synth.runs.generate"):
+        for module in ("imblearn.over_sampling", "synth.sampler.image_smote", "synth.runs.generate"):
             print(f"import {module}: {import_seconds(module):.1f} s")
         if options.latent:
             print(f"latent, {n_cores()} workers: {latent_rate(dataset, root):.0f} images/s")

@@ -29,7 +29,7 @@ from synth.generators.neighbour_pairs import Floats, Indices, Segments, remarks,
 from synth.generators.parents import Deal
 from synth.generators.smote import PORTION
 from synth.generators.varied import Varied
-from synth.image_rows import Array, ArrayRows, FileRows, Rows, points_of
+from synth.sampler.image_rows import Array, ArrayRows, FileRows, Rows, points_of
 from synth.settings.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
