@@ -2,7 +2,7 @@
 
     python scripts/make_assets.py
 
-It holds drawings of synth.simulate with seed 0, no photographs: 300 images for training (168 red, 9 yellow,
+It holds drawings of synth.demo.traffic_lights with seed 0, no photographs: 300 images for training (168 red, 9 yellow,
 123 green) and 54 for testing (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The
 old images are deleted first; if the folder holds anything else, nothing is touched. assets/preview.png is the sheet
 that `synth preview assets/demo-lights --n 10` draws; assets/smote.png what it draws with `--class yellow --method smote
@@ -20,7 +20,7 @@ from pathlib import Path
 from PIL import Image
 
 from synth import Recipe, open_dataset, preview, train
-from synth.simulate import LABELS, SPLITS, draw_dataset
+from synth.demo.traffic_lights import LABELS, SPLITS, draw_dataset
 
 DEMO_LIGHTS = Path(__file__).resolve().parent.parent / "assets" / "demo-lights"
 GAN = DEMO_LIGHTS.parents[1] / "models/demo/gan"

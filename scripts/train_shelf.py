@@ -20,7 +20,7 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import synth
 from synth import console
-from synth.simulate import draw_dataset
+from synth.demo.traffic_lights import draw_dataset
 
 ROOT = Path(__file__).parents[1]
 SHELF = Path("models/demo")

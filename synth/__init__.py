@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from synth.data.dataset import Dataset, open_dataset
     from synth.data.findings import Finding
     from synth.data.health import Inspection, inspect
-    from synth.demo import run_demo
+    from synth.demo.run import run_demo
     from synth.errors import SynthError
     from synth.gates.policy_test import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
@@ -46,7 +46,7 @@ _HOMES = {
     "synth.data.dataset": ("Dataset", "open_dataset"),
     "synth.data.findings": ("Finding",),
     "synth.data.health": ("Inspection", "inspect"),
-    "synth.demo": ("run_demo",),
+    "synth.demo.run": ("run_demo",),
     "synth.errors": ("SynthError",),
     "synth.sampler.image_smote": ("ImageSMOTE",),
     "synth.classifier.judge": ("Judge", "open_judge"),

@@ -154,7 +154,7 @@ def demo(
 
     Example: synth demo
     """
-    from synth.demo import run_demo
+    from synth.demo.run import run_demo
 
     with console.resumable(), console.progress_display(quiet=quiet) as report:
         result = run_demo(out, seed=seed or 0, n_workers=n_workers_of(workers), progress=report)

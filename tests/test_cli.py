@@ -170,7 +170,7 @@ def test_preview_writes_only_the_sheet(lights: Path, tmp_path: Path, run: Run, m
 def test_preview_shows_what_generate_makes(lights: Path, tmp_path: Path) -> None:
     dataset = synth.open_dataset(lights)
     sheet = synth.preview(dataset, synth.Recipe(classes=("yellow",)), n=3)
-    synth.preview(dataset, synth.Recipe(method="synth.demo:TrafficLights"), n=2, rows=2, captions=True)
+    synth.preview(dataset, synth.Recipe(method="synth.demo.run:TrafficLights"), n=2, rows=2, captions=True)
     assert isinstance(sheet, Image.Image)
     assert sheet.width > 3 * 100
 

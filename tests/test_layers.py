@@ -47,7 +47,7 @@ pictures.charts pages.trial_page
 trials.arms trials.search trials.splits trials.card trials.split_data trials.images trials.context
 trials.time_estimates trials.undersampled trials.progress_files trials.runs trials.scheduler trials.design trials.publish trials.examples
 trials.trial trials.advised
-runs.remake quality.samples quality.class_quality quality.check simulate demo
+runs.remake quality.samples quality.class_quality quality.check demo.traffic_lights demo.run
 sampler.image_rows sampler.image_smote
 console printing trial_printing options commands judge_commands trial_commands cli
 """.split()
@@ -113,7 +113,7 @@ COMMANDS = [
     "plan DATA",
     "preview DATA --out OUT.png",
     "generate DATA OUT --workers 1 --set augment.transforms=[{name='GaussNoise',p=0.5}]",
-    "generate DATA OUT --method synth.demo:TrafficLights",
+    "generate DATA OUT --method synth.demo.run:TrafficLights",
     "generate DATA OUT-2 --method smote",
     "generate DATA OUT-mix --method mix",
     "undersample DATA OUT-3 --method cluster --size minority",

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from synth.demo.traffic_lights import COUNTS, LABELS, TrafficLights, draw_dataset
 from synth.errors import OutputError
-from synth.simulate import COUNTS, LABELS, TrafficLights, draw_dataset
 
 N_IMAGES = 60
 RIGHT_MIN = 0.95  # of 1500 images of each label at least 0.996 are right by the two rules below

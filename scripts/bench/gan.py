@@ -32,12 +32,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 import synth
+from synth.demo.traffic_lights import draw_dataset
 from synth.gan.setup import Beginning
 from synth.gan.step import BETAS, GanTask, GanTrainee, falling
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
-from synth.simulate import draw_dataset
 from synth.training.distributed import ALONE
 from synth.training.inference import one_thread, to_tensor
 from synth.training.loop import fit

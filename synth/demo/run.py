@@ -1,8 +1,8 @@
 """`synth demo`: the main job on traffic lights that the project draws itself, end to end, offline.
 
-`synth.demo:TrafficLights` is also the worked example of a generator of one's own:
+`synth.demo.run:TrafficLights` is also the worked example of a generator of one's own:
 
-    synth generate DATA OUT --method synth.demo:TrafficLights
+    synth generate DATA OUT --method synth.demo.run:TrafficLights
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth.data.dataset import Dataset, open_dataset
+from synth.demo.traffic_lights import TrafficLights, draw_dataset
 from synth.errors import OutputError
 from synth.output.summary import Summary
 from synth.runs.generate import generate
 from synth.runs.preview import preview, save_sheet
 from synth.settings.recipe import Recipe
-from synth.simulate import TrafficLights, draw_dataset
 from synth.workers import Progress
 
 __all__ = ["Demo", "TrafficLights", "run_demo", "shelf"]
