@@ -19,7 +19,7 @@ from pathlib import Path
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import synth
-from synth import console
+from synth.cli.app import console
 from synth.demo.traffic_lights import draw_dataset
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import synth
-from synth import cli
+from synth.cli import app as cli
 from synth.demo.traffic_lights import TrafficLights, draw_dataset
 
 COLOURS = {"red": (220, 40, 40), "yellow": (230, 200, 40), "green": (40, 190, 80)}

@@ -49,7 +49,7 @@ trials.time_estimates trials.undersampled trials.progress_files trials.runs tria
 trials.trial trials.advised
 runs.remake quality.samples quality.class_quality quality.check demo.traffic_lights demo.run
 sampler.image_rows sampler.image_smote
-console printing trial_printing options commands judge_commands trial_commands cli
+cli.console cli.printing cli.trial_printing cli.options cli.data_commands cli.judge_commands cli.trial_commands cli.app
 """.split()
 """A file imports only what stands before it."""
 
@@ -125,7 +125,7 @@ COMMANDS = [
 
 WITHOUT_TORCH = """
 import sys
-from synth import cli
+from synth.cli import app as cli
 try:
     cli.main()
 except SystemExit as end:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from synth.cli import app
+from synth.cli.app import app
 from synth.errors import OutputError
 from synth.output.staging import is_our_page
 from synth.pages.trial_page import render_trial, write_trial_page

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from synth import commands, console, judge_commands, printing, trial_commands
-from synth.commands import n_workers_of, recipe_from
-from synth.errors import SynthError
-from synth.options import (
+from synth.cli.app import console, judge_commands, printing, trial_commands
+from synth.cli.app import data_commands as commands
+from synth.cli.data_commands import n_workers_of, recipe_from
+from synth.cli.options import (
     Json,
     OutArgument,
     Quiet,
@@ -20,6 +20,7 @@ from synth.options import (
     Set,
     Workers,
 )
+from synth.errors import SynthError
 
 app = typer.Typer(
     help="Rare-class images that provably help: a class folder in, a balanced class folder out.",

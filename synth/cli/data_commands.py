@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synth import console, printing
-from synth.errors import UsageError
-from synth.options import (
+from synth.cli.app import console, printing
+from synth.cli.options import (
     BundleOption,
     Cap,
     Classes,
@@ -31,6 +30,7 @@ from synth.options import (
     WeightFormat,
     Workers,
 )
+from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.data.dataset import Dataset

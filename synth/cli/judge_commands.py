@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth import console, printing
-from synth.commands import exit_status, n_workers_of, open_data, recipe_from
-from synth.errors import UsageError
-from synth.options import (
+from synth.cli.app import console, printing
+from synth.cli.data_commands import exit_status, n_workers_of, open_data, recipe_from
+from synth.cli.options import (
     BundleArgument,
     Classes,
     DataArgument,
@@ -28,6 +27,7 @@ from synth.options import (
     Strict,
     Workers,
 )
+from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.settings.recipe import Recipe

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from synth import console, printing
-from synth.commands import exit_status, n_workers_of, open_data, recipe_from, target_from
-from synth.errors import UsageError
-from synth.options import (
+from synth.cli.app import console, printing
+from synth.cli.data_commands import exit_status, n_workers_of, open_data, recipe_from, target_from
+from synth.cli.options import (
     Cap,
     DataArgument,
     Device,
@@ -26,7 +25,8 @@ from synth.options import (
     Target,
     Workers,
 )
-from synth.trial_printing import print_verdict
+from synth.cli.trial_printing import print_verdict
+from synth.errors import UsageError
 
 DO_NOT_USE = 4
 
