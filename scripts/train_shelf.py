@@ -19,7 +19,7 @@ from pathlib import Path
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import synth
-from synth.cli.app import console
+from synth.cli import console
 from synth.demo.traffic_lights import draw_dataset
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +35,7 @@ def train(name: str, data: Path, *, judge: Path) -> Path:
     given = {"judge": str(judge)} if name == "gan" else {}
     recipe = synth.load_recipe(f"models/recipes/demo-{name}.toml", given)
     with console.progress_display(quiet=False) as progress:
-        synth.train(BUNDLES[name], synth.open_dataset(data), recipe, out, progress=progress)
+        synth.runs.train(BUNDLES[name], synth.open_dataset(data), recipe, out, progress=progress)
     return out
 
 

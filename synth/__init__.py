@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from synth.runs.generate import generate, plan_for
     from synth.runs.preview import preview
     from synth.runs.remake import Remade, remake
+    from synth.runs.train import train
     from synth.runs.undersample import undersample
     from synth.runs.undo import Undone, undo
     from synth.sampler.image_smote import ImageSMOTE
     from synth.settings.recipe import Recipe, dump_recipe, load_recipe
-    from synth.train import train
     from synth.training.bundle import Bundle
     from synth.trials.results import Verdict
     from synth.trials.trial import trial
@@ -64,7 +64,7 @@ _HOMES = {
     "synth.records": ("Candidate", "Item", "Row"),
     "synth.runs.remake": ("Remade", "remake"),
     "synth.training.bundle": ("Bundle",),
-    "synth.train": ("train",),
+    "synth.runs.train": ("train",),
     "synth.trials.trial": ("trial",),
     "synth.trials.results": ("Verdict",),
 }

@@ -103,7 +103,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(lights: Path, tmp_path: Path,
 
 def test_json_has_standard_output_to_itself(lights: Path, tmp_path: Path) -> None:
     (lights / "train/red/bad.jpg").write_bytes(b"no image")
-    command = (sys.executable, "-m", "synth.cli.app", "generate", str(lights), str(tmp_path / "out"), "--json")
+    command = (sys.executable, "-m", "synth", "generate", str(lights), str(tmp_path / "out"), "--json")
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 3
     assert json.loads(result.stdout)["refused"] == [
@@ -170,7 +170,7 @@ def test_preview_writes_only_the_sheet(lights: Path, tmp_path: Path, run: Run, m
 def test_preview_shows_what_generate_makes(lights: Path, tmp_path: Path) -> None:
     dataset = synth.open_dataset(lights)
     sheet = synth.preview(dataset, synth.Recipe(classes=("yellow",)), n=3)
-    synth.preview(dataset, synth.Recipe(method="synth.demo.run:TrafficLights"), n=2, rows=2, captions=True)
+    synth.preview(dataset, synth.Recipe(method="synth.demo:TrafficLights"), n=2, rows=2, captions=True)
     assert isinstance(sheet, Image.Image)
     assert sheet.width > 3 * 100
 

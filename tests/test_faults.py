@@ -19,7 +19,7 @@ import synth
 from synth.data.manifest import read_manifest
 from synth.files import staging_folder
 
-COMMAND = (sys.executable, "-m", "synth.cli.app")
+COMMAND = (sys.executable, "-m", "synth")
 SETTINGS = ("--target", "400", "--cap", "200", "--seed", "7", "--quiet")
 
 

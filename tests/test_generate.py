@@ -54,7 +54,7 @@ def test_output_loads_in_hugging_face_datasets(lights: Path, tmp_path: Path, mon
     assert loaded["test"].num_rows == 6
 
 
-@pytest.mark.parametrize("method", ["augment", "duplicate", "synth.demo.run:TrafficLights"])
+@pytest.mark.parametrize("method", ["augment", "duplicate", "synth.demo:TrafficLights"])
 def test_same_bytes_for_any_number_of_workers(lights: Path, tmp_path: Path, method: str) -> None:
     for n_workers in (1, 2, 3):
         generate(lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, method=method, target=150, cap=100)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,50 +14,21 @@ import pytest
 import synth
 
 PACKAGE = Path(synth.__file__).parent
-LAYERS = """
-errors versions measures.subset pictures.text records seeds settings.effects settings.gates settings.oversampling settings.undersampling settings.trial settings.recipe
-data.manifest files workers gan.codes
-data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
-data.balance data.originals data.network_input data.folds
-pictures.sheets
-effects.parameters effects.geometry effects.colour effects.texture effects.policy
-networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder
-networks.discriminator networks.diffaugment
-measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
-measures.detection measures.paired
-trials.results trials.advice trials.budgets trials.verdict
-training.device training.distributed training.inference training.loop training.bundle training.batches
-classifier.supervised classifier.losses classifier.ensemble classifier.linear_head classifier.frozen_features classifier.learner training.card
-classifier.training autoencoder.perceptual_loss autoencoder.reconstruction
-autoencoder.step autoencoder.training gan.step
-classifier.judge classifier.judges autoencoder.latent_space
-training.tensorboard gan.code_bank gan.card gan.evaluation gan.pictures gan.monitor
-gan.setup gan.result gan.training train
-gan.trained
-generators.base generators.parents generators.duplicate generators.augment generators.neighbour_pairs generators.interpolation
-generators.varied generators.feature_space generators.smote generators.gan generators.custom generators.mix
-generators.registry
-undersampling.clusters undersampling.samplers undersampling.choice
-gates.base gates.integrity gates.classifier gates.distance gates.panel
-measures.words
-output.summary output.staging pages.text pages.params_text pages.confusion pages.thumbnails
-pages.captions pages.album pages.report
-output.writer runs.preflight runs.preview runs.undersample
-output.audit runs.undo
-runs.rejected runs.tasks runs.rounds runs.fill gates.policy_test runs.generate
-pictures.charts pages.trial_page
-trials.arms trials.search trials.splits trials.card trials.split_data trials.images trials.context
-trials.time_estimates trials.undersampled trials.progress_files trials.runs trials.scheduler trials.design trials.publish trials.examples
-trials.trial trials.advised
-runs.remake quality.samples quality.class_quality quality.check demo.traffic_lights demo.run
-sampler.image_rows sampler.image_smote
-cli.console cli.printing cli.trial_printing cli.options cli.data_commands cli.judge_commands cli.trial_commands cli.app
+GROUND = "errors records seeds files workers versions".split()
+"""Loose files that every room may import."""
+ROOMS = """
+settings networks data effects measures pictures training classifier autoencoder gan gates generators undersampling
+output pages runs quality trials sampler demo cli
 """.split()
-"""A file imports only what stands before it."""
+"""A room imports only rooms that stand before it."""
+LOOSE = {"__init__", "__main__", *GROUND}
 
 
 def module_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imports_of(path: Path) -> set[str]:
@@ -69,25 +42,49 @@ def imports_of(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "synth":
             base = node.module.removeprefix("synth").removeprefix(".")
             names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
-            found |= names & set(LAYERS) or {base}
+            found |= names & set(MODULES) or {base}
     return found - {""}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
-def test_a_file_imports_only_what_stands_above_it(path: Path) -> None:
-    name = module_of(path)
-    if path.name == "__init__.py":
-        return
-    assert name in LAYERS
-    above = set(LAYERS[: LAYERS.index(name)])
-    assert imports_of(path) <= above, f"{name} imports {imports_of(path) - above}"
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_rooms_and_loose_files_are_those_of_the_list() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"__init__"}))
+def test_a_room_imports_only_rooms_before_it(module: str) -> None:
+    order = [*GROUND, *ROOMS, "__main__"]
+    room = room_of(module)
+    before = {*order[: order.index(room)], *(set(GROUND) - {room} if room in GROUND else {room})}
+    imported = {room_of(name) for name in imports_of(MODULES[module])}
+    assert imported <= before, f"{module} imports {imported - before}"
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    graph = {module: imports_of(path) for module, path in MODULES.items() if module != "__init__"}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_comes_in_what_goes_out_and_where_to_start(room: str) -> None:
+    text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text("utf-8")))
+    assert text is not None
+    assert "In: " in text
+    assert "Out: " in text
+    starts = re.findall(r"`(\w+)`", text.partition("Start with")[2])
+    assert starts
+    assert all(f"{room}.{name}" in MODULES for name in starts)
 
 
 @pytest.mark.parametrize(
     ("library", "home"),
     [
         ("albumentations", "effects/texture.py"),
-        ("typer", "cli.py commands.py judge_commands.py options.py trial_commands.py"),
+        ("typer", "cli/app.py cli/data_commands.py cli/judge_commands.py cli/options.py cli/trial_commands.py"),
     ],
 )
 def test_a_library_stays_in_its_room(library: str, home: str) -> None:
@@ -113,7 +110,7 @@ COMMANDS = [
     "plan DATA",
     "preview DATA --out OUT.png",
     "generate DATA OUT --workers 1 --set augment.transforms=[{name='GaussNoise',p=0.5}]",
-    "generate DATA OUT --method synth.demo.run:TrafficLights",
+    "generate DATA OUT --method synth.demo:TrafficLights",
     "generate DATA OUT-2 --method smote",
     "generate DATA OUT-mix --method mix",
     "undersample DATA OUT-3 --method cluster --size minority",

@@ -26,7 +26,7 @@ from synth.settings.oversampling import MIXED
 
 COUNTS = {"train": {"blue": 2, "red": 18, "yellow": 5, "green": 16}}
 N_REAL = sum(COUNTS["train"].values())
-OWN = "synth.demo.run:TrafficLights"
+OWN = "synth.demo:TrafficLights"
 EVENLY = {"augment": 1, "smote": 1, "gan": 1, OWN: 1}
 
 

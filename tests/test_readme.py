@@ -44,7 +44,7 @@ def test_the_commands_run_in_order(workplace: Path) -> None:
     for command in commands():
         words = command.split()[1:]
         result = subprocess.run(
-            (sys.executable, "-m", "synth.cli.app", *words), cwd=workplace, capture_output=True, text=True, check=False
+            (sys.executable, "-m", "synth", *words), cwd=workplace, capture_output=True, text=True, check=False
         )
         assert result.returncode == 0, (command, result.stderr)
     assert (workplace / "sheet.png").exists()

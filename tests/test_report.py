@@ -23,7 +23,7 @@ from synth.data.manifest import read_manifest
 from synth.errors import ManifestError, OutputError
 from synth.pages.album import BUDGET, Spread
 from synth.pages.report import write_report
-from synth.pages.text import share
+from synth.pictures.text import share
 from synth.records import Row
 
 HOSTILE = ('<b onclick="x">&', "שלום {{ 7*7 }}", "🦜 parrot'")

@@ -1,1 +1,4 @@
-"""TODO-autoencoder."""
+"""The autoencoder whose codes SMOTE interpolates and the GAN starts from.
+
+In: a dataset and a recipe. Out: a bundle; `latent_space` opens it. Start with `step`, the mathematics.
+"""

@@ -10,11 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synth.autoencoder.step import KIND as AUTOENCODER
 from synth.errors import BundleError, UsageError
-from synth.gan.step import KIND as GAN
 from synth.networks.autoencoder import SIDES, Autoencoder
-from synth.training.bundle import Bundle, open_bundle
+from synth.training.bundle import AUTOENCODER, GAN, Bundle, open_bundle
 from synth.training.inference import decode, encode
 from synth.training.loop import is_finite, seeded
 

@@ -33,11 +33,10 @@ from synth.networks.small import Small
 from synth.settings.oversampling import Autoencoder as AutoencoderSettings
 from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
+from synth.training.bundle import AUTOENCODER
 from synth.training.device import autocast
 from synth.training.inference import to_tensor
 from synth.training.loop import one_cycle, seeded, set_rate
-
-KIND = "autoencoder"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class AutoencoderTrainee:
 
     def __init__(self, task: Task, feature_network: Small | None) -> None:
         self._task, self._settings, self._feature_network = task, task.settings, feature_network
-        with seeded(seeds.derived(task.seed, KIND)):
+        with seeded(seeds.derived(task.seed, AUTOENCODER)):
             network = Autoencoder(task.side, task.n_channels, task.settings.code, len(task.classes))
         self.network = network.to(task.device).to(memory_format=torch.channels_last)
         self._optimizer = torch.optim.AdamW(
@@ -72,10 +71,17 @@ class AutoencoderTrainee:
         )
         self.modules: Mapping[str, nn.Module] = {"network": self.network}
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"optimizer": self._optimizer}
-        policy = Policy(task.policy, KIND, seed=task.seed)
+        policy = Policy(task.policy, AUTOENCODER, seed=task.seed)
         everything = np.arange(len(task.labels))
         self._batches = Batches(
-            task.inputs, task.labels, everything, policy, task.seed, KIND, self._settings.batch, self._settings.balance
+            task.inputs,
+            task.labels,
+            everything,
+            policy,
+            task.seed,
+            AUTOENCODER,
+            self._settings.batch,
+            self._settings.balance,
         )
 
     def step(self, number: int) -> Mapping[str, Tensor]:
@@ -98,7 +104,7 @@ class AutoencoderTrainee:
 
     def _noise(self, number: int) -> Tensor:
         """(B, Z), from the number of the step."""
-        rng = seeds.generator(self._task.seed, KIND, stream="noise", attempt=number)
+        rng = seeds.generator(self._task.seed, AUTOENCODER, stream="noise", attempt=number)
         drawn = rng.standard_normal((self._settings.batch, self._settings.code), np.float32)
         return torch.from_numpy(drawn).to(self._task.device)
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from synth.autoencoder import perceptual_loss as perception
 from synth.autoencoder.reconstruction import SHEET, card, score_classes, sheet
-from synth.autoencoder.step import KIND, AutoencoderTrainee, Task
+from synth.autoencoder.step import AutoencoderTrainee, Task
 from synth.classifier.ensemble import Design
 from synth.data.dataset import Dataset
 from synth.data.network_input import fitting_side
@@ -28,7 +28,7 @@ from synth.records import Item
 from synth.settings.recipe import Augment, Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training.batches import read_inputs, safe_policy
-from synth.training.bundle import Bundle, building, publish, run_id
+from synth.training.bundle import AUTOENCODER, Bundle, building, publish, run_id
 from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
@@ -80,7 +80,7 @@ def train_autoencoder(
             "n_images_seen": fitted.n_images_seen,
         }
         info = _info(task, recipe, items, fitted=fitted, run=run)
-        stats = read_stats(work / KIND / STATS)
+        stats = read_stats(work / AUTOENCODER / STATS)
         files = {
             bundles.SCORES: json.dumps(document, indent=1, allow_nan=False).encode(),
             bundles.IMAGES: image_lines(items),
@@ -88,7 +88,7 @@ def train_autoencoder(
             bundles.RECIPE: dump_recipe(recipe).encode(),
             STATS: "".join(f"{json.dumps(line)}\n" for line in stats).encode(),
             SHEET: sheet(network, task.inputs, task.labels, classes=task.classes, device=where),
-            CURVES: curves({KIND: stats}),
+            CURVES: curves({AUTOENCODER: stats}),
         }
         return publish(work, Path(out), info=info, tensors=network.state_dict(), files=files)
 
@@ -157,11 +157,11 @@ def fit_autoencoder(task: Task, progress: Progress | None = None) -> Fit:
             assert isinstance(network, Autoencoder)
             drawn = sheet(network, task.inputs, task.labels, classes=task.classes, device=task.device)
             replace_file(task.work / SHEET, drawn)
-            replace_file(task.work / CURVES, curves({KIND: read_stats(task.work / KIND / STATS)}))
+            replace_file(task.work / CURVES, curves({AUTOENCODER: read_stats(task.work / AUTOENCODER / STATS)}))
 
     with one_thread():
         trainee = AutoencoderTrainee(task, feature_network)
-        return fit(trainee, task.work / KIND, n_steps=settings.steps, batch=settings.batch, on_check=look)
+        return fit(trainee, task.work / AUTOENCODER, n_steps=settings.steps, batch=settings.batch, on_check=look)
 
 
 def image_lines(items: Sequence[Item]) -> bytes:
@@ -173,7 +173,7 @@ def image_lines(items: Sequence[Item]) -> bytes:
 def _info(task: Task, recipe: Recipe, items: Sequence[Item], *, fitted: Fit, run: str) -> dict[str, Any]:
     counts = Counter(item.label for item in items)
     return {
-        "kind": KIND,
+        "kind": AUTOENCODER,
         "run": run,
         "classes": list(task.classes),
         "side": task.side,
@@ -183,5 +183,5 @@ def _info(task: Task, recipe: Recipe, items: Sequence[Item], *, fitted: Fit, run
         "settings": task.settings.model_dump(mode="json"),
         "seed": recipe.seed,
         "versions": versions(NETWORKS),
-        "stopped": {KIND: fitted.stopped} if fitted.stopped else {},
+        "stopped": {AUTOENCODER: fitted.stopped} if fitted.stopped else {},
     }

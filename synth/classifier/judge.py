@@ -18,14 +18,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from synth.classifier.training import KIND
 from synth.data.network_input import network_input
 from synth.errors import BundleError
 from synth.networks.build import build_network
 from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import open_backbone, weights_digest
 from synth.records import Pixels
-from synth.training.bundle import Bundle, open_bundle
+from synth.training.bundle import CLASSIFIER, Bundle, open_bundle
 from synth.training.inference import ask
 from synth.training.loop import seeded
 
@@ -50,7 +49,7 @@ def open_judge(path: str | Path) -> Judge:
         BundleError: foreign, damaged or hostile, or its backbone is not the one that it was trained on.
         UsageError: its backbone is not installed.
     """
-    return Judge(open_bundle(path, KIND))
+    return Judge(open_bundle(path, CLASSIFIER))
 
 
 class Judge:

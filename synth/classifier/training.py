@@ -34,14 +34,12 @@ from synth.settings.gates import Classifier
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training.batches import read_inputs, safe_policy
-from synth.training.bundle import Bundle, building, publish, run_id
+from synth.training.bundle import CLASSIFIER, Bundle, building, publish, run_id
 from synth.training.card import card, confusion_sheet, curves
 from synth.training.device import choose_device
 from synth.training.loop import STATS, read_stats
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress
-
-KIND = "classifier"
 
 
 def train_classifier(
@@ -169,7 +167,7 @@ def _info(
     settings = design.settings
     counts = Counter(item.label for item in items)
     return {
-        "kind": KIND,
+        "kind": CLASSIFIER,
         "run": run,
         "classes": list(classes),
         "side": design.side,

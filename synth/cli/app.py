@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from synth.cli.app import console, judge_commands, printing, trial_commands
-from synth.cli.app import data_commands as commands
+from synth.cli import console, judge_commands, printing, trial_commands
+from synth.cli import data_commands as commands
 from synth.cli.data_commands import n_workers_of, recipe_from
 from synth.cli.options import (
     Json,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synth.cli.app import console, printing
+from synth.cli import console, printing
 from synth.cli.options import (
     BundleOption,
     Cap,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synth.cli.app import console, printing
+from synth.cli import console, printing
 from synth.cli.data_commands import exit_status, n_workers_of, open_data, recipe_from
 from synth.cli.options import (
     BundleArgument,
@@ -196,7 +196,7 @@ def _train_network(
     """
     with console.resumable():
         dataset = open_data(data, recipe, workers, quiet=quiet)
-        from synth.train import train as train_network
+        from synth.runs.train import train as train_network
 
         with console.progress_display(quiet=quiet) as report:
             trained = train_network(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synth.cli.app import console
+from synth.cli import console
 
 if TYPE_CHECKING:
     from synth.data.balance import Plan

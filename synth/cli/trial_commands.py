@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synth.cli.app import console, printing
+from synth.cli import console, printing
 from synth.cli.data_commands import exit_status, n_workers_of, open_data, recipe_from, target_from
 from synth.cli.options import (
     Cap,

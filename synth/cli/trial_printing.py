@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synth.cli.app import console
+from synth.cli import console
 
 if TYPE_CHECKING:
     from synth.trials.results import Verdict

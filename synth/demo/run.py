@@ -1,8 +1,8 @@
 """`synth demo`: the main job on traffic lights that the project draws itself, end to end, offline.
 
-`synth.demo.run:TrafficLights` is also the worked example of a generator of one's own:
+`synth.demo:TrafficLights` is also the worked example of a generator of one's own:
 
-    synth generate DATA OUT --method synth.demo.run:TrafficLights
+    synth generate DATA OUT --method synth.demo:TrafficLights
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth.data.dataset import Dataset, open_dataset
-from synth.demo.traffic_lights import TrafficLights, draw_dataset
+from synth.demo.traffic_lights import draw_dataset
 from synth.errors import OutputError
 from synth.output.summary import Summary
 from synth.runs.generate import generate
@@ -20,7 +20,6 @@ from synth.runs.preview import preview, save_sheet
 from synth.settings.recipe import Recipe
 from synth.workers import Progress
 
-__all__ = ["Demo", "TrafficLights", "run_demo", "shelf"]
 YELLOW = "yellow"
 
 
@@ -40,7 +39,7 @@ class Demo:
 
 def shelf() -> Path | None:
     """The bundles that come with the package, trained on the same drawn lights; None where they were left out."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     places = (package / "shelf", package.parent / "models" / "demo")
     return next((place for place in places if (place / "gan").is_dir() and (place / "judge").is_dir()), None)
 

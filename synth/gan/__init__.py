@@ -1,1 +1,4 @@
-"""TODO-gan."""
+"""The small conditional GAN.
+
+In: a dataset and a recipe. Out: a bundle; `trained` opens it. Start with `step`, the mathematics, then `training`.
+"""

@@ -20,12 +20,12 @@ from synth.gan.card import card
 from synth.gan.evaluation import NOT_USABLE, Look, to_json, verdict
 from synth.gan.monitor import Watch, half
 from synth.gan.setup import Beginning
-from synth.gan.step import KIND, GanTask
+from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.records import Item
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.training import bundle as bundles
-from synth.training.bundle import Bundle, publish
+from synth.training.bundle import GAN, Bundle, publish
 from synth.training.card import curves
 from synth.training.loop import STATS, Fit, read_stats
 from synth.versions import NETWORKS, versions
@@ -98,7 +98,7 @@ class Result:
         beginning, task = self.beginning, self.task
         asked, used = self.recipe.gan.batch, task.settings.batch
         return {
-            "kind": KIND,
+            "kind": GAN,
             "run": beginning.run,
             "classes": list(self.beginning.classes),
             "side": task.side,
@@ -110,7 +110,7 @@ class Result:
             "settings": task.settings.model_dump(mode="json"),
             "seed": task.seed,
             "versions": versions(NETWORKS),
-            "stopped": {KIND: self.fitted.stopped} if self.fitted.stopped else {},
+            "stopped": {GAN: self.fitted.stopped} if self.fitted.stopped else {},
             "remarks": [f"out of memory: {used} images in a step instead of {asked}"] if used != asked else [],
         }
 
@@ -135,7 +135,7 @@ class Result:
             "borrowing.png": pictures.borrowing(scene, generator),
             "walks.png": pictures.walks(scene, generator),
             "training.png": pictures.over_time(scene, states),
-            "curves.png": curves({KIND: stats}),
+            "curves.png": curves({GAN: stats}),
             "measures.png": curves(measured),
         }
 

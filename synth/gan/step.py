@@ -36,12 +36,12 @@ from synth.networks.discriminator import Discriminator
 from synth.settings.oversampling import Gan
 from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
+from synth.training.bundle import GAN
 from synth.training.device import autocast
 from synth.training.distributed import ALONE, Team
 from synth.training.inference import to_tensor
 from synth.training.loop import seeded, set_rate
 
-KIND = "gan"
 BETAS = (0.0, 0.99)
 DECAY_FROM, DECAY_TO = 0.6, 0.1
 """From this share of the steps on the learning rate falls, to this fraction of itself."""
@@ -85,9 +85,9 @@ class GanTrainee:
             f"{name} optimizer": torch.optim.Adam(module.parameters(), task.settings.rate, BETAS, fused=True)
             for name, module in self.modules.items()
         }
-        policy = Policy(task.policy, KIND, seed=task.seed)
+        policy = Policy(task.policy, GAN, seed=task.seed)
         everything = np.arange(len(task.labels))
-        self._batches = Batches(task.inputs, task.labels, everything, policy, task.seed, KIND, self._settings.batch)
+        self._batches = Batches(task.inputs, task.labels, everything, policy, task.seed, GAN, self._settings.batch)
         self._mine = slice(task.team.rank, None, task.team.size)
 
     def step(self, number: int) -> Mapping[str, Tensor]:
@@ -141,7 +141,7 @@ class GanTrainee:
         """Three times (B, 5): for real images, for those drawn for the discriminator, and for the generator."""
         size = 3 * self._settings.batch
         attempts = range(number * size, (number + 1) * size)
-        drawn = seeds.uniforms(self._task.seed, KIND, stream="diffaugment", attempts=attempts, n_draws=N_DRAWS)
+        drawn = seeds.uniforms(self._task.seed, GAN, stream="diffaugment", attempts=attempts, n_draws=N_DRAWS)
         parts = np.split(drawn.astype(np.float32), 3)
         return tuple(torch.from_numpy(part[self._mine]).to(self._device) for part in parts)
 
@@ -149,8 +149,8 @@ class GanTrainee:
         """(B, Z) for images of these classes, some of them borrowed."""
         task = self._task
         attempts = range(number * len(labels), (number + 1) * len(labels))
-        sources = sources_of(labels, attempts, borrow=task.borrow, lenders=task.lenders, seed=task.seed, label=KIND)
-        drawn = draw(task.bank, sources, attempts, seed=task.seed, label=KIND)
+        sources = sources_of(labels, attempts, borrow=task.borrow, lenders=task.lenders, seed=task.seed, label=GAN)
+        drawn = draw(task.bank, sources, attempts, seed=task.seed, label=GAN)
         codes = drawn.codes(task.bank, self._settings.code_noise)
         return torch.from_numpy(codes[self._mine]).to(self._device)
 

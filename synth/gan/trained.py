@@ -16,9 +16,8 @@ from synth.data.images import MAX_SIDE, MIN_SIDE
 from synth.errors import BundleError
 from synth.gan.codes import Bank, Ints
 from synth.gan.evaluation import LOOK, NOT_USABLE, USABLE
-from synth.gan.step import KIND
 from synth.records import Origin
-from synth.training.bundle import IMAGES, INFO, Bundle, open_bundle
+from synth.training.bundle import GAN, IMAGES, INFO, Bundle, open_bundle
 
 MAX_NOISE = 1000
 
@@ -29,7 +28,7 @@ def open_gan(path: str | Path) -> Gan:
     Raises:
         BundleError: foreign, damaged or hostile.
     """
-    bundle = open_bundle(path, KIND)
+    bundle = open_bundle(path, GAN)
     return Gan(bundle, bundle.tensors())
 
 

@@ -30,10 +30,10 @@ from synth.gan.monitor import Watch
 from synth.gan.pictures import Scene
 from synth.gan.result import Result, steps_folder
 from synth.gan.setup import Beginning
-from synth.gan.step import KIND, GanTask, GanTrainee
+from synth.gan.step import GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.settings.recipe import Recipe
-from synth.training.bundle import Bundle, building, open_bundle
+from synth.training.bundle import GAN, Bundle, building, open_bundle
 from synth.training.device import choose_device
 from synth.training.distributed import joined
 from synth.training.inference import one_thread
@@ -88,7 +88,7 @@ def train_gan(
                 result = Result(beginning, task, watch, fitted, recipe)
                 result.publish(work, out, network, seconds=time.monotonic() - started)
         team.wait()
-    return open_bundle(out, KIND)
+    return open_bundle(out, GAN)
 
 
 def _watch(work: Path, task: GanTask, beginning: Beginning, judge: Judge, network: Autoencoder) -> Watch:

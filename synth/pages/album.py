@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from synth.pages.captions import Picture, accepted, real, rejected
-from synth.pages.text import texts
 from synth.pages.thumbnails import Thumbnail, on_one_scale, parent_thumbnail, shrunk, thumbnail
+from synth.pictures.text import texts
 from synth.records import CODES_OF, Row
 
 SHOWN = 12

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.pages.params_text import param_words
-from synth.pages.text import mapping, number, score, short, texts
 from synth.pages.thumbnails import Thumbnail
+from synth.pictures.text import mapping, number, score, short, texts
 from synth.records import FIRST, SECOND, Row
 
 SHOWN_PARAMS = 6

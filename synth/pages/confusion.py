@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.pages.text import number
+from synth.pictures.text import number
 
 MATRIX = 16
 """Classes up to which the whole confusion matrix is shown; beyond it the largest confusions."""

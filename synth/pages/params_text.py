@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synth.pages.text import short
+from synth.pictures.text import short
 from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND
 
 PLAIN = "plain"

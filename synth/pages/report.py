@@ -21,7 +21,7 @@ from synth.measures.words import PARTLY, YES
 from synth.output.staging import QUALITY, RECIPE, REJECTED, REPORT, SUMMARY, is_our_page, page_run, run_of
 from synth.pages.album import SHOWN, Album, Sheets, Shots, read_rejected
 from synth.pages.confusion import confusion
-from synth.pages.text import at, count, mapping, number, points, score, share, short, signed, texts
+from synth.pictures.text import at, count, mapping, number, points, score, share, short, signed, texts
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import Any
 from synth.errors import OutputError
 from synth.pages.confusion import Confusion, confusion
 from synth.pages.report import VERDICT, make_way, page_template, read_json, write_page
-from synth.pages.text import at, mapping, number, texts
 from synth.pictures import charts
+from synth.pictures.text import at, mapping, number, texts
 
 EXAMPLES = "examples.json"
 MACRO = "macro"

@@ -1,1 +1,4 @@
-"""TODO-pictures."""
+"""Contact sheets and plots.
+
+In: pixels and numbers. Out: images and SVG, never a page. Start with `sheets`.
+"""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from synth.pages.text import number, short, signed
+from synth.pictures.text import number, short, signed
 
 Interval = tuple[float, float]
 SMALLEST_REACH = 0.005

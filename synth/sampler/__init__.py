@@ -1,1 +1,4 @@
-"""TODO-sampler."""
+"""`ImageSMOTE`: the SMOTE generator behind the interface of imbalanced-learn.
+
+In: X, y. Out: X, y with more rows. Start with `image_smote`.
+"""

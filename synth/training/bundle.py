@@ -33,6 +33,8 @@ from synth.records import Item, Origin
 from synth.versions import NETWORKS, versions
 
 FORMAT = 1
+CLASSIFIER, AUTOENCODER, GAN = "classifier", "autoencoder", "gan"
+"""Kinds of bundles."""
 INFO, WEIGHTS, SCORES, IMAGES = "bundle.json", "weights.safetensors", "scores.json", "images.jsonl"
 CARD, RECIPE = "README.md", "recipe.toml"
 MAX_JSON, MAX_WEIGHTS = 256 * 2**20, 4 * 2**30

@@ -34,8 +34,8 @@ from synth.generators.registry import open_generator
 from synth.output.staging import SUMMARY
 from synth.records import Item
 from synth.runs.generate import generate, plan_for
+from synth.runs.train import train
 from synth.settings.recipe import Output, Recipe, multiple_of, parse_target
-from synth.train import train
 from synth.training.batches import Images
 from synth.trials.arms import Arm
 from synth.workers import Progress
