@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from synth.pages.report import write_report
     from synth.quality.check import Quality, check
     from synth.records import Candidate, Item, Row
-    from synth.runs.generate import generate, plan_for
+    from synth.runs.generate import generate
     from synth.runs.preview import preview
     from synth.runs.remake import Remade, remake
+    from synth.runs.settle import plan_for
     from synth.runs.train import train
     from synth.runs.undersample import undersample
     from synth.runs.undo import Undone, undo
@@ -58,7 +59,8 @@ _HOMES = {
     "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),
     "synth.runs.undersample": ("undersample",),
-    "synth.runs.generate": ("generate", "plan_for"),
+    "synth.runs.generate": ("generate",),
+    "synth.runs.settle": ("plan_for",),
     "synth.quality.check": ("Quality", "check"),
     "synth.settings.recipe": ("Recipe", "dump_recipe", "load_recipe"),
     "synth.records": ("Candidate", "Item", "Row"),

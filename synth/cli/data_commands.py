@@ -161,7 +161,7 @@ def plan(
 
     Example: synth plan lights --target 2x
     """
-    from synth.runs.generate import plan_for
+    from synth.runs.settle import plan_for
 
     links = follow_symlinks or None
     recipe = recipe_from(
@@ -253,8 +253,8 @@ def generate(
 
     Example: synth generate lights balanced
     """
-    from synth.runs.generate import check_run, plan_for
     from synth.runs.generate import generate as generate_images
+    from synth.runs.settle import settle
 
     if (out is None) != in_place:
         raise UsageError("give either an output folder OUT or --in-place")
@@ -279,8 +279,7 @@ def generate(
     with console.resumable():
         dataset = open_data(data, recipe, workers, quiet=quiet)
         if dry_run:
-            check_run(dataset, recipe, folder, in_place=in_place)
-            printing.print_plan(plan_for(dataset, recipe, folder), json=json)
+            printing.print_plan(settle(dataset, None, recipe, folder, in_place=in_place).plan, json=json)
             exit_status(refused=bool(dataset.refused), strict=strict)
             return
         with console.progress_display(quiet=quiet) as report:

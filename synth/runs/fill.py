@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from synth import workers
 from synth.output.staging import Staging
 from synth.output.summary import ClassSummary
-from synth.records import SWITCHED_OFF, Item
+from synth.records import SWITCHED_OFF
 from synth.runs.rounds import UNIT, Standing, attempts_left, cut_into_tasks, standing, task_size
+from synth.runs.settle import SettledRun
 from synth.runs.tasks import Copy, Job, work
+from synth.settings.recipe import Recipe
 from synth.workers import Progress
 
 
 def fill(
-    job: Job,
+    run: SettledRun,
     staging: Staging,
     summaries: Mapping[str, ClassSummary],
     *,
-    copies: Sequence[Item],
     n_workers: int,
     progress: Progress | None,
 ) -> None:
-    """Copy the originals and make the planned images, from where an interrupted run stopped; `summaries` get counts."""
+    """Copy the originals and make the planned images, from where an interrupted run stopped; count in `summaries`."""
+    copies, train_folder = run.copies, run.dataset.train_folder
+    job = Job(run.context, run.id, staging.tree, train_folder, run.in_place, run.panel, run.generator)
     verdicts: dict[str, list[bool]] = {label: [] for label in sorted(summaries)}
     copied = 0
     for row in staging.take_up():
@@ -33,8 +36,8 @@ def fill(
     report = _Reporter(progress, len(copies), copied, summaries)
     report.show()
     while True:
-        standings = _standings(job, summaries, verdicts)
-        attempts = attempts_left(standings, verdicts, first=job.context.first_attempt)
+        standings = _standings(run.recipe, summaries, verdicts)
+        attempts = attempts_left(standings, verdicts, first=run.existing.first_attempt)
         n_missing = len(copies) - copied + sum(map(len, attempts.values()))
         if not n_missing:
             break
@@ -55,9 +58,8 @@ def fill(
 
 
 def _standings(
-    job: Job, summaries: Mapping[str, ClassSummary], verdicts: Mapping[str, Sequence[bool]]
+    recipe: Recipe, summaries: Mapping[str, ClassSummary], verdicts: Mapping[str, Sequence[bool]]
 ) -> dict[str, Standing]:
-    recipe = job.context.recipe
     return {
         label: standing(summaries[label].planned, passed, tries=recipe.tries, acceptance_min=recipe.gate.acceptance_min)
         for label, passed in verdicts.items()

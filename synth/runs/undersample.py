@@ -25,7 +25,7 @@ from synth.output.summary import CARD_MARK
 from synth.output.writer import Writer
 from synth.pictures.text import cell
 from synth.records import PARENT_SPLIT, Item
-from synth.runs.preflight import check_places, check_space, leaks
+from synth.runs.preflight import check_places, check_space, leak_warnings
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.undersampling.choice import METHODS, Thinned, features_of, thin
 from synth.versions import versions
@@ -97,7 +97,7 @@ def choose(dataset: Dataset, recipe: Recipe, *, progress: Progress | None = None
     )
     kept = {item.id for found in classes.values() for item in found.kept}
     items = tuple(item for item in dataset.items if item.split != PARENT_SPLIT or item.id in kept)
-    warnings = (*dataset.warnings, *leaks(dataset))
+    warnings = (*dataset.warnings, *leak_warnings(dataset))
     run = _run_id(dataset, recipe, items)
     return Thinning(settings.method, recipe.seed, classes, items, dataset.refused, warnings, run)
 

@@ -33,7 +33,8 @@ from synth.generators.base import Context
 from synth.generators.registry import open_generator
 from synth.output.staging import SUMMARY
 from synth.records import Item
-from synth.runs.generate import generate, plan_for
+from synth.runs.generate import generate
+from synth.runs.settle import plan_for
 from synth.runs.train import train
 from synth.settings.recipe import Output, Recipe, multiple_of, parse_target
 from synth.training.batches import Images

@@ -26,7 +26,7 @@ from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
 from synth.measures.scores import score
-from synth.runs.generate import check_recipe
+from synth.runs.preflight import check_recipe
 from synth.settings.recipe import Recipe
 from synth.training.bundle import building, run_id
 from synth.training.device import choose_device
