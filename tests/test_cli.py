@@ -6,27 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Run, contents, make_dataset, tree_state
 from PIL import Image
+from typer.main import get_command
 
 import synth
+from synth.cli.app import app
 from synth.data.balance import SCHEMES
 
-COMMANDS = [
-    "inspect",
-    "weights",
-    "plan",
-    "preview",
-    "generate",
-    "verify",
-    "undo",
-    "recipe",
-    "demo",
-    "undersample",
-    "trial",
-]
 Capture = pytest.CaptureFixture[str]
 
 
@@ -36,10 +26,75 @@ def document(capsys: Capture) -> dict[str, object]:
     return loaded
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example(command: str, run: Run, capsys: Capture) -> None:
-    assert run(command, "--help") == 0
-    assert f"Example: synth {command}" in capsys.readouterr().out
+def commands_of(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """{path of a command: the command}, also those of groups."""
+    found: dict[tuple[str, ...], Any] = {}
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= commands_of(command, (*path, name)) if inner else {(*path, name): command}
+    return found
+
+
+COMMANDS = commands_of(get_command(app))
+WITH_A_MEANING_OF_THEIR_OWN = {"--method", "--seed", "--format"}
+"""Options that do not mean the same in every command."""
+
+
+def test_every_command_is_there() -> None:
+    words = "inspect weights plan preview generate undersample policy check trial report verify undo recipe demo"
+    trained = {("train", network) for network in ("classifier", "autoencoder", "gan")}
+    assert set(COMMANDS) == {(word,) for word in words.split()} | trained
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example_that_parses(path: tuple[str, ...], run: Run, capsys: Capture) -> None:
+    assert run(*path, "--help") == 0
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert f"Example: synth {' '.join(path)}" in shown
+    example = COMMANDS[path].help.partition("Example: synth ")[2].partition(">")[0].split()
+    with COMMANDS[path].make_context(path[-1], example[len(path) :]) as context:
+        assert context.params
+
+
+@pytest.mark.parametrize("path", [(), ("train",)])
+def test_the_list_of_commands_cuts_no_line(path: tuple[str, ...], run: Run, capsys: Capture) -> None:
+    assert run(*path, "--help") == 0
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert not [line for line in shown.splitlines() if line.endswith("...") and "Usage" not in line]
+
+
+def test_an_option_means_the_same_everywhere() -> None:
+    helps: dict[str, set[str]] = {}
+    for command in COMMANDS.values():
+        for option in command.params:
+            helps.setdefault(max(option.opts, key=len), set()).add(option.help)
+    several = {name for name, texts in helps.items() if name.startswith("--") and len(texts) > 1}
+    assert several == WITH_A_MEANING_OF_THEIR_OWN
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("synth tr", ["trial", "train"]),
+        ("synth train g", ["gan"]),
+        ("synth train gan a b --au", ["--autoencoder"]),
+        ("synth generate a b --link h", ["hard"]),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shells_complete(
+    line: str, completed: list[str], shell: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_SYNTH_COMPLETE", f"complete_{shell}")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
+    with pytest.raises(SystemExit):
+        app(prog_name="synth")
+    shown = capsys.readouterr().out
+    assert shown.split() == completed if shell == "bash" else all(f'"{word}"' in shown for word in completed)
 
 
 def test_inspect_prints_what_the_library_returns(lights: Path, run: Run, capsys: Capture) -> None:

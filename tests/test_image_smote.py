@@ -440,7 +440,7 @@ def test_files_through_codes(autoencoder: Path, files: tuple[list[Path], Array],
 def test_only_who_asks_for_it_loads_imbalanced_learn_and_only_codes_load_torch() -> None:
     script = """
 import sys
-import synth, synth.cli.app, synth.cli.data_commands
+import synth, synth.cli.app
 assert "imblearn" not in sys.modules
 import numpy as np
 synth.ImageSMOTE(random_state=0).fit_resample(np.random.default_rng(0).random((20, 4, 4)), [0] * 14 + [1] * 6)

@@ -15,32 +15,33 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 INTERRUPTED = 130
+"""Exit status."""
 LINE_EVERY_SECONDS = 5.0
 WIDTH = 120
-"""Columns of a table that goes to no terminal."""
+"""Columns of a table if standard output is no terminal."""
 SLOW = 10.0
-"""Things per second below which they are no images."""
+"""Below this rate per second no rate is shown: slow work is networks, not images."""
 Report = Callable[[str, int, int], None]
 
 
 def printable(text: object) -> str:
-    """A name as one harmless line: control characters and broken bytes are shown as escapes."""
+    """Return `text` as one safe line: control characters and broken bytes become escapes."""
     plain = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
 def say(text: str) -> None:
-    """One line of result on standard output."""
+    """Print one line of the result, on standard output."""
     print(printable(text))
 
 
 def note(text: str) -> None:
-    """One line that is no result, on standard error."""
+    """Print one line about the work, on standard error."""
     print(printable(text), file=sys.stderr)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on standard output; all columns but the first are numbers or short words."""
+    """Print a table on standard output. The first column is aligned left, the others right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -55,13 +56,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """The one JSON document of `--json`."""
+    """Print the JSON document of `--json`."""
     print(json.dumps(document, indent=1, allow_nan=False))
 
 
 @contextlib.contextmanager
 def progress_display(*, quiet: bool) -> Iterator[Report | None]:
-    """A bar with rate and time left on a terminal, now and then a plain line elsewhere, nothing when quiet."""
+    """Show progress on standard error: a bar on a terminal, else a line every few seconds; nothing if `quiet`."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -111,18 +112,17 @@ def _line_report() -> Report:
 
 
 def _rate(per_second: float) -> str:
-    """Of images; what goes slower than one a second is networks, say, and needs no rate."""
     return f", {per_second:.0f} images/s" if per_second >= SLOW else ""
 
 
 class _Pace:
-    """Images per second of what is being done."""
+    """The rate of the current kind of work."""
 
     def __init__(self) -> None:
         self.what, self.begin, self.first, self.done = "", 0.0, 0, 0
 
     def rate(self, what: str, done: int) -> float:
-        """Since the first report of this work: another kind, or another round, has another pace."""
+        """Return things per second since the first report of this kind of work, or of this round of it."""
         now = time.monotonic()
         if what != self.what or done < self.done:
             self.what, self.begin, self.first = what, now, done
@@ -132,10 +132,10 @@ class _Pace:
 
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
-    """Turn Ctrl-C and a polite kill into one line with the command that goes on from here."""
+    """Turn Ctrl-C or SIGTERM into one line with the command to repeat, and status 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        note(f"interrupted; nothing is lost. To go on: {shlex.join(['synth', *sys.argv[1:]])}")
+        note(f"interrupted; to continue: {shlex.join(['synth', *sys.argv[1:]])}")
         raise SystemExit(INTERRUPTED) from None

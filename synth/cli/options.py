@@ -1,73 +1,176 @@
-"""The options of the command line that mean the same in every command."""
+"""The options that commands share, each written once: alone, or in a group.
+
+A group is a dataclass. A command that takes one has all of its options; see `command`.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+from typer import Argument, Option
 
+from synth.cli import console
 
-class WeightFormat(StrEnum):
-    """How weights are printed."""
+if TYPE_CHECKING:
+    from synth.data.dataset import Dataset
+    from synth.settings.recipe import Recipe
 
-    table = "table"
-    torch = "torch"
-    keras = "keras"
-    json = "json"
+FAILED, INCOMPLETE, DO_NOT_USE = 1, 3, 4
+"""Exit statuses; 0 is done."""
+SHOWN_REFUSALS = 20
 
-
-class Scheme(StrEnum):
-    """How weights follow from counts."""
-
-    inverse = "inverse"
-    balanced = "balanced"
-    effective = "effective"
-    sqrt = "sqrt"
-
-
-class Counts(StrEnum):
-    """Which images count."""
-
-    filled = "filled"
-    real = "real"
-
-
-class Link(StrEnum):
-    """How originals get into the output."""
-
-    copy = "copy"
-    hard = "hard"
-    sym = "sym"
-
-
-DataArgument = Annotated[
-    Path, typer.Argument(metavar="DATA", readable=False, help="Folder of class folders, or of train/val/test.")
+Data = Annotated[
+    Path, Argument(metavar="DATA", readable=False, help="Folder of class folders, or of train, val and test folders.")
 ]
-OutArgument = Annotated[Path, typer.Argument(metavar="OUT", readable=False, help="Output folder of an earlier run.")]
-BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder for the trained network.")]
-JudgeOption = Annotated[
-    str | None, typer.Option("--judge", help="Bundle of a reference classifier; see synth train classifier.")
-]
-BundleOption = Annotated[
-    str | None,
-    typer.Option("--bundle", help="Trained network for the method; see synth train autoencoder, synth train gan."),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Out = Annotated[Path, Argument(metavar="OUT", readable=False, help="Output folder of an earlier run.")]
+NewBundle = Annotated[Path, Argument(metavar="BUNDLE", help="New folder for the trained network.")]
+
 Method = Annotated[
-    str | None, typer.Option(help="augment, smote, gan, mix, duplicate, or package.module:Name of your own.")
+    str | None, Option(metavar="METHOD", help="augment (default), smote, gan, mix, duplicate, or package.module:Name.")
 ]
 Target = Annotated[
-    str | None, typer.Option(help='Total per class: majority, mean, median, a number, "2x", yellow=350,green=500.')
+    str | None,
+    Option(
+        metavar="TARGET",
+        help="Real plus new images per class: majority (default), mean, median, 350, 2x, or yellow=350,green=500.",
+    ),
 ]
-Cap = Annotated[float | None, typer.Option(help="At most this many new images per real one (default 10).")]
-Classes = Annotated[list[str] | None, typer.Option("--class", help="Only this class gets images (repeatable).")]
-Seed = Annotated[int | None, typer.Option(help="Run seed: the same seed gives the same images (default 0).")]
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Settings from a TOML file; see synth recipe.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="One setting: augment.effects.hue.p=0.2 (repeatable).")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")]
-Links = Annotated[bool, typer.Option("--follow-symlinks", help="Read links that lead out of DATA.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-Strict = Annotated[bool, typer.Option("--strict", help="A refused input or a short class is a failure (status 1).")]
+Cap = Annotated[float | None, Option(metavar="N", help="At most N new images per real image (default 10).")]
+Classes = Annotated[list[str] | None, Option("--class", metavar="NAME", help="Only this class (repeatable).")]
+Seed = Annotated[int | None, Option(metavar="N", help="Random seed: the same seed gives the same result (default 0).")]
+Judge = Annotated[str | None, Option(metavar="BUNDLE", help="Reference classifier, see synth train classifier.")]
+Bundle = Annotated[
+    str | None,
+    Option(metavar="BUNDLE", help="Network for the method, see synth train autoencoder and synth train gan."),
+]
+Link = Annotated[
+    Literal["copy", "hard", "sym"] | None, Option(help="Real images: copy (default), hard link or symbolic link.")
+]
+Device = Annotated[str, Option(metavar="DEVICE", help="Where networks run: auto, cpu, cuda or mps.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and write nothing.")]
+RecipeFile = Annotated[
+    Path | None, Option("--recipe", metavar="FILE", help="TOML file with settings; see synth recipe.")
+]
+Assignments = Annotated[
+    list[str] | None,
+    Option("--set", metavar="KEY=VALUE", help="One setting, for example augment.effects.hue.p=0.2 (repeatable)."),
+]
+Links = Annotated[bool, Option("--follow-symlinks", help="Also read links that lead out of DATA.")]
+Workers = Annotated[int | None, Option(metavar="N", min=1, help="Number of processes (default: one per core).")]
+Json = Annotated[bool, Option("--json", help="Print one JSON document on standard output.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Show no progress.")]
+Strict = Annotated[
+    bool,
+    Option(
+        "--strict",
+        help="Exit with 1 if an image was refused or a class fell short, with 4 if images should not be used.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Printing:
+    """What is printed."""
+
+    json: Json = False
+    quiet: Quiet = False
+
+    def progress(self) -> AbstractContextManager[console.Report | None]:
+        """Return the progress display, for a `with` statement."""
+        return console.progress_display(quiet=self.quiet)
+
+    def show(self, document: Mapping[str, Any], print_text: Callable[[], None]) -> None:
+        """Print the result, as JSON or as text."""
+        if self.json:
+            console.print_json(document)
+        else:
+            print_text()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where settings come from."""
+
+    recipe_file: RecipeFile = None
+    assignments: Assignments = None
+
+    def recipe(self, options: Mapping[str, object]) -> Recipe:
+        """Return the recipe: the file, then `options`, then each --set.
+
+        Args:
+            options: {setting: value}; None, False or [] where the option was not given.
+        """
+        from synth.settings.recipe import load_recipe
+
+        given = {setting: v for setting, v in options.items() if not (v is None or v is False or v == [])}
+        return load_recipe(self.recipe_file, given, assignments=self.assignments or ())
+
+
+@dataclass(frozen=True)
+class Common(Printing, Settings):
+    """What every command on an input folder takes."""
+
+    follow_symlinks: Links = False
+    workers: Workers = None
+    strict: Strict = False
+
+    def recipe(self, options: Mapping[str, object]) -> Recipe:
+        """Return the recipe, with the options of this group."""
+        return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks})
+
+    def dataset(self, data: Path, recipe: Recipe) -> Dataset:
+        """Read DATA with progress, and name the refused images."""
+        from synth.data.dataset import open_dataset
+
+        with self.progress() as report:
+            read = (lambda done, total: report("reading", done, total)) if report else None
+            dataset = open_dataset(data, recipe.data, n_workers=self.n_workers, progress=read)
+        for path, reason in dataset.refused[:SHOWN_REFUSALS]:
+            console.note(f"refused {path}: {reason}")
+        if len(dataset.refused) > SHOWN_REFUSALS:
+            console.note(f"... and {len(dataset.refused) - SHOWN_REFUSALS} more refused; synth inspect lists them")
+        return dataset
+
+    @property
+    def n_workers(self) -> int:
+        """Number of processes."""
+        return n_processes(self.workers)
+
+    def status(self, *, incomplete: bool, do_not_use: bool = False) -> int:
+        """Return the exit status of a finished command.
+
+        Args:
+            incomplete: an image was refused, or a class got fewer images than planned.
+            do_not_use: some synthetic images should not be used.
+        """
+        if do_not_use and self.strict:
+            return DO_NOT_USE
+        return (FAILED if self.strict else INCOMPLETE) if incomplete else 0
+
+
+@dataclass(frozen=True)
+class Training:
+    """What every training takes."""
+
+    data: Data
+    bundle: NewBundle
+    seed: Seed = None
+    device: Device = "auto"
+
+
+def n_processes(workers: int | None) -> int:
+    """Return `workers`, or the number of cores."""
+    from synth.workers import n_cores
+
+    return workers or n_cores()
+
+
+def target_of(text: str | None) -> int | str | dict[str, int] | None:
+    """Return a target as the recipe holds it: `350`, `2x`, or `{"yellow": 350}` for `yellow=350`."""
+    from synth.settings.recipe import parse_target
+
+    return None if text is None else parse_target(text)

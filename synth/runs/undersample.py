@@ -110,23 +110,42 @@ def _run_id(dataset: Dataset, recipe: Recipe, items: Sequence[Item]) -> str:
 def undersample(
     dataset: Dataset,
     recipe: Recipe,
-    out: str | Path,
+    out: str | Path | None,
     *,
+    list_file: str | Path | None = None,
+    dry_run: bool = False,
     n_workers: int = 1,
     progress: Progress | None = None,
 ) -> Thinning:
-    """Put the images that stay into a new folder; the same call again resumes an interrupted run.
+    """Put the images that stay into a new folder, or their paths into a list.
+
+    The same call again resumes an interrupted run.
 
     Args:
         recipe: `undersample` says how; `classes` which; `judge` by whose features; `output.link` how files get there.
+        out: the folder; None makes none.
+        list_file: the list: one path a line, below the input; None writes none.
+        dry_run: check everything and choose, but write nothing.
 
     Raises:
-        OutputError: `out` holds files, or lies in the input; nothing has been written then.
+        OutputError: `out` holds files, or lies in the input; the list can't be written. Nothing has been written then.
         LockedError: another run holds the folder.
         UsageError, BundleError: as `choose`.
     """
-    out = Path(os.path.realpath(out))
-    check_out(dataset, recipe, out)
+    if out is not None:
+        check_out(dataset, recipe, Path(out))
+    if list_file is not None:
+        check_list(dataset, Path(list_file))
+    if dry_run or out is None:
+        thinning = choose(dataset, recipe, progress=progress)
+    else:
+        thinning = _into_folder(dataset, recipe, Path(os.path.realpath(out)), n_workers=n_workers, progress=progress)
+    if list_file is not None and not dry_run:
+        write_list(thinning, list_file)
+    return thinning
+
+
+def _into_folder(dataset: Dataset, recipe: Recipe, out: Path, *, n_workers: int, progress: Progress | None) -> Thinning:
     with locked(out):
         staging = Staging(out)
         interrupted = staging.state

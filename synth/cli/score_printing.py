@@ -1,0 +1,139 @@
+"""What was measured: scores of networks, effects, synthetic images and trials, on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synth.cli import console
+
+if TYPE_CHECKING:
+    from synth.gates.policy_test import EffectTest
+    from synth.quality.check import Quality
+    from synth.trials.results import Verdict
+
+
+def print_scores(scores: Mapping[str, Any]) -> None:
+    """Print the scores of a classifier for each class, on images that it did not learn from."""
+    names = ("precision", "recall", "f1", "average_precision")
+    rows = [
+        [label, found["n"], *(_interval(found[name], found["intervals"].get(name)) for name in names)]
+        for label, found in scores["classes"].items()
+    ]
+    console.table(["class", "n", "precision", "recall", "F1", "average precision"], rows)
+    for label, found in scores["classes"].items():
+        if found["note"]:
+            console.say(f"{label}: {found['note']}")
+    shown = (("macro-F1", "macro_f1"), ("balanced accuracy", "balanced_accuracy"), ("worst recall", "worst_recall"))
+    console.say(", ".join(f"{name} {_number(scores[key])}" for name, key in shown))
+
+
+def print_reconstruction(found: Mapping[str, Any]) -> None:
+    """Print how well an autoencoder reconstructs the training images of each class."""
+    rows = [[label, s["n"], _number(s["error"]), _number(s["sharpness"])] for label, s in found["classes"].items()]
+    console.table(["class", "n", "error", "sharpness"], rows)
+
+
+def print_drawn(found: Mapping[str, Any]) -> None:
+    """Print the measurements of the images of a GAN, with a verdict for each class."""
+    columns = ("on_class", "sharpness", "diversity", "copies", "kept", "kid")
+    rows = [
+        [label, s["n"], *(_number(s[name]) for name in columns), s["verdict"]] for label, s in found["classes"].items()
+    ]
+    console.table(["class", "n", "on class", "sharpness", "diversity", "copies", "kept", "KID", "verdict"], rows)
+    for label, entry in found["classes"].items():
+        if entry["reasons"]:
+            console.say(f"{label}: {'; '.join(entry['reasons'])}")
+
+
+def print_policy(tests: Sequence[EffectTest]) -> None:
+    """Print in how many real images the judge sees the class, before and after each effect."""
+    from synth.gates.policy_test import warnings_of  # it needs torch, which the policy test has imported
+
+    rows = [
+        [t.label, t.effect, t.n, f"{t.before:.0%}", f"{t.after:.0%}", "loses the class" if t.loses else ""]
+        for t in tests
+    ]
+    console.table(["class", "effect", "n", "on class before", "on class after", ""], rows)
+    for line in warnings_of(tests):
+        console.say(line)
+
+
+def print_quality(quality: Quality) -> None:
+    """Print the measurements of synthetic images, and the same of real training images."""
+    for label, found in quality.to_json()["classes"].items():
+        made = found["synthetic"]
+        if not made["n"]:
+            continue
+        console.say(f"{label}: {made['n']} synthetic images, compared with {found['real']['n']} held-out real images")
+        rows = [
+            [word, entry["verdict"] or "-", _number(entry["score"]), _number(entry["real"]), entry["measure"]]
+            for word, entry in found["words"].items()
+        ]
+        console.table(["", "verdict", "synthetic", "real", "measure"], rows)
+    if quality.bad:
+        console.say(f"do not use the synthetic images of: {', '.join(quality.bad)}")
+
+
+def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
+    """Print the arms of a trial as a table, then the advice.
+
+    Args:
+        out: the folder of the trial.
+        next_step: print how to make the dataset of the advised arm.
+    """
+    rarest = _rarest(verdict)
+    rows = [
+        [
+            name,
+            _points(arm.macro_f1),
+            _points(arm.worst_recall),
+            _points(arm.classes[rarest]["f1"]),
+            _points(arm.fitted),
+            *_compared(verdict, name),
+        ]
+        for name, arm in verdict.arms.items()
+    ]
+    console.table(["arm", "macro-F1", "worst", f"F1 {rarest}", "fit", "minus control", ""], rows)
+    console.say("all in percentage points; worst: lowest recall of a class; fit: recall on the real training images")
+    for note in dict.fromkeys(found.note for found in verdict.deciding.comparisons if found.macro and found.note):
+        console.say(f"* {note}")
+    if verdict.test:
+        found = ", ".join(f"{name} {_points(scores['macro_f1'])}" for name, scores in verdict.test["arms"].items())
+        console.say(f"macro-F1 on the dataset's own test images: {found}")
+    console.say(verdict.advice)
+    console.say(f"verdict: {out / 'report.html'} ({verdict.seconds or 0:.0f} s)")
+    if next_step:
+        console.say(f"next: add --write BALANCED to the same command to make the dataset of {verdict.advised}")
+
+
+def _rarest(verdict: Verdict) -> str:
+    """Return the class with the fewest real training images."""
+    images = verdict.arms[verdict.control].images
+    return min(images, key=lambda label: images[label]["real"])
+
+
+def _compared(verdict: Verdict, arm: str) -> tuple[str, str]:
+    """Return the difference of an arm's macro-F1 to the control with its interval, and the verdict in a word."""
+    found = verdict.deciding.macro(arm)
+    if found is None:
+        return "", "control"
+    interval = found.delta.interval
+    bounds = f" ({_points(interval[0], sign=True)} to {_points(interval[1], sign=True)})" if interval else ""
+    difference = "" if found.delta.mean is None else f"{_points(found.delta.mean, sign=True)}{bounds}"
+    return difference, f"{found.verdict}{' *' if found.note else ''}"
+
+
+def _points(value: float | None, *, sign: bool = False) -> str:
+    from synth.trials.advice import as_points  # its neighbours import NumPy, which help does not need
+
+    return "?" if value is None else as_points(value, sign=sign)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(value: float | None, bounds: Sequence[float] | None) -> str:
+    return f"{_number(value)} ({bounds[0]:.2f}-{bounds[1]:.2f})" if bounds else _number(value)

@@ -1,0 +1,115 @@
+"""The commands that train a network: train classifier, train autoencoder, train gan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from synth.cli import console
+from synth.cli.options import Common, Judge, Training
+from synth.cli.score_printing import print_drawn, print_reconstruction, print_scores
+
+if TYPE_CHECKING:
+    from synth.training.bundle import Bundle
+
+RESULTS = {
+    "classifier": ("out_of_fold", print_scores, "--judge"),
+    "autoencoder": ("reconstruction", print_reconstruction, "--method smote --bundle"),
+    "gan": ("drawn", print_drawn, "--method gan --bundle"),
+}
+"""{network: (key of its scores, what prints them, options of synth generate that use the bundle)}."""
+
+
+def classifier(
+    training: Training,
+    backbone: Annotated[str | None, Option(help="small (default), efficientnet-lite0, or torchvision:NAME.")] = None,
+    *,
+    common: Common,
+) -> int:
+    """Train the reference classifier that judges images.
+
+    The same command continues an interrupted training.
+
+    Example: synth train classifier lights judge
+    """
+    return _train("classifier", training, {"classifier.backbone": backbone}, common)
+
+
+def autoencoder(training: Training, common: Common) -> int:
+    """Train an autoencoder for the method smote.
+
+    smote then interpolates between the codes of two images. The same command continues an interrupted training.
+
+    Example: synth train autoencoder lights codes
+    """
+    return _train("autoencoder", training, {}, common)
+
+
+def gan(
+    training: Training,
+    autoencoder: Annotated[
+        str | None, Option(metavar="BUNDLE", help="Autoencoder to start from (default: one is trained first).")
+    ] = None,
+    judge: Judge = None,
+    tensorboard: Annotated[
+        Path | None, Option(help="Folder for TensorBoard files (needs the extra tensorboard).")
+    ] = None,
+    *,
+    common: Common,
+) -> int:
+    """Train a GAN for images of rare classes.
+
+    Training takes about ten minutes for images of 32 x 32 pixels on one core. The GAN starts from an autoencoder (a
+    minute), and a judge (half a minute) measures its images during training. If you have these networks, name them with
+    --autoencoder and --judge.
+
+    During training, BUNDLE.incomplete/looks holds sheets of new images under real ones, with measurements. The state
+    with the best images is kept. BUNDLE then holds the weights, README.md (numbers and a verdict for each class),
+    samples.png, borrowing.png (one code drawn as every class), walks.png, training.png (one code at different times of
+    the training), curves.png, measures.png, stats.jsonl and looks.jsonl.
+
+    The settings are in the tables [gan] and [autoencoder] of a recipe; models/recipes/ has examples.
+
+    The same command continues an interrupted training. For several processes or GPUs:
+    torchrun --nproc-per-node 2 scripts/train_gan.py lights lamps
+
+    Example: synth train gan lights lamps --judge judge
+    """
+    return _train("gan", training, {"bundle": autoencoder, "judge": judge}, common, tensorboard=tensorboard)
+
+
+def _train(
+    what: str, training: Training, options: Mapping[str, object], common: Common, *, tensorboard: Path | None = None
+) -> int:
+    recipe = common.recipe({**options, "seed": training.seed})
+    dataset = common.dataset(training.data, recipe)
+    from synth.runs.train import train  # torch is imported only when the data could be read
+
+    with common.progress() as report:
+        bundle = train(
+            what,
+            dataset,
+            recipe,
+            training.bundle,
+            n_workers=common.n_workers,
+            device=training.device,
+            progress=report,
+            tensorboard=tensorboard,
+        )
+    if os.environ.get("RANK", "0") == "0":  # torchrun starts several processes; only the first one prints
+        common.show(bundle.scores, lambda: _print_bundle(what, training, bundle))
+    return common.status(incomplete=bool(dataset.refused))
+
+
+def _print_bundle(what: str, training: Training, bundle: Bundle) -> None:
+    key, print_result, use = RESULTS[what]
+    print_result(bundle.scores[key])
+    for name, reason in bundle.info["stopped"].items():
+        console.say(f"{name} stopped early: {reason}")
+    seconds, n_images = bundle.scores["seconds"], bundle.scores["n_images_seen"]
+    console.say(f"bundle: {training.bundle} ({seconds:.0f} s, {n_images} images seen)")
+    console.say(f"next: synth generate {training.data} OUT {use} {training.bundle}")

@@ -1,0 +1,101 @@
+"""The command that compares strategies: trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from synth.cli import console
+from synth.cli.options import Cap, Common, Data, Device, Seed, Target, target_of
+from synth.cli.printing import print_written
+from synth.cli.score_printing import print_verdict
+from synth.errors import UsageError
+
+
+def trial(
+    data: Data,
+    out: Annotated[Path, Argument(metavar="OUT", help="New folder for the verdict.")],
+    arms: Annotated[
+        list[str] | None, Option(help="Arms to compare, separated by commas (default: a list of common ones).")
+    ] = None,
+    control: Annotated[
+        str | None, Option(help="Arm that the others are compared with (default duplicate+online).")
+    ] = None,
+    splits: Annotated[int | None, Option(help="Splits of the training images (default 5).")] = None,
+    seeds: Annotated[int | None, Option(help="Classifiers per arm and split (default 1).")] = None,
+    keep: Annotated[str | None, Option(help="Learn from fewer images of a class, for example yellow=5.")] = None,
+    dose: Annotated[str | None, Option(help="Targets to try for new images, for example 1x,2x,5x.")] = None,
+    budget: Annotated[str | None, Option(help="Search for the best arms within this time, for example 10m.")] = None,
+    write: Annotated[Path | None, Option(help="New folder for the dataset of the advised arm.")] = None,
+    target: Target = None,
+    cap: Cap = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    *,
+    common: Common,
+) -> int:
+    """Measure which strategy helps.
+
+    Strategies against class imbalance are compared on real images. The training images are split several times. In each
+    split, all networks, generators and gates learn only from the training part. Every arm trains the same classifier,
+    with the same seeds and the same number of steps, and is tested on the held-out part. Differences are paired by
+    split. OUT gets verdict.json and report.html.
+
+    An arm is one of these parts, or several joined by +: none; weights[:SCHEME]; logit-adjust; focal; duplicate (draws
+    classes evenly); undersample:random; undersample:cluster; online (safe effects during training); and augment, smote,
+    gan, mix or package.module:Name (new images as files; smote@2x sets their number).
+
+    The same command continues an interrupted trial.
+
+    Example: synth trial lights verdict --arms none,duplicate+online,smote+duplicate+online
+    """
+    from synth.trials.advised import write_winner
+    from synth.trials.search import parse_duration
+    from synth.trials.trial import trial as run_trial
+
+    if write and write.exists():
+        raise UsageError(f"--write expects a new folder, but {write} exists")
+    recipe = common.recipe(
+        {
+            "trial.control": control,
+            "trial.splits": splits,
+            "trial.seeds": seeds,
+            "trial.keep": target_of(keep),
+            "trial.doses": _listed(dose),
+            "target": target_of(target),
+            "cap": cap,
+            "seed": seed,
+        }
+    )
+    seconds = parse_duration(budget) if budget else None
+    names = [name for text in arms or () for name in _listed(text)]
+    dataset = common.dataset(data, recipe)
+    with common.progress() as report:
+        verdict = run_trial(
+            dataset,
+            names,
+            recipe,
+            out,
+            seconds=seconds,
+            n_workers=common.n_workers,
+            device=device,
+            progress=report,
+            say=None if common.quiet else console.note,
+        )
+    document = verdict.to_json()
+    common.show(document, lambda: print_verdict(verdict, out, next_step=write is None))
+    if write:
+        with common.progress() as report:
+            written = write_winner(
+                dataset, verdict.advised, recipe, write, n_workers=common.n_workers, device=device, progress=report
+            )
+        if not common.json:  # standard output holds one document
+            print_written(written, write)
+    return common.status(incomplete=bool(dataset.refused), do_not_use=bool(document["do_not_use"]))
+
+
+def _listed(text: str | None) -> list[str]:
+    """Return the parts between commas."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
