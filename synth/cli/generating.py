@@ -74,7 +74,7 @@ def preview(
     bundle: Bundle = None,
     judge: Judge = None,
     out: Annotated[
-        Path | None, Option(help="PNG file for the sheet (default preview.png, then preview-2.png ...).")
+        Path | None, Option(help="PNG file for the sheet (default: preview.png, then preview-2.png ...).")
     ] = None,
     *,
     common: Common,

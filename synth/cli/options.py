@@ -27,7 +27,6 @@ Data = Annotated[
     Path, Argument(metavar="DATA", readable=False, help="Folder of class folders, or of train, val and test folders.")
 ]
 Out = Annotated[Path, Argument(metavar="OUT", readable=False, help="Output folder of an earlier run.")]
-NewBundle = Annotated[Path, Argument(metavar="BUNDLE", help="New folder for the trained network.")]
 
 Method = Annotated[
     str | None, Option(metavar="METHOD", help="augment (default), smote, gan, mix, duplicate, or package.module:Name.")
@@ -39,9 +38,9 @@ Target = Annotated[
         help="Real plus new images per class: majority (default), mean, median, 350, 2x, or yellow=350,green=500.",
     ),
 ]
-Cap = Annotated[float | None, Option(metavar="N", help="At most N new images per real image (default 10).")]
+Cap = Annotated[float | None, Option(metavar="N", help="At most N new images per real image (default: 10).")]
 Classes = Annotated[list[str] | None, Option("--class", metavar="NAME", help="Only this class (repeatable).")]
-Seed = Annotated[int | None, Option(metavar="N", help="Random seed: the same seed gives the same result (default 0).")]
+Seed = Annotated[int | None, Option(metavar="N", help="Random seed: the same seed gives the same result (default: 0).")]
 Judge = Annotated[str | None, Option(metavar="BUNDLE", help="Reference classifier, see synth train classifier.")]
 Bundle = Annotated[
     str | None,
@@ -93,7 +92,7 @@ class Printing:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where settings come from."""
+    """Where the settings come from."""
 
     recipe_file: RecipeFile = None
     assignments: Assignments = None
@@ -102,7 +101,7 @@ class Settings:
         """Return the recipe: the file, then `options`, then each --set.
 
         Args:
-            options: {setting: value}; None, False or [] where the option was not given.
+            options: {setting: value}; None, False or [] if the option was not given.
         """
         from synth.settings.recipe import load_recipe
 
@@ -123,7 +122,7 @@ class Common(Printing, Settings):
         return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks})
 
     def dataset(self, data: Path, recipe: Recipe) -> Dataset:
-        """Read DATA with progress, and name the refused images."""
+        """Read DATA. Show progress, and print which images are refused."""
         from synth.data.dataset import open_dataset
 
         with self.progress() as report:
@@ -157,7 +156,7 @@ class Training:
     """What every training takes."""
 
     data: Data
-    bundle: NewBundle
+    bundle: Annotated[Path, Argument(metavar="BUNDLE", help="New folder for the trained network.")]
     seed: Seed = None
     device: Device = "auto"
 

@@ -16,15 +16,15 @@ from synth.errors import UsageError
 
 def trial(
     data: Data,
-    out: Annotated[Path, Argument(metavar="OUT", help="New folder for the verdict.")],
+    out: Annotated[Path, Argument(metavar="OUT", readable=False, help="New folder for the verdict.")],
     arms: Annotated[
         list[str] | None, Option(help="Arms to compare, separated by commas (default: a list of common ones).")
     ] = None,
     control: Annotated[
-        str | None, Option(help="Arm that the others are compared with (default duplicate+online).")
+        str | None, Option(help="Arm that the others are compared with (default: duplicate+online).")
     ] = None,
-    splits: Annotated[int | None, Option(help="Splits of the training images (default 5).")] = None,
-    seeds: Annotated[int | None, Option(help="Classifiers per arm and split (default 1).")] = None,
+    splits: Annotated[int | None, Option(help="Splits of the training images (default: 5).")] = None,
+    seeds: Annotated[int | None, Option(help="Classifiers per arm and split (default: 1).")] = None,
     keep: Annotated[str | None, Option(help="Learn from fewer images of a class, for example yellow=5.")] = None,
     dose: Annotated[str | None, Option(help="Targets to try for new images, for example 1x,2x,5x.")] = None,
     budget: Annotated[str | None, Option(help="Search for the best arms within this time, for example 10m.")] = None,

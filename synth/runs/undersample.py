@@ -128,7 +128,7 @@ def undersample(
         dry_run: check everything and choose, but write nothing.
 
     Raises:
-        OutputError: `out` holds files, or lies in the input; the list can't be written. Nothing has been written then.
+        OutputError: `out` holds files or lies in the input, or the list can't be written.
         LockedError: another run holds the folder.
         UsageError, BundleError: as `choose`.
     """
