@@ -1,15 +1,16 @@
-"""Do new images help a classifier that has seen few? Five yellow lights, everything else real.
+"""Measure whether new images help a classifier that has seen five yellow lights.
 
     python scripts/bench/few5.py TRAFFIC_LIGHTS [--splits 5] [--few 5] [--arms repetition,pixel,...] [--online on,off]
         [--keep FOLDER]
 
-TRAFFIC_LIGHTS is a folder with {train,test}/{red,yellow,green}. For each split 452 red, 5 yellow and 268 green are
-drawn, the rest is for testing. Each arm fills yellow to 268 from the training images alone (autoencoder, GAN, judge
-and neighbours too), then the reference classifier's network learns with class-balanced batches, with the safe effects
-online or without: the same number of steps for every arm, the same seeds. The first arm, without new images, is the
-control. Arms with a GAN train one for each split, which takes minutes; with --keep the data and networks of each split
-stay in that folder, and the next call takes them from there.
-Printed: yellow F1 in percent, and the paired difference to the control over the splits.
+TRAFFIC_LIGHTS is a folder with {train,test}/{red,yellow,green}. Each split draws 452 red, 5 yellow and 268 green
+training images, and tests on the rest. Each arm fills yellow to 268 from the training images alone; autoencoder, GAN,
+judge and neighbours use nothing else either. Then the network of the reference classifier trains with class-balanced
+batches, with or without the safe effects online. Every arm has the same number of steps and the same seeds. The first
+arm, without new images, is the control. Arms with a GAN train one for each split, which takes minutes. With --keep,
+the data and networks of each split stay in that folder, and the next call uses them.
+
+The script prints yellow F1 in percent, and the paired difference to the control over the splits.
 """
 
 from __future__ import annotations

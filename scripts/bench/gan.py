@@ -1,16 +1,16 @@
-"""What a step of the GAN's training costs beyond its arithmetic: measured in one run, on one thread.
+"""Measure what a step of the GAN's training costs beyond its arithmetic, in one run on one thread.
 
     python scripts/bench/gan.py [--data FOLDER] [--rounds 5] [--steps 50] [--deep | --no-deep] [--side 32]
 
-FOLDER is a dataset; without it, drawn traffic lights. Every round times, one after the other:
+FOLDER is a dataset. The default is drawn traffic lights. Every round times, one after the other:
 
     fit     `GanTrainee` in `loop.fit`, as users train: batches with the safe effects, codes and DiffAugment's draws
-            from seeds, checks, statistics, looks at the losses
-    bare    the same networks, losses, batch size and augmentation function as a loop in plain torch, written out below:
-            images and codes are tensors that were made before, Adam is fused, weights are averaged
+            from seeds, checks, statistics, losses
+    bare    the same networks, losses, batch size and augmentation in the plain torch loop below: images and codes are
+            tensors that exist already, Adam is fused, weights are averaged
 
-Printed: milliseconds a step, and the median over the rounds of the ratio within a round, by the clock and by processor
-time (which other programs on the machine change less). Should be at most 1.15.
+The script prints milliseconds a step, and the median over the rounds of the ratio within a round, by the clock and by
+processor time. Other programs on the machine change processor time less. The ratio should be at most 1.15.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What each part of the GAN's recipe is worth: the same data, seeds and steps with one part left out or exchanged.
+"""Measure each part of the GAN's recipe: the same data, seeds and steps with one part left out or replaced.
 
     python scripts/bench/gan_ablations.py DATA JUDGE [--class yellow] [--steps 3000] [--arms recipe,hinge,...]
 
-JUDGE should not know the training images of DATA (train it on the test part). Printed for 256 images of the class
-before any gate: minutes, ms a step, and what `training.gan.looks` measures. With --out DIR, a sheet of each arm.
+Train JUDGE on the test part, so that it does not know the training images of DATA. For 256 images of the class before
+any gate, the script prints minutes, ms a step, and the measures of the GAN's card. --out DIR adds a sheet of each arm.
 
-    recipe        as it is
+    recipe        the whole recipe
     scratch       no autoencoder: untrained networks, codes drawn from a normal distribution
     autoencoder   no adversarial step
     no borrowing  every class learns from its own codes alone
