@@ -29,7 +29,7 @@ import numpy as np
 
 import synth
 from synth import workers
-from synth.classifier.ensemble import Design, Member, load_member, train_member
+from synth.classifier.ensemble import ClassifierTask, Member, load_member, train_member
 from synth.data.images import read
 from synth.data.network_input import network_input
 from synth.settings.effects import Effects
@@ -78,7 +78,7 @@ def inputs_of(paths: Sequence[Path]) -> list[np.ndarray]:
     return [network_input(image.pixels, SIDE) for image in images]
 
 
-def score(design: Design, member: int) -> float:
+def score(design: ClassifierTask, member: int) -> float:
     """Yellow F1 on the images that were left out."""
     train_member(design, member)
     held_out = design.held_out(design.members[member])
@@ -87,7 +87,7 @@ def score(design: Design, member: int) -> float:
     return float(2 * (yellow & said).sum() / max(yellow.sum() + said.sum(), 1))
 
 
-def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> Design:
+def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> ClassifierTask:
     """Training images in fold 1, new ones too; test images in fold 0, which no network sees."""
     pictures: list[np.ndarray] = []
     labels, folds = [], []
@@ -101,7 +101,7 @@ def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: b
     members = tuple(Member(f"init-{i}", 0) for i in range(inits))
     settings = Classifier(steps=STEPS)
     policy = Augment() if online else Augment(forbid=tuple(Effects.model_fields))
-    return Design(
+    return ClassifierTask(
         settings, policy, 0, SIDE, 3, np.stack(pictures), np.array(labels), np.array(folds), members, work, "cpu"
     )
 

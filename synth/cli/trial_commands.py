@@ -186,10 +186,10 @@ def trial(
         console.say(f"verdict: {out / 'report.html'} ({document['seconds']:.0f} s)")
     if write:
         from synth.output.summary import Summary
-        from synth.trials.advised import write_winner
+        from synth.trials.advised import write_advised
 
         with console.resumable(), console.progress_display(quiet=quiet) as report:
-            made = write_winner(
+            made = write_advised(
                 dataset, verdict.advised, recipe, write, n_workers=n_workers, device=device, progress=report
             )
         if not json:
