@@ -183,7 +183,7 @@ def test_an_even_head_is_the_one_that_judges() -> None:
     assert learner.fitted(pool.rows, pool.labels) > 0.5
 
 
-@pytest.mark.parametrize(("even", "share"), [(False, 0.125), (True, 0.5)])
+@pytest.mark.parametrize(("balanced", "share"), [(False, 0.125), (True, 0.5)])
 def test_a_head_weighs_classes_evenly_or_by_their_counts(balanced: bool, share: float) -> None:
     labels, first = np.repeat([0, 1], [42, 6]), np.arange(48)
     rows = np.ones((48, 6), np.float32)  # nothing but the shares can be learned
