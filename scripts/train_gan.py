@@ -8,7 +8,7 @@ torchrun --nproc-per-node 2 scripts/train_gan.py lights lamps
 
 import sys
 
-from synth import cli
+from synth.cli import app as cli
 
 if __name__ == "__main__":
     sys.argv[1:1] = ["train", "gan"]

@@ -19,8 +19,8 @@ from pathlib import Path
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import synth
-from synth import console
-from synth.simulate import draw_dataset
+from synth.cli import console
+from synth.demo.traffic_lights import draw_dataset
 
 ROOT = Path(__file__).parents[1]
 SHELF = Path("models/demo")
@@ -35,7 +35,7 @@ def train(name: str, data: Path, *, judge: Path) -> Path:
     given = {"judge": str(judge)} if name == "gan" else {}
     recipe = synth.load_recipe(f"models/recipes/demo-{name}.toml", given)
     with console.progress_display(quiet=False) as progress:
-        synth.train(BUNDLES[name], synth.open_dataset(data), recipe, out, progress=progress)
+        synth.runs.train(BUNDLES[name], synth.open_dataset(data), recipe, out, progress=progress)
     return out
 
 

@@ -15,57 +15,59 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synth.autoencoder.latent_space import LatentSpace, open_latent_space
+    from synth.classifier.judge import Judge, open_judge
     from synth.data.balance import ClassPlan, Plan, class_weights, make_plan
     from synth.data.dataset import Dataset, open_dataset
     from synth.data.findings import Finding
     from synth.data.health import Inspection, inspect
-    from synth.demo import run_demo
+    from synth.demo.run import run_demo
     from synth.errors import SynthError
-    from synth.image_smote import ImageSMOTE
-    from synth.judge import Judge, open_judge
-    from synth.label_safety import EffectTest, probe_effects
-    from synth.latent import LatentSpace, open_latent_space
+    from synth.gates.policy_test import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
-    from synth.output.preview import preview
-    from synth.output.removal import Undone, undo
-    from synth.output.report import write_report
     from synth.output.summary import Summary
-    from synth.output.thinned import undersample
-    from synth.pipeline import generate, plan_for
-    from synth.quality import Quality, check
-    from synth.recipe import Recipe, dump_recipe, load_recipe
+    from synth.pages.report import write_report
+    from synth.quality.check import Quality, check
     from synth.records import Candidate, Item, Row
-    from synth.remaking import Remade, remake
+    from synth.runs.generate import generate
+    from synth.runs.preview import preview
+    from synth.runs.remake import Remade, remake
+    from synth.runs.settle import plan_for
+    from synth.runs.train import train
+    from synth.runs.undersample import undersample
+    from synth.runs.undo import Undone, undo
+    from synth.sampler.image_smote import ImageSMOTE
+    from synth.settings.recipe import Recipe, dump_recipe, load_recipe
     from synth.training.bundle import Bundle
-    from synth.training.registry import train
-    from synth.trials.experiment import trial
     from synth.trials.results import Verdict
+    from synth.trials.trial import trial
 
 _HOMES = {
     "synth.data.balance": ("ClassPlan", "Plan", "class_weights", "make_plan"),
     "synth.data.dataset": ("Dataset", "open_dataset"),
     "synth.data.findings": ("Finding",),
     "synth.data.health": ("Inspection", "inspect"),
-    "synth.demo": ("run_demo",),
+    "synth.demo.run": ("run_demo",),
     "synth.errors": ("SynthError",),
-    "synth.image_smote": ("ImageSMOTE",),
-    "synth.judge": ("Judge", "open_judge"),
-    "synth.label_safety": ("EffectTest", "probe_effects"),
-    "synth.latent": ("LatentSpace", "open_latent_space"),
+    "synth.sampler.image_smote": ("ImageSMOTE",),
+    "synth.classifier.judge": ("Judge", "open_judge"),
+    "synth.gates.policy_test": ("EffectTest", "probe_effects"),
+    "synth.autoencoder.latent_space": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),
-    "synth.output.preview": ("preview",),
-    "synth.output.removal": ("Undone", "undo"),
-    "synth.output.report": ("write_report",),
+    "synth.runs.preview": ("preview",),
+    "synth.runs.undo": ("Undone", "undo"),
+    "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),
-    "synth.output.thinned": ("undersample",),
-    "synth.pipeline": ("generate", "plan_for"),
-    "synth.quality": ("Quality", "check"),
-    "synth.recipe": ("Recipe", "dump_recipe", "load_recipe"),
+    "synth.runs.undersample": ("undersample",),
+    "synth.runs.generate": ("generate",),
+    "synth.runs.settle": ("plan_for",),
+    "synth.quality.check": ("Quality", "check"),
+    "synth.settings.recipe": ("Recipe", "dump_recipe", "load_recipe"),
     "synth.records": ("Candidate", "Item", "Row"),
-    "synth.remaking": ("Remade", "remake"),
+    "synth.runs.remake": ("Remade", "remake"),
     "synth.training.bundle": ("Bundle",),
-    "synth.training.registry": ("train",),
-    "synth.trials.experiment": ("trial",),
+    "synth.runs.train": ("train",),
+    "synth.trials.trial": ("trial",),
     "synth.trials.results": ("Verdict",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

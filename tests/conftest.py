@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import synth
-from synth import cli
-from synth.simulate import TrafficLights, draw_dataset
+from synth.cli import app as cli
+from synth.demo.traffic_lights import TrafficLights, draw_dataset
 
 COLOURS = {"red": (220, 40, 40), "yellow": (230, 200, 40), "green": (40, 190, 80)}
 
@@ -110,7 +110,7 @@ def light(label: str, index: int) -> np.ndarray:
 @pytest.fixture(scope="session")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """40 red, 20 yellow and 30 green lights for training, 8 of each for testing, and a judge; read-only, made once."""
-    from synth.training.classifier import train_classifier
+    from synth.classifier.training import train_classifier
 
     root = tmp_path_factory.mktemp("judged")
     data = root / "data"

@@ -20,19 +20,19 @@ from conftest import Run, contents, make_dataset, picture
 from PIL import Image
 
 import synth
+from synth.autoencoder.latent_space import LatentSpace, open_latent_space
+from synth.autoencoder.perceptual_loss import feature_difference
+from synth.autoencoder.training import train_autoencoder
 from synth.effects.policy import Policy
 from synth.errors import BundleError, OutputError, TrainingError
 from synth.files import staging_folder
-from synth.latent import LatentSpace, open_latent_space
 from synth.networks.autoencoder import SIDES, Encoder, Generator
 from synth.networks.small import Small
-from synth.sheets import TILE
+from synth.pictures.sheets import TILE
 from synth.training import loop
-from synth.training.autoencoder import train_autoencoder
 from synth.training.batches import Batches, safe_policy
 from synth.training.inference import CODES_BATCH
 from synth.training.loop import read_stats
-from synth.training.perception import feature_difference
 
 SETTINGS = {"autoencoder.steps": 100, "autoencoder.batch": 8, "autoencoder.code": 16}
 QUICK = {"autoencoder.steps": 20, "autoencoder.batch": 4, "autoencoder.code": 8, "autoencoder.feature_weight": 0}

@@ -21,12 +21,12 @@ from PIL import Image, ImageFile, ImageOps
 from synth.data import encoding, images
 from synth.data.dataset import read_item
 from synth.errors import ImageError
-from synth.recipe import Data
 from synth.records import Item
+from synth.settings.recipe import Data
 
 CORPUS = corpus.every_file()
 MAX_PIXELS = 50_000_000
-SYNTH = [sys.executable, "-c", "from synth.cli import main; main()"]
+SYNTH = [sys.executable, "-c", "from synth.cli.app import main; main()"]
 HANGS_AFTER_SECONDS = 120
 
 
@@ -103,7 +103,7 @@ def test_mutated_files_end_in_a_state_within_bounds(tmp_path: Path) -> None:
     files = {f"{i}.jpg": data for i, (_, data) in enumerate(corpus.mutations(300, seed=7))}
     corpus.write_files(tmp_path / "a" / "odd", files | {n: case.data for n, case in corpus.sizes().items()})
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30)); "
-    command = [sys.executable, "-c", limit + "from synth.cli import main; main()"]
+    command = [sys.executable, "-c", limit + "from synth.cli.app import main; main()"]
     done = subprocess.run(
         [*command, "inspect", str(tmp_path / "a"), "--json", "--workers", "1"],
         capture_output=True,

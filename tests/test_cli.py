@@ -103,7 +103,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(lights: Path, tmp_path: Path,
 
 def test_json_has_standard_output_to_itself(lights: Path, tmp_path: Path) -> None:
     (lights / "train/red/bad.jpg").write_bytes(b"no image")
-    command = (sys.executable, "-m", "synth.cli", "generate", str(lights), str(tmp_path / "out"), "--json")
+    command = (sys.executable, "-m", "synth", "generate", str(lights), str(tmp_path / "out"), "--json")
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 3
     assert json.loads(result.stdout)["refused"] == [

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from synth.demo.traffic_lights import TrafficLights
 from synth.effects.colour import COLOUR
 from synth.effects.geometry import GEOMETRY
 from synth.effects.policy import Policy
 from synth.effects.texture import Transforms
 from synth.errors import GeneratorError, UsageError
-from synth.recipe import Augment
-from synth.simulate import TrafficLights
+from synth.settings.recipe import Augment
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 sys.modules.setdefault("albumentations.pytorch", None)  # type: ignore[arg-type]  # it would import torch

@@ -16,10 +16,10 @@ import pytest
 from conftest import Run, contents, fill_folder, tree_state
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.files import staging_folder
-from synth.manifest import read_manifest
 
-COMMAND = (sys.executable, "-m", "synth.cli")
+COMMAND = (sys.executable, "-m", "synth")
 SETTINGS = ("--target", "400", "--cap", "200", "--seed", "7", "--quiet")
 
 

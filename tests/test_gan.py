@@ -20,11 +20,11 @@ from conftest import Judged, Run, contents, make_dataset, picture
 from PIL import Image
 
 import synth
-from synth.drawing import open_gan
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.files import staging_folder
+from synth.gan.trained import open_gan
+from synth.gan.training import train_gan
 from synth.training import loop
-from synth.training.gan.training import train_gan
 from synth.training.loop import read_stats
 
 BEFORE = {
@@ -112,9 +112,9 @@ def test_it_can_be_opened_and_its_bank_names_real_images(trained: Trained) -> No
 
 
 def test_looks_and_losses_are_on_record(trained: Trained) -> None:
-    looks = [json.loads(line) for line in (trained.bundle / "looks.jsonl").read_text().splitlines()]
-    assert [look["n_images_seen"] for look in looks] == [100, 200]
-    assert set(looks[0]["classes"]) == {"green", "pink", "red", "yellow"}
+    evaluations = [json.loads(line) for line in (trained.bundle / "looks.jsonl").read_text().splitlines()]
+    assert [evaluate["n_images_seen"] for evaluate in evaluations] == [100, 200]
+    assert set(evaluations[0]["classes"]) == {"green", "pink", "red", "yellow"}
     stats = read_stats(trained.bundle / "stats.jsonl")
     assert [line["n_images_seen"] for line in stats] == [100, 200]
     assert {"discriminator", "generator", "penalty"} < set(stats[0])
@@ -157,11 +157,11 @@ def test_a_killed_training_is_resumed_by_the_same_call(
 def test_sheets_can_be_looked_at_while_it_trains(trained: Trained, tmp_path: Path) -> None:
     found = []
 
-    def look(what: str, done: int, total: int) -> None:
+    def evaluate(what: str, done: int, total: int) -> None:
         if what == "training":
             found.append(sorted(path.suffix for path in (staging_folder(tmp_path / "gan") / "looks").rglob("0*")))
 
-    train(trained.data, tmp_path / "gan", {**SETTINGS, "gan.steps": 75, "gan.looks": 3}, progress=look)
+    train(trained.data, tmp_path / "gan", {**SETTINGS, "gan.steps": 75, "gan.looks": 3}, progress=evaluate)
     assert found[1:] == [[".json", ".png", ".safetensors"], [".json", ".json", ".png", ".png", *2 * [".safetensors"]]]
 
 
@@ -199,7 +199,7 @@ def test_classes_with_too_few_images_alone_are_refused(tmp_path: Path) -> None:
 
 
 def test_it_begins_with_what_is_given(judged: Judged, tmp_path: Path) -> None:
-    codes = synth.train(
+    codes = synth.runs.train(
         "autoencoder", synth.open_dataset(judged.data), synth.load_recipe(None, BEFORE), tmp_path / "codes"
     )
     told: list[str] = []
@@ -262,7 +262,7 @@ def test_tensorboard_is_asked_for_by_its_extra(
         train(trained.data, tmp_path / "gan", SETTINGS, tensorboard=tmp_path / "board")
     dataset = synth.open_dataset(trained.data)
     with pytest.raises(UsageError, match="only a GAN"):
-        synth.train("classifier", dataset, synth.Recipe(), tmp_path / "judge", tensorboard=tmp_path)
+        synth.runs.train("classifier", dataset, synth.Recipe(), tmp_path / "judge", tensorboard=tmp_path)
 
 
 def script(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:

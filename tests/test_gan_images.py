@@ -20,13 +20,13 @@ from corpus import make_gan_bundle
 from PIL import Image
 
 import synth
-from synth.drawing import open_gan
+from synth.data.manifest import read_manifest
 from synth.errors import BundleError, GeneratorError, OutputError, UsageError
+from synth.gan.trained import open_gan
 from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import open_generator
-from synth.manifest import read_manifest
 from synth.records import Candidate, Row
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
 
 COUNTS = {"train": {"blue": 2, "red": 18, "yellow": 5, "green": 16}, "test": {"red": 3, "yellow": 2}}
 

@@ -13,9 +13,9 @@ from conftest import Run, contents, fill_folder, make_dataset, tree_state
 from PIL import Image
 
 import synth
-from synth.manifest import read_manifest
-from synth.recipe import load_recipe
-from synth.remaking import synthetic_ids
+from synth.data.manifest import read_manifest
+from synth.runs.remake import synthetic_ids
+from synth.settings.recipe import load_recipe
 
 
 def rows_of(out: Path) -> list[synth.Row]:

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from synth.data.dataset import open_dataset
 from synth.data.duplicates import NEAR_BITS, near_groups
 from synth.data.health import ORDER, Inspection, inspect
-from synth.recipe import Data
+from synth.settings.recipe import Data
 
 Pixels = npt.NDArray[np.uint8]
 N_TRAIN, N_TEST = 8, 3

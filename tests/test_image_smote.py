@@ -33,9 +33,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 import synth
 from synth import ImageSMOTE
+from synth.autoencoder.training import train_autoencoder
 from synth.errors import ImageError, UsageError
 from synth.generators.interpolation import LatentPath, Pair, PixelPath
-from synth.training.autoencoder import train_autoencoder
 
 Array = npt.NDArray[Any]
 LOWERED = r"1: k = 3 instead of 5, for there are 4 images"
@@ -440,7 +440,7 @@ def test_files_through_codes(autoencoder: Path, files: tuple[list[Path], Array],
 def test_only_who_asks_for_it_loads_imbalanced_learn_and_only_codes_load_torch() -> None:
     script = """
 import sys
-import synth, synth.cli, synth.commands
+import synth, synth.cli.app, synth.cli.data_commands
 assert "imblearn" not in sys.modules
 import numpy as np
 synth.ImageSMOTE(random_state=0).fit_resample(np.random.default_rng(0).random((20, 4, 4)), [0] * 14 + [1] * 6)

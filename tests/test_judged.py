@@ -10,9 +10,9 @@ import pytest
 from conftest import Judged, Run, contents
 
 import synth
-from synth.judge import open_judge
-from synth.label_safety import probe_effects, warnings_of
-from synth.manifest import read_manifest
+from synth.classifier.judge import open_judge
+from synth.data.manifest import read_manifest
+from synth.gates.policy_test import probe_effects, warnings_of
 
 HUE = {"augment.effects.hue.p": 1.0, "augment.effects.hue.degrees": [120, 180]}
 

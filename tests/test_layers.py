@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,50 +14,21 @@ import pytest
 import synth
 
 PACKAGE = Path(synth.__file__).parent
-LAYERS = """
-errors versions sampling markdown records seeds settings criteria oversampling thinning designs recipe
-manifest files workers codes
-data.encoding data.images data.tree data.metadata data.listing data.dataset data.duplicates data.findings data.health
-data.balance data.sources data.inputs data.folds
-sheets
-effects.draw effects.geometry effects.colour effects.texture effects.policy
-networks.base networks.small networks.heads networks.pretrained networks.build networks.autoencoder
-networks.discriminator networks.diffaugment
-measures.grain measures.intervals measures.neighbours measures.scores measures.sets measures.texture measures.copies
-measures.detection measures.paired
-trials.results trials.advice trials.budgets trials.verdict
-training.device training.team training.inference training.loop training.bundle training.batches
-training.supervised training.objective training.members training.frozen training.heads training.contest training.card
-training.classifier training.perception training.reconstruction
-training.autoencoder_step training.autoencoder training.gan.step
-judge judges latent
-training.board training.gan.bank training.gan.card training.gan.looks training.gan.pictures training.gan.watch
-training.gan.beginning training.gan.result training.gan.training training.registry
-drawing
-generators.base generators.parents generators.duplicate generators.augment generators.segments generators.interpolation
-generators.varied generators.spaces generators.smote generators.gan generators.own generators.mix
-generators.registry
-clusters imblearn_samplers undersampling
-gates.base gates.integrity gates.classifier gates.distance gates.panel
-words
-output.summary output.staging output.report_words output.param_words output.report_confusion output.report_thumbnails
-output.report_captions output.report_pictures output.report
-output.writer output.preflight output.preview output.thinned
-output.audit output.removal
-rejects tasks rounds filling label_safety pipeline
-output.charts output.trial_page
-trials.arms trials.search trials.splits trials.card trials.ingredients trials.material trials.stage
-trials.costs trials.thinnings trials.ticks trials.runs trials.lab trials.setting trials.publishing trials.examples
-trials.experiment trials.winner
-remaking samples class_quality quality simulate demo
-image_rows image_smote
-console printing trial_printing options commands judge_commands trial_commands cli
+GROUND = "errors records seeds files workers versions".split()
+"""Loose files that every room may import."""
+ROOMS = """
+settings networks data effects measures pictures training classifier autoencoder gan gates generators undersampling
+output pages runs quality trials sampler demo cli
 """.split()
-"""A file imports only what stands before it."""
+"""A room imports only rooms that stand before it."""
+LOOSE = {"__init__", "__main__", *GROUND}
 
 
 def module_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imports_of(path: Path) -> set[str]:
@@ -69,25 +42,49 @@ def imports_of(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "synth":
             base = node.module.removeprefix("synth").removeprefix(".")
             names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
-            found |= names & set(LAYERS) or {base}
+            found |= names & set(MODULES) or {base}
     return found - {""}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
-def test_a_file_imports_only_what_stands_above_it(path: Path) -> None:
-    name = module_of(path)
-    if path.name == "__init__.py":
-        return
-    assert name in LAYERS
-    above = set(LAYERS[: LAYERS.index(name)])
-    assert imports_of(path) <= above, f"{name} imports {imports_of(path) - above}"
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_rooms_and_loose_files_are_those_of_the_list() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"__init__"}))
+def test_a_room_imports_only_rooms_before_it(module: str) -> None:
+    order = [*GROUND, *ROOMS, "__main__"]
+    room = room_of(module)
+    before = {*order[: order.index(room)], *(set(GROUND) - {room} if room in GROUND else {room})}
+    imported = {room_of(name) for name in imports_of(MODULES[module])}
+    assert imported <= before, f"{module} imports {imported - before}"
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    graph = {module: imports_of(path) for module, path in MODULES.items() if module != "__init__"}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_comes_in_what_goes_out_and_where_to_start(room: str) -> None:
+    text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text("utf-8")))
+    assert text is not None
+    assert "In: " in text
+    assert "Out: " in text
+    starts = re.findall(r"`(\w+)`", text.partition("Start with")[2])
+    assert starts
+    assert all(f"{room}.{name}" in MODULES for name in starts)
 
 
 @pytest.mark.parametrize(
     ("library", "home"),
     [
         ("albumentations", "effects/texture.py"),
-        ("typer", "cli.py commands.py judge_commands.py options.py trial_commands.py"),
+        ("typer", "cli/app.py cli/data_commands.py cli/judge_commands.py cli/options.py cli/trial_commands.py"),
     ],
 )
 def test_a_library_stays_in_its_room(library: str, home: str) -> None:
@@ -125,7 +122,7 @@ COMMANDS = [
 
 WITHOUT_TORCH = """
 import sys
-from synth import cli
+from synth.cli import app as cli
 try:
     cli.main()
 except SystemExit as end:

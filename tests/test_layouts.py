@@ -27,7 +27,7 @@ NAME = (
     .filter(lambda name: name.lower() not in (b"", b".", b"..", b"cat", b"train", b"test"))
 )
 """Any name that a file system takes, UTF-8 or not."""
-SYNTH = [sys.executable, "-c", "from synth.cli import main; main()"]
+SYNTH = [sys.executable, "-c", "from synth.cli.app import main; main()"]
 HANGS_AFTER_SECONDS = 120
 Capture = pytest.CaptureFixture[str]
 

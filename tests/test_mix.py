@@ -16,13 +16,13 @@ from conftest import Judged, Run, contents, fill_folder, make_dataset
 from corpus import make_gan_bundle
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.errors import BundleError, UsageError
 from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import GENERATORS, open_generator
-from synth.manifest import read_manifest
-from synth.oversampling import MIXED
 from synth.records import Candidate, Row
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
+from synth.settings.oversampling import MIXED
 
 COUNTS = {"train": {"blue": 2, "red": 18, "yellow": 5, "green": 16}}
 N_REAL = sum(COUNTS["train"].values())

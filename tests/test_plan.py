@@ -9,7 +9,7 @@ from conftest import make_dataset
 
 import synth
 from synth.errors import UsageError
-from synth.recipe import parse_target
+from synth.settings.recipe import parse_target
 
 
 @pytest.fixture

@@ -12,16 +12,16 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageFilter
 
-from synth import samples
+from synth.classifier.judge import Judge, open_judge
+from synth.classifier.training import train_classifier
 from synth.data.dataset import open_dataset
 from synth.errors import UsageError
-from synth.judge import Judge, open_judge
 from synth.measures import copies, detection, neighbours, sets, texture
-from synth.pipeline import generate
-from synth.quality import Quality, check
-from synth.recipe import load_recipe
-from synth.training.classifier import train_classifier
-from synth.words import four_words
+from synth.measures.words import four_words
+from synth.quality import samples
+from synth.quality.check import Quality, check
+from synth.runs.generate import generate
+from synth.settings.recipe import load_recipe
 from tests.conftest import fill_folder, make_dataset, picture, tree_state
 
 Points = npt.NDArray[np.float32]

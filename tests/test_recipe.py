@@ -10,7 +10,7 @@ import pytest
 
 import synth
 from synth.errors import UsageError
-from synth.recipe import load_recipe
+from synth.settings.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -133,7 +133,7 @@ def test_a_forbidden_effect_never_runs(lights: Path, tmp_path: Path) -> None:
     recipe = load_recipe(None, {"augment.forbid": ["rotate"], "augment.classes": {"yellow": {"forbid": ["blur"]}}})
     synth.generate(synth.open_dataset(lights), None, recipe, tmp_path / "out")
     drawn: dict[str, set[str]] = {"yellow": set(), "green": set()}
-    for row in synth.manifest.read_manifest(tmp_path / "out/manifest.jsonl"):
+    for row in synth.data.manifest.read_manifest(tmp_path / "out/manifest.jsonl"):
         if row.synthetic:
             drawn[row.label] |= set(row.params)
     assert "rotate" not in drawn["yellow"] | drawn["green"]

@@ -19,11 +19,11 @@ from conftest import make_dataset
 from PIL import Image
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.errors import ManifestError, OutputError
-from synth.manifest import read_manifest
-from synth.output.report import write_report
-from synth.output.report_pictures import BUDGET, Spread
-from synth.output.report_words import share
+from synth.pages.album import BUDGET, Spread
+from synth.pages.report import write_report
+from synth.pictures.text import share
 from synth.records import Row
 
 HOSTILE = ('<b onclick="x">&', "שלום {{ 7*7 }}", "🦜 parrot'")

@@ -12,13 +12,13 @@ from conftest import Run, contents, make_dataset, picture
 from PIL import Image
 
 import synth
+from synth.data.manifest import read_manifest
 from synth.generators.base import Context
+from synth.generators.neighbour_pairs import segments_of
 from synth.generators.registry import open_generator
-from synth.generators.segments import segments_of
-from synth.manifest import read_manifest
-from synth.oversampling import Smote
 from synth.records import Candidate, Row
-from synth.remaking import synthetic_ids
+from synth.runs.remake import synthetic_ids
+from synth.settings.oversampling import Smote
 
 
 def recipe_for(n: int = 20, **settings: object) -> synth.Recipe:

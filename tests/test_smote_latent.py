@@ -14,13 +14,13 @@ from conftest import Judged, contents, make_dataset, picture
 from PIL import Image
 
 import synth
+from synth.autoencoder.training import train_autoencoder
+from synth.data.manifest import read_manifest
 from synth.errors import OutputError, UsageError
 from synth.generators.base import Context, Walker
 from synth.generators.registry import open_generator
-from synth.manifest import read_manifest
 from synth.records import Candidate
-from synth.remaking import synthetic_ids
-from synth.training.autoencoder import train_autoencoder
+from synth.runs.remake import synthetic_ids
 
 QUICK = {"autoencoder.steps": 25, "autoencoder.batch": 8, "autoencoder.code": 16, "autoencoder.feature_weight": 0}
 

@@ -16,9 +16,9 @@ from sklearn.neighbors import NearestNeighbors
 
 import synth
 from synth import ImageSMOTE
-from synth.generators.segments import segments_of
-from synth.manifest import read_manifest
-from synth.oversampling import Smote
+from synth.data.manifest import read_manifest
+from synth.generators.neighbour_pairs import segments_of
+from synth.settings.oversampling import Smote
 
 Array = npt.NDArray[Any]
 SIZES = {"common": 300, "rare": 60, "scarce": 25}

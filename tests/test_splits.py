@@ -9,8 +9,8 @@ import numpy as np
 from conftest import make_dataset
 
 import synth
-from synth.designs import Trial
 from synth.records import Item
+from synth.settings.trial import Trial
 from synth.trials.splits import splits_of
 
 

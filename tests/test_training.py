@@ -15,9 +15,9 @@ from conftest import QUICK, Judged, Run, contents
 from torch import Tensor, nn
 
 import synth
+from synth.classifier.training import train_classifier
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.training import loop
-from synth.training.classifier import train_classifier
 from synth.training.device import autocast, choose_device
 from synth.training.loop import CHECK, CHECKPOINT, STATS, fit, read_stats, seeded
 

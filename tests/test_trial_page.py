@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from synth.cli import app
+from synth.cli.app import app
 from synth.errors import OutputError
-from synth.output import charts
 from synth.output.staging import is_our_page
-from synth.output.trial_page import render_trial, write_trial_page
+from synth.pages.trial_page import render_trial, write_trial_page
+from synth.pictures import charts
 
 HOSTILE = '<script>alert("1")</script>&\'x'
 CLASSES = ("green", "red", "yellow")

@@ -16,7 +16,7 @@ import pytest
 from conftest import Run, picture
 
 from synth.errors import OutputError
-from synth.output.trial_page import render_trial, write_trial_page
+from synth.pages.trial_page import render_trial, write_trial_page
 
 CLASSES = {"red": (578, 145), "yellow": (28, 7), "green": (343, 86)}
 """{class: images to learn from, images held out}."""

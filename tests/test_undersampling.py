@@ -16,14 +16,14 @@ from conftest import Judged, Run, contents, make_dataset, picture, tree_state
 from PIL import Image
 
 import synth
-from synth.clusters import clustered, evenly_ranked, shared_out
 from synth.data.dataset import open_dataset
 from synth.errors import OutputError, UsageError
-from synth.output.thinned import undersample
-from synth.recipe import load_recipe
 from synth.records import Item
-from synth.thinning import Undersample
-from synth.undersampling import kept_items, limit_of, thin
+from synth.runs.undersample import undersample
+from synth.settings.recipe import load_recipe
+from synth.settings.undersampling import Undersample
+from synth.undersampling.choice import kept_items, limit_of, thin
+from synth.undersampling.clusters import clustered, evenly_ranked, shared_out
 
 Capture = pytest.CaptureFixture[str]
 Train = Mapping[str, tuple[Item, ...]]

@@ -13,9 +13,9 @@ from PIL import Image
 
 import synth
 from synth.generators.smote import SmoteGenerator
-from synth.output.param_words import param_words
+from synth.pages.params_text import param_words
+from synth.pictures.sheets import GAP, MARGIN, TILE, Strip, Tile, contact_sheet, in_lines
 from synth.records import Candidate
-from synth.sheets import GAP, MARGIN, TILE, Strip, Tile, contact_sheet, in_lines
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def strips(monkeypatch: pytest.MonkeyPatch) -> list[Strip]:
         shown[:] = strips
         return contact_sheet(strips)
 
-    monkeypatch.setattr("synth.output.preview.contact_sheet", watched)
+    monkeypatch.setattr("synth.runs.preview.contact_sheet", watched)
     return shown
 
 

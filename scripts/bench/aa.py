@@ -17,7 +17,7 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import synth
 from synth import workers
-from synth.recipe import parse_target
+from synth.settings.recipe import parse_target
 from synth.trials.results import SAME
 
 

@@ -45,9 +45,9 @@ from synth.effects.geometry import INTERPOLATIONS, LARGE_SIDE
 from synth.gates.panel import open_panel
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
-from synth.recipe import Recipe, load_recipe
 from synth.records import Item
-from synth.tasks import batches
+from synth.runs.tasks import batches
+from synth.settings.recipe import Recipe, load_recipe
 
 N_IMAGES = {"S": 4000, "M": 3000, "L": 300}
 STRONG = {

@@ -30,13 +30,13 @@ import numpy as np
 
 import synth
 from synth import workers
-from synth.criteria import Classifier
+from synth.classifier.ensemble import ClassifierTask, Member, load_member, train_member
 from synth.data.images import read
-from synth.data.inputs import network_input
-from synth.recipe import Augment, Data
-from synth.settings import Effects
+from synth.data.network_input import network_input
+from synth.settings.effects import Effects
+from synth.settings.gates import Classifier
+from synth.settings.recipe import Augment, Data
 from synth.training.bundle import open_bundle
-from synth.training.members import Design, Member, load_member, train_member
 
 SIDE, STEPS, FILLED = 32, 200, 268
 COUNTS = {"red": 452, "yellow": 5, "green": 268}
@@ -79,7 +79,7 @@ def inputs_of(paths: Sequence[Path]) -> list[np.ndarray]:
     return [network_input(image.pixels, SIDE) for image in images]
 
 
-def score(design: Design, member: int) -> float:
+def score(design: ClassifierTask, member: int) -> float:
     """Yellow F1 on the images that were left out."""
     train_member(design, member)
     held_out = design.held_out(design.members[member])
@@ -88,7 +88,7 @@ def score(design: Design, member: int) -> float:
     return float(2 * (yellow & said).sum() / max(yellow.sum() + said.sum(), 1))
 
 
-def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> Design:
+def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> ClassifierTask:
     """Training images in fold 1, new ones too; test images in fold 0, which no network sees."""
     pictures: list[np.ndarray] = []
     labels, folds = [], []
@@ -102,7 +102,7 @@ def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: b
     members = tuple(Member(f"init-{i}", 0) for i in range(inits))
     settings = Classifier(steps=STEPS)
     policy = Augment() if online else Augment(forbid=tuple(Effects.model_fields))
-    return Design(
+    return ClassifierTask(
         settings, policy, 0, SIDE, 3, np.stack(pictures), np.array(labels), np.array(folds), members, work, "cpu"
     )
 
@@ -130,7 +130,7 @@ def main() -> None:
             for what in sorted({(ARMS[name] or {}).get("bundle", "") for name in arms} - {""}):
                 begin = time.perf_counter()
                 if not (kept / what).exists():
-                    synth.train(what, dataset, synth.Recipe(), kept / what, n_workers=workers.n_cores())
+                    synth.runs.train(what, dataset, synth.Recipe(), kept / what, n_workers=workers.n_cores())
                 print(f"split {number}: {what} {time.perf_counter() - begin:.0f} s", flush=True)
                 if what == "gan":
                     print(f"  yellow: {open_bundle(kept / what).info['verdicts']['yellow']}", flush=True)

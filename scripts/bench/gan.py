@@ -32,15 +32,15 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 import synth
+from synth.demo.traffic_lights import draw_dataset
+from synth.gan.setup import GanSetup
+from synth.gan.step import BETAS, GanTask, GanTrainee, falling
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
-from synth.simulate import draw_dataset
-from synth.training.gan.beginning import Beginning
-from synth.training.gan.step import BETAS, GanTask, GanTrainee, falling
+from synth.training.distributed import SINGLE
 from synth.training.inference import one_thread, to_tensor
 from synth.training.loop import fit
-from synth.training.team import ALONE
 
 LIMIT = 1.15
 N_BATCHES = 32
@@ -129,7 +129,7 @@ def begun(data: Path, work: Path, settings: dict[str, object]) -> tuple[GanTask,
     """What both begin with; how good the autoencoder is does not change how long a step takes."""
     quick = {"autoencoder.steps": 1, "autoencoder.feature_weight": 0}
     recipe = synth.load_recipe(None, {**quick, **settings})
-    beginning = Beginning(synth.open_dataset(data), recipe, device=torch.device("cpu"), team=ALONE, progress=None)
+    beginning = GanSetup(synth.open_dataset(data), recipe, device=torch.device("cpu"), team=SINGLE, progress=None)
     work.mkdir()
     beginning.begin(work)
     task, network = beginning.task(work)

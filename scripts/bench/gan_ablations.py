@@ -32,17 +32,17 @@ from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 import synth
-from synth.codes import Bank, on_sphere
-from synth.judge import open_judge
+from synth.classifier.judge import open_judge
+from synth.gan.codes import CodeBank, on_sphere
+from synth.gan.evaluation import Evaluator, to_json
+from synth.gan.monitor import Monitor
+from synth.gan.pictures import SheetData
+from synth.gan.setup import GanSetup
+from synth.gan.step import BETAS, GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.training.gan.beginning import Beginning
-from synth.training.gan.looks import Measurer, to_json
-from synth.training.gan.pictures import Scene
-from synth.training.gan.step import BETAS, GanTask, GanTrainee
-from synth.training.gan.watch import Watch
+from synth.training.distributed import SINGLE
 from synth.training.inference import one_thread
 from synth.training.loop import fit, seeded
-from synth.training.team import ALONE
 
 SHOWN = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "nearest", "real_near", "kept", "kid")
 
@@ -72,7 +72,7 @@ def from_scratch(task: GanTask) -> tuple[GanTask, Generator]:
         network = Autoencoder(task.side, task.n_channels, task.bank.codes.shape[1], task.n_classes)
     drawn = np.random.default_rng(task.seed).standard_normal(task.bank.codes.shape, np.float32)
     settings = task.settings.model_copy(update={"code_noise": 100.0})
-    return replace(task, settings=settings, bank=Bank(on_sphere(drawn), task.bank.owners, task.bank.labels)), (
+    return replace(task, settings=settings, bank=CodeBank(on_sphere(drawn), task.bank.owners, task.bank.labels)), (
         network.generator.to(memory_format=torch.channels_last)
     )
 
@@ -102,25 +102,25 @@ def main() -> None:
     judge = open_judge(options.judge)
     print(f"{'arm':14} {'minutes':>7} {'ms':>6}  " + "  ".join(f"{name:>8}" for name in SHOWN), flush=True)
     with tempfile.TemporaryDirectory() as folder, one_thread():
-        beginning = Beginning(dataset, recipe, device=torch.device("cpu"), team=ALONE, progress=None)
+        beginning = GanSetup(dataset, recipe, device=torch.device("cpu"), team=SINGLE, progress=None)
         beginning.begin(Path(folder))
         first, network = beginning.task(Path(folder))
         for arm in options.arms.split(","):
             task, generator = changed(arm, first, network.generator)
-            measurer = Measurer(judge, dataset.classes, task.seed)
+            measurer = Evaluator(judge, dataset.classes, task.seed)
             measurer.learn(task.inputs, task.labels, task.policy)
             number = dataset.classes.index(options.label)
-            scene = Scene(dataset.classes, task.inputs, task.labels, task.bank, [number], task.device)
+            scene = SheetData(dataset.classes, task.inputs, task.labels, task.bank, [number], task.device)
             hashes = ["" for _ in task.labels]
             looks = Path(folder) / f"looks {arm}"
-            watch = Watch(looks, task.settings, scene, network, measurer, hashes, [], task.seed)
+            watch = Monitor(looks, task.settings, scene, network, measurer, hashes, [], task.seed)
             begin, result = time.perf_counter(), generator
             if arm != "autoencoder":
                 trainee = (Hinge if arm == "hinge" else GanTrainee)(task, copy.deepcopy(generator))
                 steps = {"n_steps": task.settings.steps, "batch": task.settings.batch, "decay": task.settings.average}
                 result = fit(trainee, Path(folder) / arm, **steps).network
             seconds = time.perf_counter() - begin
-            look = watch.look(0, result)
+            look = watch.evaluate(0, result)
             found = to_json(look.classes[options.label])
             numbers = "  ".join(f"{found[name]:8.3f}" for name in SHOWN)
             print(f"{arm:14} {seconds / 60:7.1f} {1000 * seconds / options.steps:6.0f}  {numbers}", flush=True)

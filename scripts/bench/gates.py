@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 
 import synth
+from synth.classifier.training import train_classifier
 from synth.data.encoding import encode
-from synth.recipe import load_recipe
+from synth.demo.traffic_lights import TrafficLights
 from synth.records import Form
-from synth.simulate import TrafficLights
-from synth.training.classifier import train_classifier
+from synth.settings.recipe import load_recipe
 
 FORM = Form("jpeg", "RGB", 95, "420")
 COUNTS = {"red": 200, "green": 150, "yellow": 50}

@@ -25,7 +25,7 @@ from synth.data.encoding import encode
 from synth.records import Form
 
 FORM = Form("jpeg", "RGB", 85, "420")
-SYNTH = (sys.executable, "-m", "synth.cli")
+SYNTH = (sys.executable, "-m", "synth")
 
 
 def make_files(folder: Path, n: int) -> None:

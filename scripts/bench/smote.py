@@ -88,7 +88,7 @@ def import_seconds(module: str) -> float:
 
 
 def latent_rate(dataset: synth.Dataset, root: Path) -> float:
-    synth.train("autoencoder", dataset, synth.load_recipe(None, {"autoencoder.steps": 20}), root / "codes")
+    synth.runs.train("autoencoder", dataset, synth.load_recipe(None, {"autoencoder.steps": 20}), root / "codes")
     bundle, times = str(root / "codes"), []
     for index, n in enumerate((256, 5000)):
         target = {MINORITY: N_MINORITY + n}
@@ -122,7 +122,7 @@ def main() -> None:
         for name, times in rounds.items():
             ratio = statistics.median(a / b for a, b in zip(base, times[1:], strict=True))
             print(f"{name:20} {statistics.median(times[1:]):6.2f} s   {ratio:.2f}x as fast as imbalanced-learn")
-        for module in ("imblearn.over_sampling", "synth.image_smote", "synth.pipeline"):
+        for module in ("imblearn.over_sampling", "synth.sampler.image_smote", "synth.runs.generate"):
             print(f"import {module}: {import_seconds(module):.1f} s")
         if options.latent:
             print(f"latent, {n_cores()} workers: {latent_rate(dataset, root):.0f} images/s")

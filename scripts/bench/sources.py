@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from synth.data.encoding import encode
+from synth.demo.traffic_lights import TrafficLights
 from synth.records import Form
-from synth.simulate import TrafficLights
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FORM = Form("jpeg", "RGB", 95, "420")

@@ -1,1 +1,4 @@
-"""Real images in: decoding, the dataset, its health, its balance."""
+"""Real images: from a folder or table to items, and what is wrong with them.
+
+In: a path. Out: a `Dataset` of `Item`s, its findings and its plan. Start with `dataset`.
+"""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
-from synth.recipe import multiple_of
+from synth.settings.recipe import multiple_of
 
 SCHEMES = ("inverse", "balanced", "effective", "sqrt")
 EFFECTIVE_BETA = 0.999

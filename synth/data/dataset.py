@@ -21,8 +21,8 @@ from synth.data import encoding, images
 from synth.data.listing import list_files
 from synth.data.tree import FoundFile, Listing
 from synth.errors import DatasetError, ImageError
-from synth.recipe import Data
 from synth.records import PARENT_SPLIT, SPLITS, Item, pixels_sha256
+from synth.settings.recipe import Data
 
 CHUNK = 128
 Progress = Callable[[int, int], None]

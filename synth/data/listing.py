@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.metadata import METADATA, SPLIT_WORDS, read_metadata
 from synth.data.tree import FoundFile, Listing, Walk, bad_name, is_image, is_system
 from synth.errors import DatasetError
-from synth.manifest import MANIFEST, read_manifest
-from synth.recipe import Data
 from synth.records import PARENT_SPLIT
+from synth.settings.recipe import Data
 
 
 def list_files(root: Path, settings: Data) -> Listing:

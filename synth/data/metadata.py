@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from synth.data.manifest import check_path
 from synth.data.tree import FoundFile, Listing, bad_name, is_image, shown
 from synth.errors import DatasetError, ManifestError
-from synth.manifest import check_path
 from synth.records import PARENT_SPLIT
 
 METADATA = ("metadata.csv", "metadata.jsonl")

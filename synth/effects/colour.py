@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synth.effects.draw import Columns, Floats, Touch
+from synth.effects.parameters import Columns, Floats, Touch
 from synth.records import Pixels
 
 LUMA = np.array((0.299, 0.587, 0.114))  # ITU-R BT.601, as in OpenCV, Pillow and torchvision

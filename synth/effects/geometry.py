@@ -16,7 +16,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from synth.effects.draw import Columns, Floats, Touch
+from synth.effects.parameters import Columns, Floats, Touch
 from synth.records import Pixels
 
 Sizes = Floats  # (m, 2): width, height

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from synth.effects import colour, geometry, texture
-from synth.effects.draw import Params, by_effect, draw_effect
-from synth.recipe import Augment
+from synth.effects.parameters import Params, by_effect, draw_effect
 from synth.records import Pixels
-from synth.settings import Effect
+from synth.settings.effects import Effect
+from synth.settings.recipe import Augment
 
 FLIPS = ("flip_horizontal", "flip_vertical")
 

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from synth import seeds
-from synth.effects.draw import Params
+from synth.effects.parameters import Params
 from synth.errors import GeneratorError, UsageError, did_you_mean
 from synth.records import Pixels
 

@@ -1,1 +1,4 @@
-"""Verdicts: every gate gives a candidate a score and, with its threshold, a reason to reject it; both are kept."""
+"""Gates: each gives a candidate scores and, with its thresholds, the reasons to reject it.
+
+In: candidates. Out: a `Verdict` for each. Start with `panel`.
+"""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from synth.criteria import ClassifierGate as Settings
 from synth.gates.base import Answer, Batch
+from synth.settings.gates import ClassifierGate as Settings
 
 if TYPE_CHECKING:
-    from synth.judge import Judge
+    from synth.classifier.judge import Judge
 
 TOP = 5
 
@@ -41,8 +41,8 @@ class ClassifierGate:
 
     def judge(self, batch: Batch) -> list[Answer]:
         """Scores: `classifier`, the probability of the candidate's class; `classes`, the highest probabilities."""
-        assert batch.look is not None
-        probabilities, classes = batch.look.probabilities, self._judge.classes
+        assert batch.prediction is not None
+        probabilities, classes = batch.prediction.probabilities, self._judge.classes
         answers = []
         for candidate, row in zip(batch.candidates, probabilities.astype(float).round(4).tolist(), strict=True):
             own = row[classes.index(candidate.label)]

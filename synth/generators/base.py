@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from synth.recipe import Recipe
 from synth.records import Candidate, Item
+from synth.settings.recipe import Recipe
 
 WITH_BUNDLE = ("smote", "gan")
 """Methods that work with a trained network."""

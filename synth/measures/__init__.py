@@ -1,1 +1,4 @@
-"""Numbers about classifiers and about sets of images: arrays in, numbers out; no files, no networks."""
+"""Numbers about sets of images and predictions: arrays in, numbers out.
+
+In: features, probabilities, pixels. Out: scores, distances, intervals. Start with `scores` and `sets`.
+"""

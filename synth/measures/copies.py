@@ -11,7 +11,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from synth.data.images import to_uint8
-from synth.data.inputs import network_input
+from synth.data.network_input import network_input
 from synth.measures.neighbours import neighbour_distances
 from synth.records import Pixels
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
 from synth.errors import OutputError
-from synth.manifest import MANIFEST, read_manifest
 from synth.output.staging import SUMMARY, Staging
 
 OURS = re.compile(

@@ -25,9 +25,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from synth.data.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_line
 from synth.errors import ManifestError, OutputError
 from synth.files import new_file, replace_file, staging_folder, worker
-from synth.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_line
 from synth.records import SWITCHED_OFF, Item, Row
 
 CARD, RECIPE, SUMMARY, REJECTED = "README.md", "recipe.toml", "summary.json", "rejected.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synth.markdown import cell
+from synth.pictures.text import cell
 from synth.records import SWITCHED_OFF
 from synth.versions import versions
 

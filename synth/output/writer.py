@@ -14,8 +14,8 @@ from pathlib import Path
 from synth.data import encoding
 from synth.errors import DatasetError, OutputError
 from synth.generators.base import method_slug
-from synth.recipe import Output, Recipe
 from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Form, Item, Row, Verdict
+from synth.settings.recipe import Output, Recipe
 
 SLUG_LENGTH = 40
 
@@ -153,7 +153,7 @@ def form_of(candidate: Candidate, settings: Output, *, class_form: Form | None) 
 
 def _parents_form(candidate: Candidate) -> Form | None:
     """The form of its first parent; None for what is not made of its parents' own pixels."""
-    if not candidate.varied and candidate.file is None:
+    if not candidate.from_parent_pixels and candidate.file is None:
         return None
     return next((parent.form for parent in candidate.parents[:1] if isinstance(parent, Item)), None)
 

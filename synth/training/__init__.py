@@ -1,1 +1,4 @@
-"""Fitting networks: the shared loop, bundles, and one page of mathematics for each network."""
+"""The training loop that all networks share, and the folder that a trained network is kept in.
+
+In: a network with its `step`. Out: a `Fit`, then a `Bundle`. Start with `loop`, then `bundle`.
+"""

@@ -26,13 +26,15 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
 from synth.files import locked, replace_file, staging_folder, worker
-from synth.manifest import check_path
 from synth.records import Item, Origin
 from synth.versions import NETWORKS, versions
 
 FORMAT = 1
+CLASSIFIER, AUTOENCODER, GAN = "classifier", "autoencoder", "gan"
+"""Kinds of bundles."""
 INFO, WEIGHTS, SCORES, IMAGES = "bundle.json", "weights.safetensors", "scores.json", "images.jsonl"
 CARD, RECIPE = "README.md", "recipe.toml"
 MAX_JSON, MAX_WEIGHTS = 256 * 2**20, 4 * 2**30
@@ -181,7 +183,7 @@ def run_id(items: Sequence[Item], classes: Sequence[str], settings: Sequence[Map
 
 
 @contextlib.contextmanager
-def building(out: Path, run: str) -> Iterator[Path]:
+def training_folder(out: Path, run: str) -> Iterator[Path]:
     """A folder to train in; the same run finds what it left there.
 
     Raises:

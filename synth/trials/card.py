@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synth.markdown import cell
+from synth.pictures.text import cell
 from synth.trials.advice import as_points
 from synth.trials.results import Verdict
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from synth import seeds
 from synth.data.folds import Integers, folds_of, groups_of
-from synth.designs import Trial
 from synth.records import Item
+from synth.settings.trial import Trial
 
 OWN_TEST = -1
 """Number of the split that the dataset came with."""

@@ -1,0 +1,56 @@
+"""Decoded originals, as generators, gates and trainings ask for them."""
+
+from __future__ import annotations
+
+from synth.data import images
+from synth.errors import GeneratorError, ImageError
+from synth.records import Item, Pixels
+from synth.settings.recipe import Data
+
+CACHE_BYTES = 64 * 2**20
+
+
+class Originals:
+    """Decoded originals, the last used ones kept in memory up to a bound in bytes."""
+
+    def __init__(self, settings: Data) -> None:
+        self._settings = settings
+        self._kept: dict[str, Pixels] = {}
+        self._bytes = 0
+
+    def pixels(self, item: Item) -> Pixels:
+        """Pixels of an original, read-only.
+
+        Raises:
+            GeneratorError: the file can no longer be read or decoded.
+        """
+        kept = self._kept.pop(item.path, None)
+        pixels = self._read(item) if kept is None else kept
+        self._kept[item.path] = pixels  # the end of a dict is the most recently used
+        self._bytes += pixels.nbytes if kept is None else 0
+        while self._bytes > CACHE_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.pop(next(iter(self._kept))).nbytes
+        return pixels
+
+    def _read(self, item: Item) -> Pixels:
+        try:
+            pixels = images.decode(
+                read_file(item), max_pixels=self._settings.max_pixels, background=self._settings.background
+            ).pixels
+        except ImageError as error:
+            raise GeneratorError(f"{item.id}: {error}, though it was read before: did it change?") from None
+        pixels.flags.writeable = False
+        return pixels
+
+
+def read_file(item: Item) -> bytes:
+    """The bytes of an original.
+
+    Raises:
+        GeneratorError: it can no longer be read.
+    """
+    try:
+        with open(item.path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise GeneratorError(f"{item.id}: {error.strerror}, though it was read before: did it change?") from None

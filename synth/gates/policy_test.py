@@ -1,0 +1,118 @@
+"""The policy test: does an effect leave the class of a real image as it was?
+
+Each effect of a policy is applied alone, every time, to real images of a class, and the judge is asked before and
+after, by networks that did not learn from the image. An effect after which the judge sees the class in fewer images is
+named: it changes what the image shows (a hue shift on traffic lights), or at least all that the judge goes by.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synth.classifier.judge import Judge
+from synth.data.originals import Originals
+from synth.effects.policy import FLIPS, Policy
+from synth.measures.subset import evenly_spaced
+from synth.records import Item
+from synth.settings.effects import Effects
+from synth.settings.recipe import Augment, ClassPolicy, Recipe
+
+N_IMAGES = 64
+"""Changed images of each class, drawn from as many originals as there are."""
+LOSS = 0.1
+"""An effect loses a class if the share on class falls by more than this, 0..1."""
+KNOWN = 0.5
+"""A class that the judge sees in fewer of its unchanged images can't be tested."""
+
+
+@dataclass(frozen=True)
+class EffectTest:
+    """One effect on one class."""
+
+    effect: str
+    label: str
+    n: int
+    before: float
+    """Share of unchanged real images in which the judge sees the class."""
+    after: float
+    """The same of the changed ones."""
+
+    @property
+    def loses(self) -> bool:
+        """Does the effect take the class away?"""
+        return self.before >= KNOWN and self.after < self.before - LOSS
+
+    def to_json(self) -> dict[str, Any]:
+        """{effect, class, n, before, after, loses}."""
+        shares = {"before": round(self.before, 4), "after": round(self.after, 4)}
+        return {"effect": self.effect, "class": self.label, "n": self.n, **shares, "loses": self.loses}
+
+
+def warnings_of(tests: Iterable[EffectTest]) -> list[str]:
+    """One line for each effect that loses a class, with its figures."""
+    lost: dict[str, list[EffectTest]] = defaultdict(list)
+    for test in tests:
+        if test.loses:
+            lost[test.effect].append(test)
+    return [
+        f'effect "{effect}" does not keep the class: the judge sees '
+        + ", ".join(f"{t.label} in {t.after:.0%} (unchanged: {t.before:.0%})" for t in found)
+        + f" of {found[0].n} real images; leave it out with --set augment.forbid=['{effect}']"
+        for effect, found in lost.items()
+    ]
+
+
+def probe_effects(
+    train: Mapping[str, Sequence[Item]],
+    recipe: Recipe,
+    judge: Judge,
+    *,
+    classes: Sequence[str] = (),
+    every: bool = False,
+) -> tuple[EffectTest, ...]:
+    """What each effect does to the judge's view of real training images that it did not learn from.
+
+    Args:
+        train: {class: its real training images}.
+        classes: only these; empty: all that have images.
+        every: all effects that there are with their default ranges, not only those of the recipe.
+    """
+    originals = Originals(recipe.data)
+    results = []
+    for label in classes or sorted(train):
+        items = evenly_spaced(train[label], N_IMAGES)
+        if not items:
+            continue
+        chosen = [items[index % len(items)] for index in range(N_IMAGES)]
+        before = _on_class(judge, [originals.pixels(item) for item in items], items, label)
+        for effect, augment in _alone(recipe.augment, label, every=every):
+            policy, attempts = Policy(augment, label, seed=recipe.seed), range(N_IMAGES)
+            changed = policy.apply([originals.pixels(i) for i in chosen], policy.draw(attempts), attempts=attempts)
+            results.append(EffectTest(effect, label, N_IMAGES, before, _on_class(judge, changed, chosen, label)))
+    return tuple(results)
+
+
+def _alone(augment: Augment, label: str, *, every: bool) -> Iterator[tuple[str, Augment]]:
+    """Each effect that can fire for a class, as a policy of that effect alone, always on."""
+    own, forbidden = augment.effects_for(label), augment.forbidden_for(label)
+    common = {"interpolation": augment.interpolation, "fill": augment.fill}
+    off = {name: {**effect.model_dump(), "p": 0.0} for name, effect in own}
+    for name, effect in own:
+        mapped = name in FLIPS and any(label in pair for pair in augment.label_map.get(name, {}).items())  # type: ignore[call-overload]
+        if (effect.p > 0 and name not in forbidden and not mapped) or every:
+            yield name, Augment(effects=Effects.model_validate({**off, name: {**off[name], "p": 1.0}}), **common)
+    for transform in augment.transforms_for(label):
+        if transform.get("name") not in forbidden:
+            alone = ClassPolicy(transforms=({**transform, "p": 1.0},))
+            yield (
+                str(transform.get("name")),
+                Augment(effects=Effects.model_validate(off), classes={label: alone}, **common),
+            )
+
+
+def _on_class(judge: Judge, images: Sequence[Any], items: Sequence[Item], label: str) -> float:
+    predict = judge.predict(images, [judge.unseen_by([item.sha256]) for item in items])
+    return float((predict.probabilities.argmax(1) == judge.classes.index(label)).mean())

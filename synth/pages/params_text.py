@@ -1,0 +1,45 @@
+"""Drawn parameters in a few words each: `step 0.41`, `flip horizontal`, `rotate 4.2°`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synth.pictures.text import short
+from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND
+
+PLAIN = "plain"
+UNITS = {"degrees": "°", "kelvin": " K", "sigma": " px"}
+NAMELESS = ("space",)
+"""Parameters whose value says what it is."""
+FOR_REMAKING = ("rows", "size", "mode")
+"""Parameters of an image that a GAN drew, which a person learns nothing from."""
+
+
+def param_words(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """{group: the words of its parameters}; a group without any is left out.
+
+    Groups: `plain` values, `effects` on the image, and those on its `first` and on its `second` parent alone.
+    """
+    groups: dict[str, list[str]] = {PLAIN: [], EFFECTS: [], FIRST: [], SECOND: []}
+    left_out = (ENCODED_AS, *(FOR_REMAKING if CODES_OF in params else ()))
+    for name, values in params.items():
+        if name in (EFFECTS, FIRST, SECOND) and isinstance(values, Mapping):
+            groups[name] += [_words(effect, drawn) for effect, drawn in values.items()]
+        elif name not in left_out:
+            groups[EFFECTS if isinstance(values, Mapping) else PLAIN].append(_words(name, values))
+    return {group: tuple(words) for group, words in groups.items() if words}
+
+
+def value_words(value: object) -> str:
+    """A value in short: fractions in two digits, a small one in its first, with a true minus."""
+    if not isinstance(value, float):
+        return str(value).replace("-", "\u2212") if isinstance(value, int) else str(value)
+    digits = f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.1g}"
+    return digits.replace("-", "\u2212")
+
+
+def _words(name: str, values: object) -> str:
+    pairs = values.items() if isinstance(values, Mapping) else [("", values)]
+    parts = [f"{value_words(value)}{UNITS.get(key, '')}" for key, value in pairs]
+    return short(" ".join(parts if name in NAMELESS else [name.replace("_", " "), *parts]))

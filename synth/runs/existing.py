@@ -1,0 +1,66 @@
+"""What earlier runs left in an output folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synth.data.manifest import MANIFEST, read_manifest
+from synth.generators.base import method_slug
+from synth.records import PARENT_SPLIT
+
+
+@dataclass(frozen=True)
+class Existing:
+    """The manifest of an output folder in numbers; empty for a new folder."""
+
+    digest: str = ""
+    """SHA-256 of the manifest."""
+    real: Mapping[str, str] = field(default_factory=dict)
+    """{id: sha256}."""
+    real_counts: Mapping[str, int] = field(default_factory=dict)
+    """{class: real training images}."""
+    new: Mapping[str, int] = field(default_factory=dict)
+    """{class: accepted synthetic images}."""
+    synthetic: Collection[str] = ()
+    """Paths of all synthetic images."""
+    first_attempt: Mapping[str, int] = field(default_factory=dict)
+    """{class: the first attempt number that no earlier run has used}."""
+    used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """{class: {image id: how often it was a first parent}}."""
+
+
+def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
+    """Read an output folder's manifest.
+
+    Args:
+        methods: `first_attempt` and `used` count the attempts of these methods only.
+
+    Raises:
+        ManifestError: the manifest is damaged.
+    """
+    path = out / MANIFEST
+    if not path.is_file():
+        return Existing()
+    real, real_counts, new = {}, Counter[str](), Counter[str]()
+    first: dict[str, int] = defaultdict(int)
+    used: dict[str, Counter[str]] = defaultdict(Counter)
+    paths = set[str]()
+    slugs = set(map(method_slug, methods))
+    for row in read_manifest(path):
+        if not row.synthetic:
+            real[row.id] = str(row.sha256)
+            real_counts[row.label] += row.split == PARENT_SPLIT
+            continue
+        if row.path is not None:
+            new[row.label] += 1
+            paths.add(row.path)
+        if method_slug(str(row.method)) in slugs:
+            first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
+            used[row.label].update(parent["path"] for parent in row.parents[:1])
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Existing(digest, real, real_counts, new, paths, dict(first), {c: dict(uses) for c, uses in used.items()})

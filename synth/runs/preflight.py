@@ -1,0 +1,118 @@
+"""May this run write there? Checks that refuse and checks that warn; nothing here writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from synth.data.balance import Plan, check_classes
+from synth.data.dataset import Dataset
+from synth.data.manifest import MANIFEST
+from synth.errors import OutputError, UsageError
+from synth.files import staging_folder
+from synth.output.staging import RECIPE, REJECTED, REPORT, SUMMARY, is_our_page
+from synth.records import PARENT_SPLIT, Item
+from synth.runs.existing import Existing
+from synth.settings.recipe import Recipe
+
+
+def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
+    """Refuse a recipe that names a class which the dataset does not have.
+
+    Raises:
+        UsageError: with the nearest known class.
+    """
+    pairs = [pair for mapped in recipe.augment.label_map.values() for pair in mapped.items()]
+    check_classes([*recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes)
+
+
+def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool) -> None:
+    """Refuse an output that is, holds or lies inside the input."""
+    if in_place and recipe.output.only_new:
+        raise UsageError("in place only new images are written anyway: leave out --only-new")
+    source, target = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(out))
+    if in_place and source != target:
+        raise OutputError(f"in place means the input folder itself: {dataset.root}, not {out}")
+    if in_place and not dataset.in_class_folders:
+        raise OutputError(f"{source}: labels come from a metadata file, which is never changed: give an OUT folder")
+    if source == target and not in_place:
+        raise OutputError(f"output {out} is the input itself: --in-place adds the new images to it")
+    if not in_place and (target.is_relative_to(source) or source.is_relative_to(target)):
+        raise OutputError(f"output {out} and input {dataset.root} lie inside one another: choose another folder")
+
+
+def check_output(out: Path, *, in_place: bool) -> None:
+    """Refuse a folder that this package did not make."""
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"output {out} is a file: choose another folder")
+    if (out / REPORT).exists() and not is_our_page(out / REPORT):
+        raise OutputError(f"{out / REPORT} is in the way, and not of synth: move it away")
+    if not out.exists() or (out / MANIFEST).exists():
+        return
+    if not in_place and any(out.iterdir()):
+        raise OutputError(f"output {out} holds files, and no manifest of synth: choose a new or empty folder")
+    for name in (RECIPE, SUMMARY, REJECTED):
+        if (out / name).exists():
+            raise OutputError(f"{out / name} is in the way, and not of synth: move it away")
+
+
+def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[str, ...]:
+    """Refuse an output that was made from other images; warn about originals that are gone from the input.
+
+    Raises:
+        OutputError: images have changed since, it is another dataset, or another run wrote there meanwhile.
+    """
+    mixed = [item.id for item in dataset.items if item.id in existing.synthetic]
+    if mixed:
+        raise OutputError(f"the folder changed while it was read ({mixed[0]} is synthetic): run the same command again")
+    now = {item.id: item.sha256 for item in dataset.items}
+    changed = [id for id, sha256 in existing.real.items() if id in now and now[id] != sha256]
+    if changed:
+        raise OutputError(
+            f"{len(changed)} images changed since {out} was made ({', '.join(changed[:3])}): choose a new OUT"
+        )
+    gone = [id for id in existing.real if id not in now]
+    if existing.real and len(gone) == len(existing.real):
+        raise OutputError(f"{out} was made from another dataset: choose a new OUT")
+    return (f"{len(gone)} images of {out.name} are no longer in the input; they stay",) if gone else ()
+
+
+def check_space(dataset: Dataset, plan: Plan, copies: Sequence[Item], out: Path) -> None:
+    """Refuse a run that the disk can't hold; what an interrupted run has made already counts as done."""
+    needed = sum(os.path.getsize(item.path) for item in copies)
+    for label, n_new in plan.new.items():
+        sizes = [os.path.getsize(item.path) for item in dataset.train[label]]
+        needed += round(n_new * sum(sizes) / len(sizes)) if sizes else 0
+    staged = staging_folder(out)
+    done = sum(os.path.getsize(f"{folder}/{name}") for folder, _, names in os.walk(staged) for name in names)
+    stats = os.statvfs(staged.parent)
+    free = stats.f_bavail * stats.f_frsize
+    if needed - done > free:
+        raise OutputError(f"{out}: about {(needed - done) / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
+
+
+def leak_warnings(dataset: Dataset) -> tuple[str, ...]:
+    """A warning where a training image is in another split too, pixel for pixel."""
+    held_out = {item.pixels_sha256 for item in dataset.items if item.split != PARENT_SPLIT}
+    both = [i.id for i in dataset.items if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
+    if not both:
+        return ()
+    return (f"{len(both)} training images are in another split too ({both[0]}): see synth inspect",)
+
+
+def bundle_warnings(dataset: Dataset, bundle: str) -> tuple[str, ...]:
+    """A warning where the method's network was trained on images of another split of this dataset.
+
+    Raises:
+        BundleError: its list of images is damaged.
+    """
+    if not bundle:
+        return ()
+    from synth.training.bundle import open_bundle  # imports torch, which a run without a network does not need
+
+    learned = {origin.sha256 for origin, _ in open_bundle(bundle).origins()}
+    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.items)
+    if not both:
+        return ()
+    return (f"the network in {bundle} learned from {both} images that are held out here: scores on them prove nothing",)

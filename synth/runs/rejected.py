@@ -1,0 +1,58 @@
+"""A few rejected candidates, made again as thumbnails: a rejected one has no file, but people want to see what was."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from synth.data.images import to_uint8
+from synth.generators.base import Generator
+from synth.measures.subset import evenly_spaced
+from synth.records import Item, Pixels, Row
+
+PER_REASON = 6
+SIDE = 96
+
+
+def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[str, Sequence[Item]]) -> bytes:
+    """`rejected.json`: for each class and reason some candidates, spread evenly over the attempts."""
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.synthetic and row.reasons:
+            found[row.label, row.reasons[0]].append(row)
+    shown = [row for _, group in sorted(found.items()) for row in evenly_spaced(group, PER_REASON)]
+    by_id = {item.id: item for items in train.values() for item in items}
+    images = [
+        {
+            "id": row.id,
+            "class": row.label,
+            "reasons": list(row.reasons),
+            "scores": dict(row.scores),
+            "params": dict(row.params),
+            "parents": [parent["path"] for parent in row.parents],
+            "thumbnail": _thumbnail(_made_again(row, generator, by_id)),
+        }
+        for row in shown
+    ]
+    return json.dumps({"images": images}, indent=1, allow_nan=False).encode()
+
+
+def _made_again(row: Row, generator: Generator, by_id: Mapping[str, Item]) -> Pixels:
+    attempt = int(row.attempt or 0)
+    wanted = row.parents if generator.reads_parents(row.label, attempt) else ()
+    parents = [by_id[parent["path"]] for parent in wanted]
+    return generator.remake(row.label, attempt, parents=parents, params=row.params).pixels
+
+
+def _thumbnail(pixels: Pixels) -> str:
+    picture = Image.fromarray(np.ascontiguousarray(to_uint8(pixels)))
+    picture.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

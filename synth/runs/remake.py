@@ -1,0 +1,107 @@
+"""remake: one image again from its row of the manifest, to be compared with the one that is there."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth.data import encoding
+from synth.data.dataset import read_item
+from synth.data.manifest import MANIFEST, read_manifest
+from synth.errors import OutputError
+from synth.generators.base import Context, Generator
+from synth.generators.registry import open_generator
+from synth.output.staging import RECIPE, aside, run_of
+from synth.output.writer import form_of
+from synth.records import ENCODED_AS, Form, Item, Row
+from synth.settings.recipe import Recipe, load_recipe
+
+
+@dataclass(frozen=True)
+class Remade:
+    """One image made again."""
+
+    id: str
+    same_pixels: bool
+    same_file: bool
+    data: bytes
+    """The file as it was made again."""
+
+
+def remake(out: str | Path, ids: str | Sequence[str], *, data: str | Path | None = None) -> list[Remade]:
+    """Make images again from their manifest rows and compare them with what the rows say.
+
+    Args:
+        ids: id or path of a synthetic row, or several.
+        data: the input folder, for an output that holds the new images alone.
+
+    Raises:
+        OutputError: no such synthetic image, or a parent that is gone or changed.
+    """
+    out = Path(out)
+    if not (out / MANIFEST).is_file():
+        raise OutputError(f"{out}: no {MANIFEST}, so not an output of synth")
+    wanted = {ids} if isinstance(ids, str) else set(ids)
+    rows, places = [], {}
+    for row in read_manifest(out / MANIFEST):
+        if not row.synthetic:
+            places[row.id] = out / str(row.path)
+        elif row.path is not None and (row.id in wanted or row.path in wanted):
+            rows.append(row)
+    missing = wanted - {row.id for row in rows} - {str(row.path) for row in rows}
+    if missing:
+        raise OutputError(f"{out}: no synthetic image {sorted(missing)[0]!r} in the manifest")
+    recipes = {run: load_recipe(_recipe_path(out, run)) for run in {row.run for row in rows}}
+    generators = {run: open_generator(Context(recipe, {})) for run, recipe in recipes.items()}
+    return [_remake_row(row, recipes[row.run], generators[row.run], places=places, data=data) for row in rows]
+
+
+def synthetic_ids(out: str | Path) -> list[str]:
+    """Ids of all synthetic images of an output folder."""
+    return [row.id for row in read_manifest(Path(out) / MANIFEST) if row.synthetic and row.path is not None]
+
+
+def chosen_ids(out: str | Path, words: Sequence[str], *, seed: int = 0) -> list[str]:
+    """Ids as typed; a number stands for so many, drawn at random."""
+    ids = []
+    for word in words:
+        known = synthetic_ids(out) if word.isdecimal() else []
+        ids += random.Random(seed).sample(known, min(int(word), len(known))) if word.isdecimal() else [word]
+    return ids
+
+
+def _recipe_path(out: Path, run: str) -> Path:
+    return out / RECIPE if run_of(out) == run else aside(out, RECIPE, run)
+
+
+def _remake_row(
+    row: Row, recipe: Recipe, generator: Generator, *, places: Mapping[str, Path], data: str | Path | None
+) -> Remade:
+    attempt = int(row.attempt or 0)
+    wanted = row.parents if generator.reads_parents(row.label, attempt) else ()
+    parents = [_parent(parent, recipe, places=places, data=data) for parent in wanted]
+    candidate = generator.remake(row.label, attempt, parents=parents, params=row.params)
+    encoded_as = row.params.get(ENCODED_AS)
+    class_form = Form(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
+    form = form_of(candidate, recipe.output, class_form=class_form)
+    file = candidate.file or encoding.encode(candidate.pixels, form)
+    return Remade(
+        row.id,
+        same_pixels=candidate.pixels_sha256 == row.pixels_sha256,
+        same_file=hashlib.sha256(file).hexdigest() == row.sha256,
+        data=file,
+    )
+
+
+def _parent(parent: Mapping[str, str], recipe: Recipe, *, places: Mapping[str, Path], data: str | Path | None) -> Item:
+    id = parent["path"]
+    candidates: Iterable[Path] = [path for path in (places.get(id), Path(data) / id if data else None) if path]
+    for path in candidates:
+        item = read_item(id, path, recipe.data)
+        if isinstance(item, Item) and item.sha256 == parent["sha256"]:
+            return item
+    hint = "" if data else " (name the input folder with --data)"
+    raise OutputError(f"parent {id} is not there with the hash that the manifest gives{hint}")

@@ -1,0 +1,134 @@
+"""A request becomes a settled run: checked against the dataset and the output folder, with its plan and its name.
+
+Everything that can refuse a run is here and in `preflight`. What is settled does not change any more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth.data.balance import Plan, check_classes, make_plan
+from synth.data.dataset import Dataset
+from synth.errors import UsageError
+from synth.gates.panel import Panel, open_panel
+from synth.generators.base import Context, Generator, needs_parents
+from synth.generators.registry import open_generator
+from synth.records import Item
+from synth.runs.existing import Existing, read_existing
+from synth.runs.preflight import check_originals, check_output, check_places, check_recipe, leak_warnings
+from synth.settings.recipe import Recipe
+from synth.versions import versions
+
+
+@dataclass(frozen=True)
+class SettledRun:
+    """A run that nothing refuses any more. Generator and gates are open, so that workers inherit them."""
+
+    id: str
+    dataset: Dataset
+    context: Context
+    plan: Plan
+    existing: Existing
+    copies: Sequence[Item]
+    """Originals to put into the output."""
+    in_place: bool
+    generator: Generator
+    panel: Panel
+    warnings: tuple[str, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe."""
+        return self.context.recipe
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the output already holds everything that the run would make."""
+        return not self.plan.new and (self.in_place or (not self.copies and self.existing.digest != ""))
+
+
+def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) -> Plan:
+    """Return the plan that a recipe asks for, given what is already in the output folder.
+
+    Raises:
+        UsageError: an unknown target, class or method.
+    """
+    check_recipe(recipe, dataset.classes)
+    return _plan(dataset, recipe, read_existing(Path(out), recipe.methods) if out else Existing())
+
+
+def check_run(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) -> None:
+    """Refuse what can be refused before the output is locked: places, a foreign folder, unknown classes.
+
+    Raises:
+        OutputError, UsageError: as `generate`.
+    """
+    check_places(dataset, out, recipe, in_place=in_place)
+    check_output(out, in_place=in_place)
+    check_recipe(recipe, dataset.classes)
+
+
+def settle(
+    dataset: Dataset, plan: Plan | None, recipe: Recipe, out: str | Path, *, in_place: bool = False
+) -> SettledRun:
+    """Settle a run; writes nothing.
+
+    Args:
+        plan: from `make_plan`; None takes what the recipe asks for.
+        in_place: `out` is the dataset's own folder.
+
+    Raises:
+        OutputError, UsageError, BundleError: as `generate`.
+    """
+    out = Path(os.path.realpath(out))
+    check_run(dataset, recipe, out, in_place=in_place)
+    existing = read_existing(out, recipe.methods)
+    warnings = (*dataset.warnings, *leak_warnings(dataset), *check_originals(dataset, existing, out))
+    settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
+    labels = tuple(settled.new)
+    context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
+    panel = open_panel(recipe, dataset.train, known=dataset.pixels, labels=labels)
+    generator = open_generator(context, labels=labels)
+    fresh = () if recipe.output.only_new else [item for item in dataset.items if item.id not in existing.real]
+    parts: list[object] = [versions(), generator.digest, dataset.digest, recipe.model_dump(mode="json")]
+    parts += [dict(settled.new), existing.digest, in_place, *([panel.judge.digest] if panel.judge else [])]
+    return SettledRun(_name(parts), dataset, context, settled, existing, fresh, in_place, generator, panel, warnings)
+
+
+def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
+    return make_plan(
+        dataset,
+        recipe.target,
+        recipe.cap,
+        classes=recipe.classes,
+        existing=existing.new,
+        needs_parents=needs_parents(recipe.methods),
+    )
+
+
+def _remaining(plan: Plan, dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
+    """The part of a given plan that earlier runs have not made yet.
+
+    Raises:
+        UsageError: a class that the dataset does not have, or that has nothing to start from.
+    """
+    check_classes(plan.classes, dataset.train)
+    remaining = {}
+    for label, entry in plan.classes.items():
+        made = existing.new.get(label, 0)
+        planned = max(entry.existing + entry.planned - made, 0)
+        if planned and not dataset.train[label] and needs_parents(recipe.methods):
+            raise UsageError(f'class "{label}" has no training image to start from, but the plan asks for {planned}')
+        remaining[label] = dataclasses.replace(entry, existing=made, planned=planned)
+    return Plan(remaining)
+
+
+def _name(parts: Sequence[object]) -> str:
+    """Name a run after everything that decides about its bytes, so that only the same run resumes."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

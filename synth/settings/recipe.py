@@ -1,0 +1,318 @@
+"""Every setting of a run, once: frozen pydantic models, TOML in and out, unknown keys refused with a hint."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomlkit
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from tomlkit.items import Table
+
+from synth.errors import UsageError, did_you_mean
+from synth.settings.effects import Colour, Effects, Settings, valid_fill
+from synth.settings.gates import Classifier, Gate
+from synth.settings.oversampling import MIX, Autoencoder, Gan, Mix, Smote
+from synth.settings.trial import Trial
+from synth.settings.undersampling import Undersample
+
+
+class ClassPolicy(Settings):
+    """What is different for one class."""
+
+    effects: Mapping[str, Mapping[str, Any]] = Field({}, description="only the keys that differ")
+    forbid: tuple[str, ...] = Field((), description="effects that must never touch this class")
+    transforms: tuple[Mapping[str, Any], ...] | None = Field(None, description="in place of augment.transforms")
+
+
+class Augment(Settings):
+    """The augmentation engine."""
+
+    interpolation: Literal["auto", "linear", "cubic", "lanczos"] = Field(
+        "auto", description="between pixels: linear, cubic, lanczos; auto: cubic, and linear from 256 pixels a side on"
+    )
+    fill: Annotated[str, AfterValidator(valid_fill)] = Field(
+        "reflect", description='what enters the frame: "reflect", "edge" or a colour like "#808080"'
+    )
+    forbid: tuple[str, ...] = Field((), description="effects and albumentations transforms that must never run")
+    transforms: tuple[Mapping[str, Any], ...] = Field(
+        (),
+        description="albumentations transforms by name: [{name = 'GaussNoise', p = 0.3}]; OneOf and such: pipeline",
+    )
+    pipeline: str = Field(
+        "", description="a pipeline that albumentations saved: its JSON, or the path of a .json or .yaml file"
+    )
+    label_map: Mapping[Literal["flip_horizontal", "flip_vertical"], Mapping[str, str]] = Field(
+        {}, description='classes that a flip turns into each other: {flip_horizontal = {left = "right"}}'
+    )
+    effects: Effects = Effects()
+    classes: Mapping[str, ClassPolicy] = Field({}, description="what is different for a class, by its name")
+
+    @field_validator("forbid")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        _check_forbidden(names)
+        return names
+
+    @field_validator("pipeline")
+    @classmethod
+    def _inline(cls, value: str) -> str:
+        return _read_pipeline(value) if value and not value.lstrip().startswith("{") else value
+
+    @field_validator("label_map")
+    @classmethod
+    def _maps_both_ways(cls, maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+        for flip, pairs in maps.items():
+            if len({frozenset(pair) for pair in pairs.items()}) < len(set(pairs) | set(pairs.values())) / 2:
+                raise ValueError(f"{flip}: a class can have one mirror class only, got {dict(pairs)}")
+            for label, mirrored in pairs.items():
+                if pairs.get(mirrored, label) != label or list(pairs.values()).count(mirrored) > 1:
+                    raise ValueError(f'{flip}: "{mirrored}" is the mirror of two classes in {dict(pairs)}')
+        return maps
+
+    @model_validator(mode="after")
+    def _classes_are_valid(self) -> Augment:
+        for label in self.classes:
+            self.effects_for(label)
+            _check_forbidden(self.classes[label].forbid)
+        return self
+
+    def effects_for(self, label: str) -> Effects:
+        """The effects of one class, its own keys laid over the common ones."""
+        own = self.classes.get(label)
+        if own is None:
+            return self.effects
+        merged = self.effects.model_dump()
+        for name, keys in own.effects.items():
+            if name not in merged:
+                raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{did_you_mean(name, merged)}')
+            merged[name] = {**merged[name], **keys}
+        return Effects.model_validate(merged)
+
+    def forbidden_for(self, label: str) -> frozenset[str]:
+        """Names of effects and transforms that must not touch this class."""
+        own = self.classes.get(label)
+        return frozenset(self.forbid) | frozenset(own.forbid if own else ())
+
+    def transforms_for(self, label: str) -> tuple[Mapping[str, Any], ...]:
+        """The albumentations transforms of this class."""
+        own = self.classes.get(label)
+        return self.transforms if own is None or own.transforms is None else own.transforms
+
+
+class Data(Settings):
+    """How the input is read."""
+
+    max_pixels: int = Field(50_000_000, ge=1, description="an image with more is refused, from its header alone")
+    background: Colour = Field("#ffffff", description="what transparent pixels are laid on")
+    groups: str = Field(
+        "", description="regular expression on the path; its first group names the patient, scene or video"
+    )
+    follow_symlinks: bool = Field(False, description="also read links that lead out of the input folder")
+
+    @field_validator("groups")
+    @classmethod
+    def _is_regular(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f'"{pattern}" is no regular expression: {error}') from None
+        return pattern
+
+
+class Output(Settings):
+    """How the output is written."""
+
+    link: Literal["copy", "hard", "sym"] = Field("copy", description="originals: copy, hard link or sym link")
+    only_new: bool = Field(False, description="write the new images alone, without the originals")
+    format: Literal["auto", "jpeg", "png", "webp", "bmp", "tiff", "ppm"] = Field(
+        "auto", description="auto: each new image as its parent is encoded"
+    )
+    quality: int | None = Field(None, ge=1, le=100, description="JPEG or WebP quality; default: as the parent's")
+
+
+class Recipe(Settings):
+    """Every setting of a run; saved with it as `recipe.toml`."""
+
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="run seed; the same seed gives the same images")
+    method: str = Field(
+        "augment", description="augment, smote, gan, mix, duplicate, or package.module:Name of your own"
+    )
+    target: int | str | Mapping[str, int] = Field(
+        "majority", description='real plus new images of a class: majority, mean, median, a number, "2x", or a table'
+    )
+    cap: float = Field(10.0, ge=0, description="at most this many new images per real one in a class")
+    tries: int = Field(10, ge=1, description="at most this many attempts per planned image")
+    classes: tuple[str, ...] = Field((), description="only these classes get new images; empty: all")
+    bundle: str = Field("", description="folder of the trained network that the method works with; empty: none")
+    judge: str = Field("", description="folder of the reference classifier that judges; empty: none")
+    data: Data = Data()
+    augment: Augment = Augment()
+    smote: Smote = Smote()
+    autoencoder: Autoencoder = Autoencoder()
+    gan: Gan = Gan()
+    mix: Mix = Mix()
+    gate: Gate = Gate()
+    classifier: Classifier = Classifier()
+    undersample: Undersample = Undersample()
+    trial: Trial = Trial()
+    output: Output = Output()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The generators that the images come from: of a mix those that it has shares for."""
+        return tuple(self.mix.parts) if self.method == MIX else (self.method,)
+
+
+def load_recipe(
+    path: str | Path | None = None, overrides: Mapping[str, Any] | None = None, *, assignments: Sequence[str] = ()
+) -> Recipe:
+    """Read a recipe: defaults, then the TOML file, then `overrides` by dotted key, then `key=value` assignments.
+
+    Raises:
+        UsageError: a file that is not TOML, an unknown key (with the nearest known one), a value out of range.
+    """
+    tree = _read_toml(Path(path)) if path is not None else {}
+    for key, value in (overrides or {}).items():
+        _assign(tree, key, value)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f'--set expects key=value, got "{assignment}"')
+        _assign(tree, key.strip(), _toml_value(text.strip()))
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise UsageError(_one_line(error)) from None
+
+
+def dump_recipe(recipe: Recipe, *, comments: bool = False) -> str:
+    """The recipe as TOML, every setting resolved; with `comments`, each with its meaning."""
+    document = tomlkit.document()
+    _fill_table(document, recipe, comments)
+    return tomlkit.dumps(document)
+
+
+def _fill_table(table: Table | tomlkit.TOMLDocument, settings: Settings, comments: bool) -> None:
+    fields = type(settings).model_fields
+    values = {name: getattr(settings, name) for name in fields}
+    for name, value in values.items():
+        if not isinstance(value, Settings) and value is not None:
+            if comments and fields[name].description:
+                table.add(tomlkit.comment(str(fields[name].description)))
+            table.add(name, _plain(value))
+    for name, value in values.items():
+        if isinstance(value, Settings):
+            child = tomlkit.table()
+            if comments and type(value).__doc__:
+                child.comment(str(type(value).__doc__).splitlines()[0])
+            _fill_table(child, value, comments)
+            table.add(name, child)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return _plain(value.model_dump(exclude_defaults=True))
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        table.update({key: _plain(inner) for key, inner in value.items() if inner is not None})
+        return table
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"recipe {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"recipe {path} is not TOML: {error}") from None
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _assign(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for name in parents:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise UsageError(f'"{dotted}": "{name}" is a value, not a table')
+    tree[last] = value
+
+
+def _read_pipeline(value: str) -> str:
+    path = Path(value)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"pipeline {value}: {error}") from None
+    if path.suffix in (".yaml", ".yml"):
+        import yaml  # only a YAML pipeline needs it
+
+        try:
+            return json.dumps(yaml.safe_load(text))
+        except (yaml.YAMLError, TypeError) as error:
+            raise ValueError(f"pipeline {value}: {' '.join(str(error).split())}") from None
+    return json.dumps(json.loads(text))
+
+
+def _check_forbidden(names: Sequence[str]) -> None:
+    # An effect is snake_case, an albumentations transform CamelCase: only the first kind can be checked here.
+    for name in names:
+        if name not in Effects.model_fields and not name[:1].isupper():
+            raise ValueError(f'forbid: unknown effect "{name}"{did_you_mean(name, Effects.model_fields)}')
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        return f'recipe: unknown key "{".".join(where)}"{did_you_mean(where[-1], _siblings(where[:-1]))}'
+    text = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+    got = first["input"]
+    shown = "" if first["type"] == "value_error" or isinstance(got, dict) else f", got {got!r}"
+    return f"recipe: {'.'.join(where)}: {text}{shown}"
+
+
+def _siblings(where: Sequence[str]) -> list[str]:
+    model: Any = Recipe
+    for name in where:
+        field = model.model_fields.get(name) if hasattr(model, "model_fields") else None
+        if field is None:
+            return []
+        model = field.annotation
+    return list(getattr(model, "model_fields", ()))
+
+
+def parse_target(text: str) -> int | str | dict[str, int]:
+    """The target as typed in a shell: a word, a number, `2x`, or `yellow=350,green=500`.
+
+    Raises:
+        UsageError: a part that is not NAME=NUMBER.
+    """
+    if "=" not in text:
+        return int(text) if text.isdecimal() else text
+    counts = {}
+    for part in text.split(","):
+        name, equals, number = part.rpartition("=")
+        if not equals or not number.strip().isdecimal():
+            raise UsageError(f'--target expects NAME=NUMBER, got "{part}"')
+        counts[name.strip()] = int(number)
+    return counts
+
+
+def multiple_of(word: str) -> float | None:
+    """2.0 for "2x", None for a word that is no multiple."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)x", word)
+    factor = float(match[1]) if match else None
+    return factor if factor is None or math.isfinite(factor) else None

@@ -1,0 +1,83 @@
+"""Several processes that train one network together: `torchrun --nproc-per-node 2 scripts/train_gan.py ...`.
+
+Each takes its own part of every batch, then gradients are averaged, so all hold the same weights, and the result is
+that of one process but for rounding. The first one alone writes. (`DistributedDataParallel` has no place for gradients
+of gradients, which the penalties on a discriminator need; one sum of all gradients does, Karras et al. 2020.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, distributed, nn
+
+PATIENCE = timedelta(hours=6)
+"""The others wait for the first while it trains what comes before and measures what was drawn."""
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """The processes that train together; alone, one that does it all."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Is this the one that writes?"""
+        return self.rank == 0
+
+    def average(self, module: nn.Module) -> None:
+        """Replace the gradients of a module by their mean over all processes."""
+        if self.size == 1:
+            return
+        gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def means(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """Means of scalars over all processes."""
+        stacked = torch.stack([value.detach().float() for value in values.values()])
+        if self.size > 1:
+            distributed.all_reduce(stacked)
+        return dict(zip(values, (stacked / self.size).tolist(), strict=True))
+
+    def told(self, words: str) -> str:
+        """What the leading process says."""
+        said = [words]
+        if self.size > 1:
+            distributed.broadcast_object_list(said)
+        return said[0]
+
+    def wait(self) -> None:
+        """Go on when all have come here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+SINGLE = ProcessGroup()
+
+
+@contextlib.contextmanager
+def joined_group() -> Iterator[ProcessGroup]:
+    """The team that torchrun started this process for."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield SINGLE
+        return
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
+    try:
+        yield ProcessGroup(distributed.get_rank(), size)
+    finally:
+        distributed.destroy_process_group()
