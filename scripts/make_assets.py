@@ -1,13 +1,14 @@
-"""Rebuild assets/: the drawn dataset of traffic lights, and the README's pictures made from it.
+"""Rebuild assets/: the drawn dataset of traffic lights, and the pictures of the README and the guide.
 
     python scripts/make_assets.py
 
-It holds drawings of synth.demo.traffic_lights with seed 0, no photographs: 300 images for training (168 red, 9 yellow,
-123 green) and 54 for testing (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The
-old images are deleted first; if the folder holds anything else, nothing is touched. assets/preview.png is the sheet
-that `synth preview assets/demo-lights --n 10` draws; assets/smote.png what it draws with `--class yellow --method smote
---bundle` and an autoencoder of these lights, which takes about a minute to train; assets/gan.png what it draws with
-`--method gan` and the bundle that scripts/train_shelf.py left in models/demo.
+The dataset holds drawings with seed 0, no photographs: 300 training images (168 red, 9 yellow, 123 green) and 54 test
+images (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The script first deletes the old
+images. It stops before that if the folder holds anything else.
+
+    preview.png   synth preview assets/demo-lights --n 10
+    smote.png     the same with --class yellow --method smote --bundle, and an autoencoder trained here (about a minute)
+    gan.png       the same with --class yellow --method gan, and the bundle in models/demo (scripts/train_shelf.py)
 """
 
 from __future__ import annotations

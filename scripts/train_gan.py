@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train the conditional GAN: the same as `synth train gan`, for people who start from scripts.
+"""Train the conditional GAN. This is the same command as `synth train gan`, as a script.
 
 scripts/train_gan.py --help
 scripts/train_gan.py lights lamps --recipe models/recipes/gan-32.toml

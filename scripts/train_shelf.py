@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Train the shelf's demo bundles again, on lights that the project draws itself: models/demo/judge and models/demo/gan.
+"""Train the demo bundles models/demo/judge and models/demo/gan again, on drawn lights.
 
     scripts/train_shelf.py [--only judge]
 
-Takes about ten minutes on one core. A bundle is exchanged when its successor is whole; its scores are printed, and what
-it weighs. Afterwards: `synth demo` shows what the GAN draws.
+It takes about ten minutes on one core. A new bundle replaces the old one when it is complete. The script prints its
+scores and its size. Afterwards `synth demo` shows what the GAN draws.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Candidate:
     attempt: int
     parents: tuple[Parent, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
-    varied: bool = False
+    from_parent_pixels: bool = False
     """Declared to be made of its parents' own pixels, and so near to them by its nature."""
     file: bytes | None = None
     """The whole encoded file, where the candidate is an exact copy of one; otherwise the writer encodes the pixels."""

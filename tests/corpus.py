@@ -374,7 +374,7 @@ def make_gan_bundle(data: Path, out: Path, **info: Any) -> Path:
     import torch
 
     from synth.data.dataset import open_dataset
-    from synth.data.originals import Sources
+    from synth.data.originals import Originals
     from synth.networks.autoencoder import Autoencoder
     from synth.settings.recipe import Data
     from synth.training.batches import read_inputs
@@ -388,7 +388,9 @@ def make_gan_bundle(data: Path, out: Path, **info: Any) -> Path:
     with seeded(0):
         network = Autoencoder(32, channels, 16, len(classes)).eval()
         torch.nn.init.normal_(network.generator.to_image.weight, std=0.05)  # so that its images have contrast
-    encoded = encode(network.encoder, read_inputs(items, Sources(Data()), 32), torch.device("cpu"), n_channels=channels)
+    encoded = encode(
+        network.encoder, read_inputs(items, Originals(Data()), 32), torch.device("cpu"), n_channels=channels
+    )
     bank = {
         "codes": torch.from_numpy(encoded),
         "owners": torch.arange(len(items)),

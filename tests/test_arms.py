@@ -9,7 +9,7 @@ import pytest
 from synth.errors import UsageError
 from synth.settings.trial import Trial
 from synth.trials.arms import DEFAULT, Arm, parse_arm, parse_arms, with_doses
-from synth.trials.search import Rung, fitting, going_on, parse_duration, rungs_of
+from synth.trials.search import Rung, fitting, parse_duration, promoted, rungs_of
 
 
 @pytest.mark.parametrize(
@@ -22,16 +22,16 @@ from synth.trials.search import Rung, fitting, going_on, parse_duration, rungs_o
             Arm("weights:effective+online", objective="weights", scheme="effective", online=True),
         ),
         ("logit-adjust", Arm("logit-adjust", objective="logit-adjust")),
-        ("duplicate+online", Arm("duplicate+online", even=True, online=True)),
+        ("duplicate+online", Arm("duplicate+online", balanced=True, online=True)),
         ("undersample:random", Arm("undersample:random", thin="random")),
         (
             "undersample:imblearn:NearMiss@2x",
             Arm("undersample:imblearn:NearMiss@2x", thin="imblearn:NearMiss", size="2x"),
         ),
-        ("smote@2x+duplicate", Arm("smote@2x+duplicate", fill="smote", dose="2x", even=True)),
+        ("smote@2x+duplicate", Arm("smote@2x+duplicate", fill="smote", dose="2x", balanced=True)),
         ("duplicate@350+online", Arm("duplicate@350+online", fill="duplicate", dose="350", online=True)),
         ("my.simulator:Lights+focal", Arm("my.simulator:Lights+focal", fill="my.simulator:Lights", objective="focal")),
-        ("duplicate+online#2", Arm("duplicate+online#2", even=True, online=True, draw=2)),
+        ("duplicate+online#2", Arm("duplicate+online#2", balanced=True, online=True, draw=2)),
     ],
 )
 def test_words_and_parts(text: str, expected: Arm) -> None:
@@ -90,8 +90,8 @@ class TestSearch:
 
     def test_the_better_half_goes_on_with_the_control(self) -> None:
         names = [f"arm-{number}" for number in range(10)]
-        assert going_on([*names, "control"], control="control") == ("control", *names[:6])
-        assert going_on(["a", "control"], control="control") == ("control", "a")
+        assert promoted([*names, "control"], control="control") == ("control", *names[:6])
+        assert promoted(["a", "control"], control="control") == ("control", "a")
 
     def test_what_does_not_fit_into_the_time_is_left_behind(self) -> None:
         seconds = {"control": 10.0, "a": 30.0, "b": 10.0}

@@ -16,7 +16,7 @@ from conftest import Judged, Run, light
 
 from synth.classifier.judge import Judge, open_judge
 from synth.errors import BundleError
-from synth.training.inference import BATCH, ask
+from synth.training.inference import BATCH, predict
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def bundle(judged: Judged, tmp_path: Path) -> Path:
 
 
 def looked(judge: Judge) -> np.ndarray:
-    return judge.look([light("yellow", 900)], [judge.whole]).probabilities
+    return judge.predict([light("yellow", 900)], [judge.whole]).probabilities
 
 
 class Bomb:
@@ -108,9 +108,9 @@ def test_an_image_gets_the_same_bits_in_any_company(judged: Judged) -> None:
     rng = np.random.default_rng(0)
     inputs = rng.integers(0, 256, (2 * BATCH + 5, 32, 32, 3), np.uint8)
     network, cpu = judge.networks[0], torch.device("cpu")
-    features, probabilities = ask(network, inputs, cpu)
+    features, probabilities = predict(network, inputs, cpu)
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(len(inputs))[: 40 + seed]
-        again = ask(network, inputs[order], cpu)
+        again = predict(network, inputs[order], cpu)
         assert np.array_equal(again[0], features[order])
         assert np.array_equal(again[1], probabilities[order])

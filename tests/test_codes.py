@@ -14,8 +14,8 @@ from synth import seeds
 from synth.gan.codes import (
     FEW,
     FLOOR,
-    Bank,
-    Drawn,
+    CodeBank,
+    CodeMix,
     Ints,
     borrowing,
     draw,
@@ -31,28 +31,28 @@ SIZES = {0: 12, 2: 5, 3: 40}
 MANY = range(6000)
 
 
-def bank_of(n_code: int) -> Bank:
+def build_bank(n_code: int) -> CodeBank:
     labels = np.repeat(list(SIZES), list(SIZES.values()))
     codes = on_sphere(np.random.default_rng(2).standard_normal((len(labels), n_code), np.float32))
-    return Bank(codes, np.arange(len(labels)) // 2, labels)
+    return CodeBank(codes, np.arange(len(labels)) // 2, labels)
 
 
 def classes(n: int) -> Ints:
     return np.array(list(SIZES))[np.arange(n) % len(SIZES)]
 
 
-def drawn_of(bank: Bank, sources: Ints, attempts: range, *, seed: int = 3, label: str = "red") -> Drawn:
+def drawn_of(bank: CodeBank, sources: Ints, attempts: range, *, seed: int = 3, label: str = "red") -> CodeMix:
     return draw(bank, sources, attempts, seed=seed, label=label)
 
 
-def fields(drawn: Drawn) -> list[np.ndarray]:
+def fields(drawn: CodeMix) -> list[np.ndarray]:
     return [drawn.first, drawn.second, drawn.steps, drawn.noise]
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.3, 5.0])
 @pytest.mark.parametrize("n_code", [2, 64])
 def test_codes_lie_on_the_sphere(n_code: int, amount: float) -> None:
-    bank = bank_of(n_code)
+    bank = build_bank(n_code)
     codes = drawn_of(bank, classes(300), range(300)).codes(bank, amount)
     assert (codes.shape, codes.dtype) == ((300, n_code), np.float32)
     assert np.linalg.norm(codes, axis=1) == pytest.approx(math.sqrt(n_code), rel=1e-4)
@@ -66,7 +66,7 @@ def test_the_sphere_keeps_directions_and_survives_nothing() -> None:
 
 @pytest.mark.parametrize("n_code", [2, 5, 8])
 def test_an_attempt_does_not_depend_on_what_is_drawn_with_it(n_code: int) -> None:
-    bank, sources = bank_of(n_code), classes(50)
+    bank, sources = build_bank(n_code), classes(50)
     whole = drawn_of(bank, sources, range(50))
     codes = whole.codes(bank, 0.3)
     chunks = [range(30, 50), range(17), range(17, 30)]  # any order
@@ -78,7 +78,7 @@ def test_an_attempt_does_not_depend_on_what_is_drawn_with_it(n_code: int) -> Non
 
 
 def test_both_rows_are_of_the_source_class_and_every_row_is_drawn() -> None:
-    bank, sources = bank_of(4), classes(len(MANY))
+    bank, sources = build_bank(4), classes(len(MANY))
     drawn = drawn_of(bank, sources, MANY)
     for rows in (drawn.first, drawn.second):
         assert np.array_equal(bank.labels[rows], sources)
@@ -90,14 +90,14 @@ def test_both_rows_are_of_the_source_class_and_every_row_is_drawn() -> None:
 
 
 def test_steps_are_even_and_noise_is_normal() -> None:
-    drawn = drawn_of(bank_of(6), classes(len(MANY)), MANY)
+    drawn = drawn_of(build_bank(6), classes(len(MANY)), MANY)
     assert drawn.steps.round(6).tolist() == drawn.steps.tolist()
     assert stats.kstest(drawn.steps, "uniform").pvalue > 1e-3
     assert stats.kstest(drawn.noise.reshape(-1), "norm").pvalue > 1e-3
     tied = np.corrcoef(np.column_stack([drawn.steps, drawn.noise, drawn.first, drawn.second]).T)
     independent = tied[:7, :7][~np.eye(7, dtype=bool)]
     assert np.abs(independent).max() < 5 / math.sqrt(len(MANY))
-    of_one = drawn_of(bank_of(6), np.full(len(MANY), 3), MANY)
+    of_one = drawn_of(build_bank(6), np.full(len(MANY), 3), MANY)
     assert abs(np.corrcoef(of_one.first, of_one.second)[0, 1]) < 5 / math.sqrt(len(MANY))
 
 
@@ -109,7 +109,7 @@ def test_noise_is_finite_at_both_ends() -> None:
 
 @pytest.mark.parametrize("attempt", [0, 41])
 def test_the_equation_by_hand(attempt: int) -> None:
-    bank, sources = bank_of(5), classes(42)
+    bank, sources = build_bank(5), classes(42)
     codes = drawn_of(bank, sources, range(42)).codes(bank, 0.3)[attempt]
     u = seeds.uniforms(3, "red", stream="codes", attempts=range(attempt, attempt + 1), n_draws=8)[0].tolist()
     rows = np.flatnonzero(bank.labels == sources[attempt])
@@ -123,13 +123,13 @@ def test_the_equation_by_hand(attempt: int) -> None:
 
 
 def test_the_ends_of_a_step_are_the_two_codes() -> None:
-    bank = bank_of(8)
-    drawn = Drawn(np.array([0, 0]), np.array([5, 5]), np.array([0.0, 1.0]), np.ones((2, 8), np.float32))
+    bank = build_bank(8)
+    drawn = CodeMix(np.array([0, 0]), np.array([5, 5]), np.array([0.0, 1.0]), np.ones((2, 8), np.float32))
     assert drawn.codes(bank, 0.0) == pytest.approx(bank.codes[[0, 5]], abs=1e-5)
 
 
 def test_seeds_labels_and_attempts_differ() -> None:
-    bank, sources = bank_of(4), classes(30)
+    bank, sources = build_bank(4), classes(30)
     base = drawn_of(bank, sources, range(30)).codes(bank, 0.3)
     others = [
         drawn_of(bank, sources, range(30), seed=4),
@@ -181,7 +181,7 @@ class TestBorrowing:
 
     def test_who_lends_says_nothing_about_which_codes(self) -> None:
         labels = np.full(len(MANY), 0)
-        bank = Bank(on_sphere(np.ones((200, 2), np.float32)), np.arange(200), np.repeat([0, 3], 100))
+        bank = CodeBank(on_sphere(np.ones((200, 2), np.float32)), np.arange(200), np.repeat([0, 3], 100))
         sources = self.sources(labels, MANY, label="red")
         places = draw(bank, sources, MANY, seed=1, label="red").first % 100
         own, lent = places[sources == 0], places[sources == 3]

@@ -112,9 +112,9 @@ def test_it_can_be_opened_and_its_bank_names_real_images(trained: Trained) -> No
 
 
 def test_looks_and_losses_are_on_record(trained: Trained) -> None:
-    looks = [json.loads(line) for line in (trained.bundle / "looks.jsonl").read_text().splitlines()]
-    assert [look["n_images_seen"] for look in looks] == [100, 200]
-    assert set(looks[0]["classes"]) == {"green", "pink", "red", "yellow"}
+    evaluations = [json.loads(line) for line in (trained.bundle / "looks.jsonl").read_text().splitlines()]
+    assert [evaluate["n_images_seen"] for evaluate in evaluations] == [100, 200]
+    assert set(evaluations[0]["classes"]) == {"green", "pink", "red", "yellow"}
     stats = read_stats(trained.bundle / "stats.jsonl")
     assert [line["n_images_seen"] for line in stats] == [100, 200]
     assert {"discriminator", "generator", "penalty"} < set(stats[0])
@@ -157,11 +157,11 @@ def test_a_killed_training_is_resumed_by_the_same_call(
 def test_sheets_can_be_looked_at_while_it_trains(trained: Trained, tmp_path: Path) -> None:
     found = []
 
-    def look(what: str, done: int, total: int) -> None:
+    def evaluate(what: str, done: int, total: int) -> None:
         if what == "training":
             found.append(sorted(path.suffix for path in (staging_folder(tmp_path / "gan") / "looks").rglob("0*")))
 
-    train(trained.data, tmp_path / "gan", {**SETTINGS, "gan.steps": 75, "gan.looks": 3}, progress=look)
+    train(trained.data, tmp_path / "gan", {**SETTINGS, "gan.steps": 75, "gan.looks": 3}, progress=evaluate)
     assert found[1:] == [[".json", ".png", ".safetensors"], [".json", ".json", ".png", ".png", *2 * [".safetensors"]]]
 
 

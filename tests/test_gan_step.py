@@ -27,10 +27,20 @@ from torch import Tensor, nn
 import synth
 from synth.classifier.judge import open_judge
 from synth.data.network_input import network_input
-from synth.data.originals import Sources
-from synth.gan import evaluation as looks
-from synth.gan.codes import FEW, Bank, on_sphere
-from synth.gan.evaluation import LOOK, NOT_USABLE, USABLE, Found, Look, Measurer, choose, trouble, verdict
+from synth.data.originals import Originals
+from synth.gan import evaluation as evaluations
+from synth.gan.codes import FEW, CodeBank, on_sphere
+from synth.gan.evaluation import (
+    LOOK,
+    NOT_USABLE,
+    USABLE,
+    ClassEvaluation,
+    Evaluation,
+    Evaluator,
+    choose,
+    trouble,
+    verdict,
+)
 from synth.gan.step import DECAY_FROM, DECAY_TO, GanTask, GanTrainee, falling
 from synth.measures.copies import thumbnail
 from synth.networks.autoencoder import SIDES, STYLE, Generator
@@ -40,7 +50,7 @@ from synth.settings.oversampling import Gan
 from synth.settings.recipe import Augment
 from synth.training import loop
 from synth.training.batches import Images, read_inputs, safe_policy
-from synth.training.distributed import ALONE, Team, joined
+from synth.training.distributed import SINGLE, ProcessGroup, joined_group
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, fit, read_stats, seeded
 
@@ -50,7 +60,7 @@ LABELS = ("red", "green")
 STEPS = 5
 
 
-def gan_task(*, team: Team = ALONE, n_channels: int = 3, **settings: Any) -> GanTask:
+def gan_task(*, team: ProcessGroup = SINGLE, n_channels: int = 3, **settings: Any) -> GanTask:
     """Six red and four green images of 32 x 32, and a bank of made-up codes."""
     labels = np.repeat([0, 1], [6, 4])
     inputs = [network_input(np.asarray(picture(LABELS[label], i)), 32) for i, label in enumerate(labels.tolist())]
@@ -65,7 +75,7 @@ def gan_task(*, team: Team = ALONE, n_channels: int = 3, **settings: Any) -> Gan
         n_classes=2,
         inputs=np.stack(inputs),
         labels=labels,
-        bank=Bank(codes, owners, labels[owners]),
+        bank=CodeBank(codes, owners, labels[owners]),
         borrow=(0.0, 0.5),
         lenders=(0, 1),
         device=CPU,
@@ -411,13 +421,13 @@ class TestTeam:
         module = nn.Linear(2, 1)
         module(torch.ones(1, 2)).sum().backward()
         before = module.weight.grad.clone()  # type: ignore[union-attr]
-        ALONE.average(module)
-        ALONE.wait()
+        SINGLE.average(module)
+        SINGLE.wait()
         assert torch.equal(module.weight.grad, before)  # type: ignore[arg-type]
-        assert ALONE.means({"a": torch.tensor(2.0), "b": torch.tensor(3)}) == {"a": 2.0, "b": 3.0}
-        assert (ALONE.told("words"), ALONE.leads, Team(1, 2).leads) == ("words", True, False)
-        with joined() as team:
-            assert team == ALONE
+        assert SINGLE.means({"a": torch.tensor(2.0), "b": torch.tensor(3)}) == {"a": 2.0, "b": 3.0}
+        assert (SINGLE.told("words"), SINGLE.leads, ProcessGroup(1, 2).leads) == ("words", True, False)
+        with joined_group() as team:
+            assert team == SINGLE
 
     def test_two_take_half_of_each_batch(self, tmp_path: Path) -> None:
         together = tmp_path / "together"
@@ -440,7 +450,7 @@ class TestTeam:
             found = json.loads((together / f"{rank}.json").read_text())
             assert found == {**expected, "looks": 1 - rank, "leads": rank == 0}
         assert len(read_stats(together / "fit" / STATS)) == 1
-        alone = few_steps(tmp_path / "alone", ALONE)[0]
+        alone = few_steps(tmp_path / "alone", SINGLE)[0]
         assert read_stats(together / "fit" / STATS)[0] == pytest.approx(
             read_stats(tmp_path / "alone" / STATS)[0], rel=1e-3
         )
@@ -468,7 +478,7 @@ def start(rank: int, folder: Path, port: int) -> subprocess.Popen[str]:
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def few_steps(folder: Path, team: Team) -> tuple[dict[str, Tensor], loop.Fit, int]:
+def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop.Fit, int]:
     """All weights after a few steps, what the loop gave, and how often this process was asked to look."""
     seen = []
 
@@ -486,7 +496,7 @@ def few_steps(folder: Path, team: Team) -> tuple[dict[str, Tensor], loop.Fit, in
 
 def take_part(folder: Path) -> None:
     """What each of the two processes does."""
-    with joined() as team:
+    with joined_group() as team:
         module = nn.Linear(2, 1, bias=False)
         (module(torch.ones(1, 2)).sum() * (team.rank + 1)).backward()
         team.average(module)
@@ -505,22 +515,22 @@ def take_part(folder: Path) -> None:
     (folder / f"{team.rank}.safetensors").write_bytes(safetensors.torch.save(weights))
 
 
-GOOD = Found(256, 0.99, 1.0, 0.9, 0.9, 0.0, 1.4, 30, 0.2, 0.1, 0.05, 1.0, 0.6)
+GOOD = ClassEvaluation(256, 0.99, 1.0, 0.9, 0.9, 0.0, 1.4, 30, 0.2, 0.1, 0.05, 1.0, 0.6)
 
 
-def looks_of(*found: Found, label: str = "red") -> list[Look]:
-    return [Look(100 * (number + 1), {label: each, "other": GOOD}) for number, each in enumerate(found)]
+def looks_of(*found: ClassEvaluation, label: str = "red") -> list[Evaluation]:
+    return [Evaluation(100 * (number + 1), {label: each, "other": GOOD}) for number, each in enumerate(found)]
 
 
 BROKEN: Mapping[str, tuple[Mapping[str, float], str]] = {
-    "off class": ({"on_class": looks.ON_CLASS_MIN - 0.01}, "finds the class in 94%"),
-    "alike": ({"diversity": looks.DIVERSITY_MIN - 0.01}, "0.74 of the diversity"),
-    "copies": ({"copies": looks.COPIES_MAX + 0.01}, "3.0% are much nearer to a real image"),
-    "far": ({"kid": 0.6 + (looks.KID_SPREADS + 0.2) * 0.05, "kid_real": 0.6}, "KID 0.76 .* at most 0.75"),
-    "far from many": ({"kid": looks.KID_FREE + 0.01}, "KID 0.51 .* at most 0.50"),
-    "many-sided": ({"kept": looks.KEPT_MIN - 0.1}, "only 30% of what varies"),
-    "soft": ({"sharpness": looks.SHARPNESS_MIN - 0.01}, "0.49 of the sharpness"),
-    "noisy": ({"sharpness": looks.SHARPNESS_MAX + 0.01}, "1.51 of the sharpness"),
+    "off class": ({"on_class": evaluations.ON_CLASS_MIN - 0.01}, "finds the class in 94%"),
+    "alike": ({"diversity": evaluations.DIVERSITY_MIN - 0.01}, "0.74 of the diversity"),
+    "copies": ({"copies": evaluations.COPIES_MAX + 0.01}, "3.0% are much nearer to a real image"),
+    "far": ({"kid": 0.6 + (evaluations.KID_SPREADS + 0.2) * 0.05, "kid_real": 0.6}, "KID 0.76 .* at most 0.75"),
+    "far from many": ({"kid": evaluations.KID_FREE + 0.01}, "KID 0.51 .* at most 0.50"),
+    "many-sided": ({"kept": evaluations.KEPT_MIN - 0.1}, "only 30% of what varies"),
+    "soft": ({"sharpness": evaluations.SHARPNESS_MIN - 0.01}, "0.49 of the sharpness"),
+    "noisy": ({"sharpness": evaluations.SHARPNESS_MAX + 0.01}, "1.51 of the sharpness"),
 }
 
 
@@ -560,9 +570,9 @@ class TestLooks:
     def test_what_is_kept_of_images_that_are_drawn_again(self) -> None:
         images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
         mean = np.broadcast_to(np.rint(images.mean(axis=0)).astype(np.uint8), images.shape)
-        assert looks.kept_share(images, images) == 1
-        assert looks.kept_share(images, mean) == pytest.approx(0, abs=1e-3)
-        assert looks.kept_share(images[:1], images[:1]) is None
+        assert evaluations.kept_share(images, images) == 1
+        assert evaluations.kept_share(images, mean) == pytest.approx(0, abs=1e-3)
+        assert evaluations.kept_share(images[:1], images[:1]) is None
 
     def test_the_latest_of_the_best_is_chosen(self) -> None:
         off, soft_and_off = replace(GOOD, on_class=0.5), replace(GOOD, on_class=0.5, sharpness=0.1)
@@ -612,19 +622,19 @@ Real = Mapping[str, tuple[Images, list[str]]]
 def real(judged: Judged) -> Real:
     """Images of each class, and hashes of their files."""
     found = synth.open_dataset(judged.data).train
-    sources = Sources(synth.Recipe().data)
+    sources = Originals(synth.Recipe().data)
     return {label: (read_inputs(items, sources, 32), [item.sha256 for item in items]) for label, items in found.items()}
 
 
 @pytest.fixture(scope="module")
-def with_flips(judged: Judged, real: Real) -> Measurer:
+def with_flips(judged: Judged, real: Real) -> Evaluator:
     """It knows the real images, and that their mirror images are of their class."""
     return measurer(judged, real, safe_policy(synth.Recipe(), without=("blur",)))
 
 
-def measurer(judged: Judged, real: Real, policy: Augment) -> Measurer:
+def measurer(judged: Judged, real: Real, policy: Augment) -> Evaluator:
     judge = open_judge(judged.bundle)
-    measuring = Measurer(judge, judge.classes, 3)
+    measuring = Evaluator(judge, judge.classes, 3)
     labels = np.concatenate([np.full(len(real[label][0]), n) for n, label in enumerate(judge.classes)])
     measuring.learn(np.concatenate([real[label][0] for label in judge.classes]), labels, policy)
     return measuring
@@ -633,7 +643,7 @@ def measurer(judged: Judged, real: Real, policy: Augment) -> Measurer:
 class TestMeasurer:
     """Real images, and worse, in the place of drawn ones."""
 
-    def test_real_images_are_copies_of_themselves(self, with_flips: Measurer, real: Real) -> None:
+    def test_real_images_are_copies_of_themselves(self, with_flips: Evaluator, real: Real) -> None:
         images, hashes = real["red"]
         n = len(images)
         found = with_flips.measure("red", images, [(each, each) for each in hashes])
@@ -646,10 +656,12 @@ class TestMeasurer:
         assert found.on_class > 0.9
         again = with_flips.measure("red", images, [(each, each) for each in hashes])
         assert again == found
-        assert trouble([Look(1, {"red": found}), Look(2, {"red": again})], ["red"]).startswith("memorisation: 100%")
+        assert trouble([Evaluation(1, {"red": found}), Evaluation(2, {"red": again})], ["red"]).startswith(
+            "memorisation: 100%"
+        )
 
     def test_mirror_images_are_copies_where_flips_are_allowed(
-        self, judged: Judged, with_flips: Measurer, real: Real
+        self, judged: Judged, with_flips: Evaluator, real: Real
     ) -> None:
         images, hashes = real["green"]
         mirrored, parents = np.ascontiguousarray(images[:, :, ::-1]), [(each, each) for each in hashes]
@@ -659,7 +671,7 @@ class TestMeasurer:
         assert copies is not None
         assert copies < 0.5
 
-    def test_distances_are_told_by_the_two_closest_real_images(self, with_flips: Measurer, real: Real) -> None:
+    def test_distances_are_told_by_the_two_closest_real_images(self, with_flips: Evaluator, real: Real) -> None:
         images, hashes = real["yellow"]
         flat = np.stack([thumbnail(image) for image in images]).astype(np.float64)
         mirrors = np.stack([thumbnail(image[:, ::-1]) for image in images]).astype(np.float64)
@@ -675,7 +687,7 @@ class TestMeasurer:
         assert found.nearest == pytest.approx(nearest / closest, rel=1e-4)
         assert found.copies == float(nearest < closest)
 
-    def test_images_of_another_class_are_seen(self, with_flips: Measurer, real: Real) -> None:
+    def test_images_of_another_class_are_seen(self, with_flips: Evaluator, real: Real) -> None:
         images, hashes = real["green"]
         found = with_flips.measure("red", images, [(each, each) for each in hashes])
         assert found.on_class is not None
@@ -686,7 +698,7 @@ class TestMeasurer:
         assert found.copies < 0.2
         assert verdict(found, 40)[0] == NOT_USABLE
 
-    def test_noise_is_no_light(self, with_flips: Measurer, real: Real) -> None:
+    def test_noise_is_no_light(self, with_flips: Evaluator, real: Real) -> None:
         noise = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8)
         parents = [real["red"][1][:2]] * 24
         found = {label: with_flips.measure(label, noise, parents) for label in real}
@@ -700,18 +712,18 @@ class TestMeasurer:
             assert each.sharpness is not None
             assert each.sharpness > 2
 
-    def test_one_image_many_times_has_no_diversity(self, with_flips: Measurer, real: Real) -> None:
+    def test_one_image_many_times_has_no_diversity(self, with_flips: Evaluator, real: Real) -> None:
         images, hashes = real["red"]
         found = with_flips.measure("red", np.repeat(images[:1], 20, axis=0), [(hashes[0], hashes[0])] * 20)
         assert (found.diversity, found.pixel_diversity, found.real_near) == (0, 0, 1)
         assert any("0.00 of the diversity" in words for words in found.broken())
 
-    def test_blurred_images_are_soft(self, with_flips: Measurer, real: Real) -> None:
+    def test_blurred_images_are_soft(self, with_flips: Evaluator, real: Real) -> None:
         images, hashes = real["red"]
         blurred = np.stack([cv2.blur(image, (5, 5)) for image in images])
         found = with_flips.measure("red", blurred, [(each, each) for each in hashes])
         assert found.sharpness is not None
-        assert found.sharpness < looks.SHARPNESS_MIN
+        assert found.sharpness < evaluations.SHARPNESS_MIN
 
 
 def test_a_class_may_lie_between_two() -> None:

@@ -11,7 +11,7 @@ import pytest
 from conftest import Judged, light
 
 import synth
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.gates.panel import Panel, open_panel
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
@@ -93,9 +93,9 @@ def test_new_pictures_of_the_class_pass(panel: Panel) -> None:
 
 
 def test_copies_are_rejected_and_declared_ones_pass(panel: Panel, dataset: synth.Dataset) -> None:
-    sources = Sources(synth.Recipe().data)
+    originals = Originals(synth.Recipe().data)
     items = [item for item in dataset.items if item.label == LABEL]  # of the test split too: that would be a leak
-    copies = [Candidate(sources.pixels(item), LABEL, "own", i) for i, item in enumerate(items)]
+    copies = [Candidate(originals.pixels(item), LABEL, "own", i) for i, item in enumerate(items)]
     assert all("copy" in verdict.reasons for verdict in panel.verdicts(copies))
     declared = [replace(copy, file=b"the file") for copy in copies if copy.attempt < 10]
     assert all("copy" not in verdict.reasons for verdict in panel.verdicts(declared))
@@ -103,10 +103,10 @@ def test_copies_are_rejected_and_declared_ones_pass(panel: Panel, dataset: synth
 
 def test_near_copies_are_rejected_unless_they_are_declared_variations(panel: Panel, dataset: synth.Dataset) -> None:
     item = dataset.train[LABEL][0]
-    pixels = Sources(synth.Recipe().data).pixels(item).copy()
+    pixels = Originals(synth.Recipe().data).pixels(item).copy()
     pixels[0, 0] ^= 1
     (undeclared,) = panel.verdicts(candidates([pixels]))
-    (declared,) = panel.verdicts([replace(c, varied=True) for c in candidates([pixels], parents=(item,))])
+    (declared,) = panel.verdicts([replace(c, from_parent_pixels=True) for c in candidates([pixels], parents=(item,))])
     assert "near_copy" in undeclared.reasons
     assert 0 <= float(undeclared.scores["copy"]) < 0.01  # type: ignore[arg-type]
     assert declared.accepted
@@ -114,11 +114,11 @@ def test_near_copies_are_rejected_unless_they_are_declared_variations(panel: Pan
 
 def test_between_two_parents_what_saving_again_would_give_is_refused(panel: Panel, dataset: synth.Dataset) -> None:
     first, second = dataset.train[LABEL][:2]
-    sources = Sources(synth.Recipe().data)
-    a, b = (sources.pixels(item).astype(float) for item in (first, second))
+    originals = Originals(synth.Recipe().data)
+    a, b = (originals.pixels(item).astype(float) for item in (first, second))
     b = cv2.resize(b, a.shape[1::-1])
     between = [((1 - step) * a + step * b).round().astype(np.uint8) for step in (0.01, 0.5)]
-    made = [replace(c, varied=True) for c in candidates(between, parents=(first, second))]
+    made = [replace(c, from_parent_pixels=True) for c in candidates(between, parents=(first, second))]
     near, far = panel.verdicts(made)
     assert "near_copy" in near.reasons
     assert "near_copy" not in far.reasons

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torchvision import models
 
-from synth.classifier.linear_head import features_of, fit_head, rare_copies
+from synth.classifier.linear_head import augmented_copies, features_of, fit_head
 from synth.effects.policy import Policy
 from synth.errors import UsageError
 from synth.networks import pretrained
@@ -214,16 +214,16 @@ def test_no_images_have_no_features(lite: Backbone) -> None:
 def test_copies_of_rare_classes_follow_their_parents() -> None:
     images, labels = noise(60, 16), np.repeat([0, 1, 3], [50, 8, 2])
     policy = Policy(Augment(), "copies", seed=0)
-    copies, parents = rare_copies(images, labels, policy)
+    copies, parents = augmented_copies(images, labels, policy)
     assert copies.shape == (200 - 50 + 4 * 8 + 4 * 2, 16, 16, 3)
     assert np.bincount(parents)[50:].tolist() == [4] * 10
     assert np.bincount(parents)[:50].tolist() == [3] * 50
-    again, _ = rare_copies(images, labels, policy)
+    again, _ = augmented_copies(images, labels, policy)
     assert np.array_equal(copies, again)
 
 
 def test_common_classes_have_no_copies() -> None:
-    copies, parents = rare_copies(noise(400, 8), np.repeat([0, 1], 200), Policy(Augment(), "copies", seed=0))
+    copies, parents = augmented_copies(noise(400, 8), np.repeat([0, 1], 200), Policy(Augment(), "copies", seed=0))
     assert copies.shape == (0, 8, 8, 3)
     assert parents.shape == (0,)
 

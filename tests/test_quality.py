@@ -18,7 +18,8 @@ from synth.data.dataset import open_dataset
 from synth.errors import UsageError
 from synth.measures import copies, detection, neighbours, sets, texture
 from synth.measures.words import four_words
-from synth.quality.check import Quality, check, samples
+from synth.quality import samples
+from synth.quality.check import Quality, check
 from synth.runs.generate import generate
 from synth.settings.recipe import load_recipe
 from tests.conftest import fill_folder, make_dataset, picture, tree_state

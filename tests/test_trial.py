@@ -253,9 +253,9 @@ def test_frozen_features_decide_with_one_run_for_each_arm_and_split(data: Path, 
     assert [budget.steps for budget in verdict.budgets] == [16]
     assert verdict.arms["none"].seeds == 1
     assert verdict.arms["augment@12+duplicate+online"].images["yellow"] == {"real": 6, "new": 6}
-    plain, even = (verdict.arms[name].fitted or 0 for name in ("none", "duplicate+online"))
-    assert plain < even
-    assert even > 0.8
+    plain, balanced = (verdict.arms[name].fitted or 0 for name in ("none", "duplicate+online"))
+    assert plain < balanced
+    assert balanced > 0.8
 
 
 class TestWhatIsRefused:

@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from synth.errors import UsageError
 from synth.measures.scores import points
-from synth.trials.results import Outcome, Setting
+from synth.trials.results import Outcome, TrialDesign
 from synth.trials.verdict import Verdict, conclude
 
 CLASSES = ("red", "yellow", "green")
@@ -39,12 +39,12 @@ def outcome(arm: str, found: Sequence[float], *, split: int, seed: int = 0, step
     return Outcome(arm, split, seed, steps, truth, predictions, more.pop("fitted", 0.95), images, **more)
 
 
-def setting(*arms: str, **more: Any) -> Setting:
+def setting(*arms: str, **more: Any) -> TrialDesign:
     generators = frozenset(
         arm for arm in arms if arm.split("+")[0].split("@")[0] in ("noise", "copies", "smote", "gan")
     )
     values = {"splits": 5, "seeds": 1, "decide_by": 900, "alpha": 0.05, "ratio": 0.25, **more}
-    return Setting(CLASSES, CONTROL, (*arms, CONTROL), generators, **values)
+    return TrialDesign(CLASSES, CONTROL, (*arms, CONTROL), generators, **values)
 
 
 def trial(skills: Mapping[str, Sequence[float]], *, splits: int = 5, seeds: int = 1, **more: Any) -> list[Outcome]:
@@ -171,7 +171,7 @@ def test_json_has_the_keys_of_the_contract_and_no_nan() -> None:
 def test_a_class_called_macro_is_not_macro_f1() -> None:
     runs = trial({SMOTE: (0.95, 0.2, 0.9), CONTROL: GOOD})
     named = setting(SMOTE)
-    named = Setting(**{**vars(named), "classes": ("red", "macro", "green")})
+    named = TrialDesign(**{**vars(named), "classes": ("red", "macro", "green")})
     document = as_json(conclude(runs, named))
     assert [entry["macro"] for entry in document["comparisons"]] == [False, False, False, True]
 

@@ -1,9 +1,9 @@
-"""How often does a trial see a difference where there is none? The same arm twice, with other random draws.
+"""Count how often a trial reports a difference between two equal arms: the same arm twice, with other random draws.
 
     python scripts/bench/aa.py DATA [--seeds 20] [--steps 100] [--splits 5] [--keep yellow=5]
 
-Each seed is a trial of its own: other splits, other first weights. Printed: for each the difference of macro-F1 with
-its interval, and how many of them said "no difference" in macro-F1, and in every class too.
+Each seed is a trial with its own splits and first weights. The script prints the difference of macro-F1 of each trial
+with its interval. At the end it prints how many trials said "no difference" in macro-F1, and in every class too.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
-"""How fast new images are written, as ratios measured in one run.
+"""Measure how fast new images are written, as ratios within one run.
 
     python scripts/bench/engine.py [--rounds 5] [--cores 1] [--policy default] [--interpolation auto]
 
-Engines, each making the same number of new files from the same sources, decoded once:
+Each engine makes the same number of new files from the same sources, which are decoded once:
 
     limit           decode + encode + write, nothing else, on one core (decodes each time)
-    synth           `synth.generate`: everything, with manifest, hashes, staging, commit
-    synth, bare     the same candidates, gated, encoded and plainly written: no manifest, no hash, no staging
+    synth           `synth.generate` with manifest, hashes, staging and commit
+    synth, bare     the same candidates, gated, encoded and written, without manifest, hashes and staging
     compose         the same policy as separate albumentations transforms, same codec, plain writes
-    compose, fused  one Affine for all geometry: fewer independent draws, one interpolation, as ours
+    compose, fused  one Affine for all geometry: fewer independent draws, and one interpolation as in synth
     synth x 2       `synth.generate` with two workers (needs --cores 2)
 
-Policies: `default` is the package's own (mirror, scale, rotation, shift, brightness, contrast, blur, each with
-probability .5); `strong` applies to every image rotation, shear, brightness, contrast, saturation and hue, and mirrors
+Policies: `default` is that of the package (mirror, scale, rotation, shift, brightness, contrast, blur, each with
+probability .5). `strong` applies rotation, shear, brightness, contrast, saturation and hue to every image, and mirrors
 half of them.
 
-Every round runs each engine once, in turn; a ratio is taken within a round, and the median of the rounds is printed.
-Folders are fresh for each run and deleted at the end: deleting in between makes the file system slower.
+Every round runs each engine once. A ratio is taken within a round; the script prints the median over the rounds. Each
+run gets a fresh folder. The folders are deleted at the end, because deleting in between slows the file system down.
 """
 
 from __future__ import annotations

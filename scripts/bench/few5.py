@@ -1,15 +1,16 @@
-"""Do new images help a classifier that has seen few? Five yellow lights, everything else real.
+"""Measure whether new images help a classifier that has seen five yellow lights.
 
     python scripts/bench/few5.py TRAFFIC_LIGHTS [--splits 5] [--few 5] [--arms repetition,pixel,...] [--online on,off]
         [--keep FOLDER]
 
-TRAFFIC_LIGHTS is a folder with {train,test}/{red,yellow,green}. For each split 452 red, 5 yellow and 268 green are
-drawn, the rest is for testing. Each arm fills yellow to 268 from the training images alone (autoencoder, GAN, judge
-and neighbours too), then the reference classifier's network learns with class-balanced batches, with the safe effects
-online or without: the same number of steps for every arm, the same seeds. The first arm, without new images, is the
-control. Arms with a GAN train one for each split, which takes minutes; with --keep the data and networks of each split
-stay in that folder, and the next call takes them from there.
-Printed: yellow F1 in percent, and the paired difference to the control over the splits.
+TRAFFIC_LIGHTS is a folder with {train,test}/{red,yellow,green}. Each split draws 452 red, 5 yellow and 268 green
+training images, and tests on the rest. Each arm fills yellow to 268 from the training images alone; autoencoder, GAN,
+judge and neighbours use nothing else either. Then the network of the reference classifier trains with class-balanced
+batches, with or without the safe effects online. Every arm has the same number of steps and the same seeds. The first
+arm, without new images, is the control. Arms with a GAN train one for each split, which takes minutes. With --keep,
+the data and networks of each split stay in that folder, and the next call uses them.
+
+The script prints yellow F1 in percent, and the paired difference to the control over the splits.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import numpy as np
 
 import synth
 from synth import workers
-from synth.classifier.ensemble import Design, Member, load_member, train_member
+from synth.classifier.ensemble import ClassifierTask, Member, load_member, train_member
 from synth.data.images import read
 from synth.data.network_input import network_input
 from synth.settings.effects import Effects
@@ -78,7 +79,7 @@ def inputs_of(paths: Sequence[Path]) -> list[np.ndarray]:
     return [network_input(image.pixels, SIDE) for image in images]
 
 
-def score(design: Design, member: int) -> float:
+def score(design: ClassifierTask, member: int) -> float:
     """Yellow F1 on the images that were left out."""
     train_member(design, member)
     held_out = design.held_out(design.members[member])
@@ -87,7 +88,7 @@ def score(design: Design, member: int) -> float:
     return float(2 * (yellow & said).sum() / max(yellow.sum() + said.sum(), 1))
 
 
-def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> Design:
+def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> ClassifierTask:
     """Training images in fold 1, new ones too; test images in fold 0, which no network sees."""
     pictures: list[np.ndarray] = []
     labels, folds = [], []
@@ -101,7 +102,7 @@ def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: b
     members = tuple(Member(f"init-{i}", 0) for i in range(inits))
     settings = Classifier(steps=STEPS)
     policy = Augment() if online else Augment(forbid=tuple(Effects.model_fields))
-    return Design(
+    return ClassifierTask(
         settings, policy, 0, SIDE, 3, np.stack(pictures), np.array(labels), np.array(folds), members, work, "cpu"
     )
 

@@ -1,16 +1,16 @@
-"""What a step of the GAN's training costs beyond its arithmetic: measured in one run, on one thread.
+"""Measure what a step of the GAN's training costs beyond its arithmetic, in one run on one thread.
 
     python scripts/bench/gan.py [--data FOLDER] [--rounds 5] [--steps 50] [--deep | --no-deep] [--side 32]
 
-FOLDER is a dataset; without it, drawn traffic lights. Every round times, one after the other:
+FOLDER is a dataset. The default is drawn traffic lights. Every round times, one after the other:
 
     fit     `GanTrainee` in `loop.fit`, as users train: batches with the safe effects, codes and DiffAugment's draws
-            from seeds, checks, statistics, looks at the losses
-    bare    the same networks, losses, batch size and augmentation function as a loop in plain torch, written out below:
-            images and codes are tensors that were made before, Adam is fused, weights are averaged
+            from seeds, checks, statistics, losses
+    bare    the same networks, losses, batch size and augmentation in the plain torch loop below: images and codes are
+            tensors that exist already, Adam is fused, weights are averaged
 
-Printed: milliseconds a step, and the median over the rounds of the ratio within a round, by the clock and by processor
-time (which other programs on the machine change less). Should be at most 1.15.
+The script prints milliseconds a step, and the median over the rounds of the ratio within a round, by the clock and by
+processor time. Other programs on the machine change processor time less. The ratio should be at most 1.15.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from torch.nn.functional import softplus
 
 import synth
 from synth.demo.traffic_lights import draw_dataset
-from synth.gan.setup import Beginning
+from synth.gan.setup import GanSetup
 from synth.gan.step import BETAS, GanTask, GanTrainee, falling
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
-from synth.training.distributed import ALONE
+from synth.training.distributed import SINGLE
 from synth.training.inference import one_thread, to_tensor
 from synth.training.loop import fit
 
@@ -129,7 +129,7 @@ def begun(data: Path, work: Path, settings: dict[str, object]) -> tuple[GanTask,
     """What both begin with; how good the autoencoder is does not change how long a step takes."""
     quick = {"autoencoder.steps": 1, "autoencoder.feature_weight": 0}
     recipe = synth.load_recipe(None, {**quick, **settings})
-    beginning = Beginning(synth.open_dataset(data), recipe, device=torch.device("cpu"), team=ALONE, progress=None)
+    beginning = GanSetup(synth.open_dataset(data), recipe, device=torch.device("cpu"), team=SINGLE, progress=None)
     work.mkdir()
     beginning.begin(work)
     task, network = beginning.task(work)

@@ -1,11 +1,11 @@
-"""What each part of the GAN's recipe is worth: the same data, seeds and steps with one part left out or exchanged.
+"""Measure each part of the GAN's recipe: the same data, seeds and steps with one part left out or replaced.
 
     python scripts/bench/gan_ablations.py DATA JUDGE [--class yellow] [--steps 3000] [--arms recipe,hinge,...]
 
-JUDGE should not know the training images of DATA (train it on the test part). Printed for 256 images of the class
-before any gate: minutes, ms a step, and what `training.gan.looks` measures. With --out DIR, a sheet of each arm.
+Train JUDGE on the test part, so that it does not know the training images of DATA. For 256 images of the class before
+any gate, the script prints minutes, ms a step, and the measures of the GAN's card. --out DIR adds a sheet of each arm.
 
-    recipe        as it is
+    recipe        the whole recipe
     scratch       no autoencoder: untrained networks, codes drawn from a normal distribution
     autoencoder   no adversarial step
     no borrowing  every class learns from its own codes alone
@@ -33,14 +33,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 import synth
 from synth.classifier.judge import open_judge
-from synth.gan.codes import Bank, on_sphere
-from synth.gan.evaluation import Measurer, to_json
-from synth.gan.monitor import Watch
-from synth.gan.pictures import Scene
-from synth.gan.setup import Beginning
+from synth.gan.codes import CodeBank, on_sphere
+from synth.gan.evaluation import Evaluator, to_json
+from synth.gan.monitor import Monitor
+from synth.gan.pictures import SheetData
+from synth.gan.setup import GanSetup
 from synth.gan.step import BETAS, GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.training.distributed import ALONE
+from synth.training.distributed import SINGLE
 from synth.training.inference import one_thread
 from synth.training.loop import fit, seeded
 
@@ -72,7 +72,7 @@ def from_scratch(task: GanTask) -> tuple[GanTask, Generator]:
         network = Autoencoder(task.side, task.n_channels, task.bank.codes.shape[1], task.n_classes)
     drawn = np.random.default_rng(task.seed).standard_normal(task.bank.codes.shape, np.float32)
     settings = task.settings.model_copy(update={"code_noise": 100.0})
-    return replace(task, settings=settings, bank=Bank(on_sphere(drawn), task.bank.owners, task.bank.labels)), (
+    return replace(task, settings=settings, bank=CodeBank(on_sphere(drawn), task.bank.owners, task.bank.labels)), (
         network.generator.to(memory_format=torch.channels_last)
     )
 
@@ -102,25 +102,25 @@ def main() -> None:
     judge = open_judge(options.judge)
     print(f"{'arm':14} {'minutes':>7} {'ms':>6}  " + "  ".join(f"{name:>8}" for name in SHOWN), flush=True)
     with tempfile.TemporaryDirectory() as folder, one_thread():
-        beginning = Beginning(dataset, recipe, device=torch.device("cpu"), team=ALONE, progress=None)
+        beginning = GanSetup(dataset, recipe, device=torch.device("cpu"), team=SINGLE, progress=None)
         beginning.begin(Path(folder))
         first, network = beginning.task(Path(folder))
         for arm in options.arms.split(","):
             task, generator = changed(arm, first, network.generator)
-            measurer = Measurer(judge, dataset.classes, task.seed)
+            measurer = Evaluator(judge, dataset.classes, task.seed)
             measurer.learn(task.inputs, task.labels, task.policy)
             number = dataset.classes.index(options.label)
-            scene = Scene(dataset.classes, task.inputs, task.labels, task.bank, [number], task.device)
+            scene = SheetData(dataset.classes, task.inputs, task.labels, task.bank, [number], task.device)
             hashes = ["" for _ in task.labels]
             looks = Path(folder) / f"looks {arm}"
-            watch = Watch(looks, task.settings, scene, network, measurer, hashes, [], task.seed)
+            watch = Monitor(looks, task.settings, scene, network, measurer, hashes, [], task.seed)
             begin, result = time.perf_counter(), generator
             if arm != "autoencoder":
                 trainee = (Hinge if arm == "hinge" else GanTrainee)(task, copy.deepcopy(generator))
                 steps = {"n_steps": task.settings.steps, "batch": task.settings.batch, "decay": task.settings.average}
                 result = fit(trainee, Path(folder) / arm, **steps).network
             seconds = time.perf_counter() - begin
-            look = watch.look(0, result)
+            look = watch.evaluate(0, result)
             found = to_json(look.classes[options.label])
             numbers = "  ".join(f"{found[name]:8.3f}" for name in SHOWN)
             print(f"{arm:14} {seconds / 60:7.1f} {1000 * seconds / options.steps:6.0f}  {numbers}", flush=True)

@@ -1,11 +1,11 @@
-"""What the gates cost: augmentation with a judge as a share of the same without, measured in one run.
+"""Measure what the gates cost: the speed of augmentation with a judge, as a share of the speed without.
 
     python scripts/bench/gates.py [--rounds 5] [--n 3000]
 
 The dataset is drawn: lights of 32 x 32 pixels, 50 yellow ones among 200 red and 150 green. Every round generates the
-same number of yellow images without and with the judge, on one core, each time into a fresh folder; a ratio is taken
-within a round. What a run does before its first image (opening the judge, its pass rates, the policy test) is shown
-apart, since it does not grow with the number of images.
+same number of yellow images without and with the judge, on one core, into fresh folders. A ratio is taken within a
+round. The start of a run (opening the judge, its pass rates, the policy test) is shown apart, since it does not grow
+with the number of images.
 """
 
 from __future__ import annotations

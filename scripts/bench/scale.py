@@ -1,10 +1,10 @@
-"""What grows with the number of files, and how: time of `inspect`, memory of `generate`, start-up.
+"""Measure the time of `inspect` over the number of files, the memory of `generate`, and the start-up.
 
     python scripts/bench/scale.py
 
-Prints ratios measured in one run: `synth inspect` of 100,000 small files against 10,000; the peak memory of the largest
-process while 2,000 images are made from 60 photographs of 640 x 480; `synth --help` against a bare import of its two
-libraries. Needs about 1 GB in the temporary folder.
+The script prints ratios within one run: `synth inspect` of 100,000 small files against 10,000; the peak memory of the
+largest process that makes 2,000 images from 60 photographs of 640 x 480; `synth --help` against a bare import of its
+two libraries. It needs about 1 GB in the temporary folder.
 """
 
 from __future__ import annotations

@@ -1,18 +1,17 @@
-"""Interpolation against imbalanced-learn, and through an autoencoder: measured in one run.
+"""Measure the speed of interpolation against imbalanced-learn, and through an autoencoder, in one run.
 
     python scripts/bench/smote.py CIFAR [--rounds 5] [--latent]
 
 CIFAR is a folder of class folders with 32 x 32 JPEG files (cifar10-lt100/train): 50 trucks become 5,000 beside
 5,000 airplanes. Every round times, one after the other:
 
-    imbalanced-learn   reads all images, SMOTE on the flattened pixels, writes the new ones
-    ImageSMOTE         the same with ours in its place: the same reading, the same writing
-    generate           `synth generate --method smote` as users run it, on a dataset that was read before: files of
-                       their class's form, gates, manifest, page
+    imbalanced-learn   reads all images, applies SMOTE to the flattened pixels, writes the new images
+    ImageSMOTE         the same reading and writing, with `ImageSMOTE`
+    generate           `synth generate --method smote` as users run it, on a dataset that was read before: files
+                       encoded as their class is, gates, manifest, page
 
-All is written below TMPDIR (a disk's moods hide the rest: take /dev/shm). Imports are not counted (printed apart). With
---latent also: images written in a second through an autoencoder's codes, all cores, what comes before the first image
-not counted.
+Everything is written below TMPDIR. Use /dev/shm, since the noise of a disk hides the rest. Imports are printed apart.
+--latent adds the images a second through an autoencoder's codes on all cores, without what comes before the first one.
 """
 
 from __future__ import annotations

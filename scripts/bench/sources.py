@@ -1,6 +1,6 @@
-"""Source images for the benchmarks: small, middle and large, as dataset folders with one rare class.
+"""Source images for the benchmarks: small, medium and large, as dataset folders with one rare class.
 
-The real datasets are used where they lie beside the checkout; otherwise drawn images of the same sizes.
+Real datasets are used if they are beside the checkout, else drawn images of the same sizes.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from synth.classifier.ensemble import Design, Member, load_member, train_member
+from synth.classifier.ensemble import ClassifierTask, Member, load_member, train_member
 from synth.networks.small import Small
 from synth.settings.gates import Classifier
 from synth.training.device import choose_device
@@ -25,7 +25,7 @@ NETWORK = Member("features", None)
 N_MAPS = 2
 
 
-def feature_network(design: Design, *, on_check: Callable[[int], None] | None = None) -> Small:
+def feature_network(design: ClassifierTask, *, on_check: Callable[[int], None] | None = None) -> Small:
     """Train the first network of a design, or read it where it is done; frozen."""
     member = design.members[0]
     train_member(design, 0, on_check=on_check)

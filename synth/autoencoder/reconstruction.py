@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.measures.texture import sharpness
 from synth.networks.autoencoder import Autoencoder
 from synth.pictures.sheets import Strip, sheet_png, tiles
@@ -59,7 +59,7 @@ def score_classes(
     found: dict[str, dict[str, Any]] = {}
     at_most = max(SCORED // len(classes), SCORED_MIN)
     for number, label in enumerate(classes):
-        chosen = np.array(evenly(np.flatnonzero(labels == number).tolist(), at_most), np.intp)
+        chosen = np.array(evenly_spaced(np.flatnonzero(labels == number).tolist(), at_most), np.intp)
         found[label] = {"n": len(chosen), "error": None, "sharpness": None}
         if not len(chosen):
             continue
@@ -83,7 +83,7 @@ def sheet(
     strips = []
     counts = np.bincount(labels, minlength=len(classes))
     for number in [n for n in np.argsort(counts, kind="stable").tolist() if counts[n]][:SHOWN_CLASSES]:
-        chosen = np.array(evenly(np.flatnonzero(labels == number).tolist(), SHOWN), np.intp)
+        chosen = np.array(evenly_spaced(np.flatnonzero(labels == number).tolist(), SHOWN), np.intp)
         decoded = np.rint(reconstruct(network, inputs[chosen], labels[chosen], device) * 255).astype(np.uint8)
         drawn = decoded[..., 0] if network.n_channels == 1 else decoded
         strips.append(Strip(f"{classes[number]}: {len(chosen)} of {counts[number]}", tiles(inputs[chosen])))

@@ -40,7 +40,7 @@ from synth.training.loop import one_cycle, seeded, set_rate
 
 
 @dataclass(frozen=True)
-class Task:
+class AutoencoderTask:
     """All that the training of an autoencoder needs."""
 
     settings: AutoencoderSettings
@@ -61,7 +61,7 @@ class AutoencoderTrainee:
 
     averaged = "network"
 
-    def __init__(self, task: Task, feature_network: Small | None) -> None:
+    def __init__(self, task: AutoencoderTask, feature_network: Small | None) -> None:
         self._task, self._settings, self._feature_network = task, task.settings, feature_network
         with seeded(seeds.derived(task.seed, AUTOENCODER)):
             network = Autoencoder(task.side, task.n_channels, task.settings.code, len(task.classes))

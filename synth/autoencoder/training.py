@@ -15,11 +15,11 @@ from torch import nn
 
 from synth.autoencoder import perceptual_loss as perception
 from synth.autoencoder.reconstruction import SHEET, card, score_classes, sheet
-from synth.autoencoder.step import AutoencoderTrainee, Task
-from synth.classifier.ensemble import Design
+from synth.autoencoder.step import AutoencoderTask, AutoencoderTrainee
+from synth.classifier.ensemble import ClassifierTask
 from synth.data.dataset import Dataset
 from synth.data.network_input import fitting_side
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.errors import TrainingError
 from synth.files import replace_file
 from synth.networks.autoencoder import Autoencoder
@@ -28,7 +28,7 @@ from synth.records import Item
 from synth.settings.recipe import Augment, Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training.batches import read_inputs, safe_policy
-from synth.training.bundle import AUTOENCODER, Bundle, building, publish, run_id
+from synth.training.bundle import AUTOENCODER, Bundle, publish, run_id, training_folder
 from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
@@ -68,7 +68,7 @@ def train_autoencoder(
     where, policy = choose_device(device), safe_policy(recipe, without=UNWANTED_EFFECTS)
     settings = [part.model_dump(mode="json") for part in (recipe.autoencoder, policy)]
     run = run_id(items, dataset.classes, settings, seed=recipe.seed)
-    with building(Path(out), run) as work:
+    with training_folder(Path(out), run) as work:
         task = task_of(items, dataset.classes, recipe, policy=policy, work=work, device=where)
         fitted = fit_autoencoder(task, progress)
         network = fitted.network
@@ -101,28 +101,28 @@ def task_of(
     policy: Augment,
     work: Path,
     device: torch.device,
-) -> Task:
+) -> AutoencoderTask:
     """What the training of these images needs. Args: work: a folder that outlives a kill."""
     side = recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in items])
-    return Task(
+    return AutoencoderTask(
         recipe.autoencoder,
         policy,
         recipe.seed,
         side,
         1 if all(item.grey for item in items) else 3,
         classes,
-        read_inputs(items, Sources(recipe.data), side),
+        read_inputs(items, Originals(recipe.data), side),
         np.array([classes.index(item.label) for item in items]),
         work,
         device,
     )
 
 
-def _feature_network(task: Task, progress: Progress | None) -> Small | None:
+def _feature_network(task: AutoencoderTask, progress: Progress | None) -> Small | None:
     """None where it is not wanted, or where there are no classes to tell apart."""
     if not task.settings.feature_weight or len(np.unique(task.labels)) < 2:
         return None
-    design = Design(
+    design = ClassifierTask(
         perception.SETTINGS,
         task.policy,
         task.seed,
@@ -142,7 +142,7 @@ def _reporter(what: str, total: int, progress: Progress | None) -> Callable[[int
     return lambda n_seen: progress(what, n_seen, total) if progress else None
 
 
-def fit_autoencoder(task: Task, progress: Progress | None = None) -> Fit:
+def fit_autoencoder(task: AutoencoderTask, progress: Progress | None = None) -> Fit:
     """Train, or go on where a killed run stopped; now and then sheet and curves are drawn into `task.work`."""
     settings, feature_network = task.settings, _feature_network(task, progress)
     report = _reporter("training", settings.steps * settings.batch, progress)
@@ -170,7 +170,7 @@ def image_lines(items: Sequence[Item]) -> bytes:
     return "".join(f"{json.dumps(record)}\n" for record in records).encode()
 
 
-def _info(task: Task, recipe: Recipe, items: Sequence[Item], *, fitted: Fit, run: str) -> dict[str, Any]:
+def _info(task: AutoencoderTask, recipe: Recipe, items: Sequence[Item], *, fitted: Fit, run: str) -> dict[str, Any]:
     counts = Counter(item.label for item in items)
     return {
         "kind": AUTOENCODER,

@@ -30,7 +30,7 @@ from synth.settings.gates import Classifier
 from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import choose_device
-from synth.training.inference import ask, one_thread
+from synth.training.inference import one_thread, predict
 from synth.training.loop import Check, Fit, fit, seeded
 
 RESULT = "member.safetensors"
@@ -49,7 +49,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Design:
+class ClassifierTask:
     """All that the training of any member needs."""
 
     settings: Classifier
@@ -74,7 +74,7 @@ class Design:
         return np.flatnonzero(self.folds == member.fold) if member.fold is not None else np.arange(0)
 
 
-def trainee_of(design: Design, member: Member) -> Supervised:
+def trainee_for(design: ClassifierTask, member: Member) -> Supervised:
     """Cross-entropy, - log softmax(f(x))_y, on class-balanced batches."""
     settings, device, seed = design.settings, choose_device(design.device), seeds.derived(design.seed, member.name)
     with seeded(seed):
@@ -86,28 +86,28 @@ def trainee_of(design: Design, member: Member) -> Supervised:
     return Supervised(network, batches, loss_of, settings=settings, n_steps=settings.steps, device=device)
 
 
-def train_member(design: Design, index: int, *, on_check: Callable[[int], None] | None = None) -> None:
+def train_member(design: ClassifierTask, index: int, *, on_check: Callable[[int], None] | None = None) -> None:
     """Train a member and leave its weights, and what it says of the images it did not see, in its folder."""
     member = design.members[index]
     folder = design.work / member.name
     if (folder / RESULT).exists():
         return
     with one_thread():
-        trainee = trainee_of(design, member)
+        trainee = trainee_for(design, member)
         settings = design.settings
         told: Check | None = (lambda n_seen, _: on_check(n_seen)) if on_check else None
         fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=told)
         _settle_scale(fitted.network, design, member)
-        _, held_out = ask(fitted.network, design.inputs[design.held_out(member)], choose_device(design.device))
+        _, held_out = predict(fitted.network, design.inputs[design.held_out(member)], choose_device(design.device))
     save_member(folder, fitted, held_out)
 
 
-def _settle_scale(network: nn.Module, design: Design, member: Member) -> None:
+def _settle_scale(network: nn.Module, design: ClassifierTask, member: Member) -> None:
     """Features are scaled by those of the images that the network learned from."""
     assert isinstance(network, FeatureClassifier)
     chosen = design.chosen(member)
     chosen = chosen[:: -(-len(chosen) // SCALED_BY)]
-    features, _ = ask(network, design.inputs[chosen], choose_device(design.device))
+    features, _ = predict(network, design.inputs[chosen], choose_device(design.device))
     network.standardise(torch.from_numpy(features).to(network.feature_mean))
 
 
@@ -121,7 +121,7 @@ def save_member(folder: Path, fitted: Fit, held_out: npt.NDArray[np.float32]) ->
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedMember:
     """What a member's folder holds when it is done."""
 
     state: Mapping[str, Tensor]
@@ -130,10 +130,10 @@ class Trained:
     stopped: str
 
 
-def load_member(folder: Path) -> Trained:
+def load_member(folder: Path) -> TrainedMember:
     """Read what `save_member` wrote."""
     with safe_open(folder / RESULT, framework="pt") as file:
         metadata = file.metadata()
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
     held_out = tensors.pop(HELD_OUT).numpy()
-    return Trained(tensors, held_out, int(metadata["n_images_seen"]), metadata["stopped"])
+    return TrainedMember(tensors, held_out, int(metadata["n_images_seen"]), metadata["stopped"])

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 
 from synth import workers
-from synth.classifier.ensemble import RESULT, Design, save_member
-from synth.classifier.linear_head import Floats, Head, features_of, fit_head, rare_copies
+from synth.classifier.ensemble import RESULT, ClassifierTask, save_member
+from synth.classifier.linear_head import Floats, Head, augmented_copies, features_of, fit_head
 from synth.effects.policy import Policy
 from synth.files import new_file
 from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import Backbone, open_backbone
 from synth.training.batches import Images
 from synth.training.device import choose_device
-from synth.training.inference import BATCH, ask
+from synth.training.inference import BATCH, predict
 from synth.training.loop import Fit
 from synth.workers import Progress
 
@@ -25,19 +25,19 @@ FEATURES = "features.npy"
 CHUNK = 4 * BATCH
 
 
-def train_heads(design: Design, *, n_workers: int, progress: Progress | None) -> None:
+def train_heads(design: ClassifierTask, *, n_workers: int, progress: Progress | None) -> None:
     """Fit every member's head, and leave it in the member's folder as `train_member` would.
 
     A head also learns from augmented copies of images of classes with few, never from one of an image that it leaves
     out.
     """
     policy = Policy(design.policy, "copies", seed=design.seed)
-    copies, parents = rare_copies(design.inputs, design.labels, policy)
+    copies, parents = augmented_copies(design.inputs, design.labels, policy)
     images = np.concatenate([design.inputs, copies])
     path = design.work / FEATURES
     if not path.exists():
-        extraction = Extraction(design.settings.backbone, design.side, design.device)
-        features = extract(extraction, images, n_workers=n_workers, progress=progress)
+        extraction = FeatureExtractor(design.settings.backbone, design.side, design.device)
+        features = extract_features(extraction, images, n_workers=n_workers, progress=progress)
         with new_file(path) as file:
             np.save(file, features)
     features = np.load(path, allow_pickle=False)
@@ -49,12 +49,12 @@ def train_heads(design: Design, *, n_workers: int, progress: Progress | None) ->
         chosen = np.flatnonzero(np.isin(origins, design.chosen(member)))
         labels = design.labels[origins[chosen]]
         network = as_network(fit_head(features[chosen], labels, n_classes=design.n_classes, seed=design.seed))
-        _, held_out = ask(network, features[design.held_out(member)], torch.device("cpu"))
+        _, held_out = predict(network, features[design.held_out(member)], torch.device("cpu"))
         save_member(folder, Fit(network, len(chosen)), held_out)
 
 
 @dataclass(frozen=True)
-class Extraction:
+class FeatureExtractor:
     """What a worker needs to compute features."""
 
     backbone: str
@@ -78,7 +78,9 @@ class Extraction:
         return features_of(self.network, images, device=choose_device(self.device))
 
 
-def extract(extraction: Extraction, images: Images, *, n_workers: int = 1, progress: Progress | None = None) -> Floats:
+def extract_features(
+    extraction: FeatureExtractor, images: Images, *, n_workers: int = 1, progress: Progress | None = None
+) -> Floats:
     """Features (n, F) of images (n, S, S, 3), chunk by chunk."""
     chunks = [range(start, min(start + CHUNK, len(images))) for start in range(0, len(images), CHUNK)]
     parts = []
@@ -89,7 +91,7 @@ def extract(extraction: Extraction, images: Images, *, n_workers: int = 1, progr
     return np.concatenate(parts)
 
 
-def _of_chunk(work: tuple[Extraction, Images], chunk: range) -> Floats:
+def _of_chunk(work: tuple[FeatureExtractor, Images], chunk: range) -> Floats:
     extraction, images = work
     return extraction.of(images[chunk.start : chunk.stop])
 

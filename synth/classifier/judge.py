@@ -25,7 +25,7 @@ from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import open_backbone, weights_digest
 from synth.records import Pixels
 from synth.training.bundle import CLASSIFIER, Bundle, open_bundle
-from synth.training.inference import ask
+from synth.training.inference import predict
 from synth.training.loop import seeded
 
 Floats = npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ MAX_SIDE = 1024
 
 
 @dataclass(frozen=True)
-class Look:
+class Prediction:
     """What a judge sees in n images."""
 
     probabilities: Floats
@@ -98,7 +98,7 @@ class Judge:
         folds = {self._fold_of[sha256] for sha256 in sha256s if sha256 in self._fold_of}
         return tuple(self._folds[fold] for fold in sorted(folds)) if folds else tuple(self._folds.values())
 
-    def look(self, images: Sequence[Pixels], members: Sequence[tuple[int, ...]]) -> Look:
+    def predict(self, images: Sequence[Pixels], members: Sequence[tuple[int, ...]]) -> Prediction:
         """Look at images.
 
         Args:
@@ -110,20 +110,20 @@ class Judge:
         features: Floats | None = None
         for member in sorted({index for asked in members for index in asked}):
             places = [place for place, asked in enumerate(members) if member in asked]
-            seen, answers = ask(self.networks[member], rows[places], torch.device("cpu"))
+            seen, answers = predict(self.networks[member], rows[places], torch.device("cpu"))
             features = np.zeros((len(images), seen.shape[1]), np.float32) if features is None else features
             first = [n for n, place in enumerate(places) if members[place][0] == member]
             features[[places[n] for n in first]] = seen[first]
             shares = np.array([1 / len(members[place]) for place in places], np.float32)
             probabilities[places] += answers * shares[:, None]
         assert features is not None
-        return Look(probabilities, features)
+        return Prediction(probabilities, features)
 
     def _base(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         """What the networks are given: the images, or a frozen backbone's features of them."""
         if self._backbone is None:
             return inputs
-        return ask(self._backbone, inputs, torch.device("cpu"))[0]
+        return predict(self._backbone, inputs, torch.device("cpu"))[0]
 
     @functools.cached_property
     def _backbone(self) -> nn.Module | None:

@@ -33,7 +33,7 @@ from synth.settings.gates import Classifier
 from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.device import choose_device
-from synth.training.inference import ask, one_thread
+from synth.training.inference import one_thread, predict
 from synth.training.loop import CHECK, is_finite, ramped_average, seeded
 
 STREAM = "contest"
@@ -47,7 +47,7 @@ adjustment, in a second or two. What AdamW on batches of 64 finds depends on whe
 
 
 @dataclass(frozen=True)
-class Pool:
+class TrainingImages:
     """Images to learn from."""
 
     inputs: Images = field(repr=False)
@@ -59,7 +59,7 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class FeaturePool:
+class TrainingFeatures:
     """What a frozen backbone says of images to learn from, and of augmented copies of them."""
 
     rows: Floats = field(repr=False)
@@ -83,18 +83,18 @@ class FeaturePool:
 
 
 @dataclass(frozen=True)
-class Way:
+class TrainingStrategy:
     """How an arm has a classifier trained."""
 
     objective: Objective
-    even: bool = False
+    balanced: bool = False
     """Classes are drawn equally often, whatever their size; else as often as there are images."""
     online: bool = False
     """Every image is changed by safe effects each time it is drawn."""
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Learner:
     """A trained classifier."""
 
     network: nn.Module
@@ -102,7 +102,7 @@ class Contestant:
 
     def probabilities(self, inputs: Images | Floats) -> Floats:
         """(n, C) float32, softmax of the logits, of images (n, S, S, 3) or of features (n, F), as the pool had them."""
-        return ask(self.network, inputs, self.device)[1]
+        return predict(self.network, inputs, self.device)[1]
 
     def fitted(self, inputs: Images | Floats, labels: npt.NDArray[np.intp]) -> float:
         """Mean recall (balanced accuracy) over the classes that are there."""
@@ -110,9 +110,9 @@ class Contestant:
         return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
-def contest(
-    pool: Pool | FeaturePool,
-    way: Way,
+def train_learner(
+    pool: TrainingImages | TrainingFeatures,
+    strategy: TrainingStrategy,
     *,
     settings: Classifier,
     policy: Augment,
@@ -120,7 +120,7 @@ def contest(
     steps: int,
     seed: int,
     device: str = "cpu",
-) -> Contestant:
+) -> Learner:
     """Train a classifier on a pool. A class without images gets the probability 0.
 
     Args:
@@ -134,22 +134,22 @@ def contest(
     counts = np.bincount(pool.labels, minlength=n_classes)
     if not counts.any():
         raise TrainingError("a classifier of a trial has no image to learn from")
-    loss = way.objective.loss_of(counts.tolist())
-    if isinstance(pool, FeaturePool):
-        return Contestant(as_network(_fitted_head(pool, way, counts, loss=loss)), torch.device("cpu"))
+    loss = strategy.objective.loss_of(counts.tolist())
+    if isinstance(pool, TrainingFeatures):
+        return Learner(as_network(_fitted_head(pool, strategy, counts, loss=loss)), torch.device("cpu"))
     where = choose_device(device)
     with one_thread():
         with seeded(seed):
             network = build_network(settings.backbone, n_classes, pool.inputs.shape[1], pretrained=True)
         _rule_out(network, counts == 0)
-        batches = _batches(pool, way, policy, size=settings.batch, seed=seed)
+        batches = _batches(pool, strategy, policy, size=settings.batch, seed=seed)
         trainee = Supervised(network, batches, loss, settings=settings, n_steps=steps, device=where)
-        return Contestant(_trained(trainee, steps, batch=settings.batch), where)
+        return Learner(_trained(trainee, steps, batch=settings.batch), where)
 
 
-def _batches(pool: Pool, way: Way, policy: Augment, *, size: int, seed: int) -> Batches:
-    effects = Policy(policy, STREAM, seed=seed) if way.online else None
-    everything, balance = np.arange(len(pool.labels)), float(way.even)
+def _batches(pool: TrainingImages, strategy: TrainingStrategy, policy: Augment, *, size: int, seed: int) -> Batches:
+    effects = Policy(policy, STREAM, seed=seed) if strategy.online else None
+    everything, balance = np.arange(len(pool.labels)), float(strategy.balanced)
     return Batches(pool.inputs, pool.labels, everything, effects, seed, STREAM, size, balance)
 
 
@@ -174,12 +174,14 @@ def _trained(trainee: Supervised, n_steps: int, *, batch: int) -> nn.Module:
     return average.module.eval()
 
 
-def _fitted_head(pool: FeaturePool, way: Way, counts: npt.NDArray[np.intp], *, loss: Loss) -> Head:
+def _fitted_head(
+    pool: TrainingFeatures, strategy: TrainingStrategy, counts: npt.NDArray[np.intp], *, loss: Loss
+) -> Head:
     """Classes weigh the same where they would be drawn evenly, and an image as much as all its variants together."""
-    chosen, images = pool.chosen(online=way.online)
+    chosen, images = pool.chosen(online=strategy.online)
     mean, scale = standardisation(pool.rows[pool.first])
     labels = pool.labels[images]
-    shares = 1 / np.bincount(images)[images] / (counts[labels] if way.even else 1)
+    shares = 1 / np.bincount(images)[images] / (counts[labels] if strategy.balanced else 1)
     with one_thread():
         # Laid out by torch, whatever the address of the array: a matrix product may round by how rows lie in memory.
         x = (torch.from_numpy(pool.rows[chosen]) - torch.from_numpy(mean)) / torch.from_numpy(scale)

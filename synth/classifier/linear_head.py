@@ -76,7 +76,7 @@ def features_of(
     return features
 
 
-def rare_copies(
+def augmented_copies(
     images: npt.NDArray[np.uint8], labels: npt.NDArray[np.intp], policy: Policy
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]:
     """Augmented copies of images (n, S, S, 3) of classes with few, for heads that learn from their features too.

@@ -19,12 +19,12 @@ import numpy.typing as npt
 from torch import Tensor
 
 from synth import workers
-from synth.classifier.ensemble import Design, Member, Trained, load_member, train_member
+from synth.classifier.ensemble import ClassifierTask, Member, TrainedMember, load_member, train_member
 from synth.classifier.frozen_features import train_heads
 from synth.data.dataset import Dataset
 from synth.data.folds import folds_of, groups_of
 from synth.data.network_input import fitting_side
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.errors import TrainingError
 from synth.measures.scores import Scores, score
 from synth.networks.build import SMALL, default_side
@@ -34,7 +34,7 @@ from synth.settings.gates import Classifier
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.training import bundle as bundles
 from synth.training.batches import read_inputs, safe_policy
-from synth.training.bundle import CLASSIFIER, Bundle, building, publish, run_id
+from synth.training.bundle import CLASSIFIER, Bundle, publish, run_id, training_folder
 from synth.training.card import card, confusion_sheet, curves
 from synth.training.device import choose_device
 from synth.training.loop import STATS, read_stats
@@ -67,7 +67,7 @@ def train_classifier(
     where = choose_device(device)
     settings = [part.model_dump(mode="json") for part in (recipe.classifier, safe_policy(recipe))]
     run = run_id(items, dataset.classes, settings, seed=recipe.seed)
-    with building(out, run) as work:
+    with training_folder(out, run) as work:
         groups = groups_of(items)
         design = _design(items, groups, dataset.classes, recipe, work=work, device=str(where))
         _train(design, n_workers=n_workers if where.type == "cpu" else 1, progress=progress)
@@ -98,7 +98,7 @@ def _design(
     *,
     work: Path,
     device: str,
-) -> Design:
+) -> ClassifierTask:
     settings = recipe.classifier
     side = side_of(items, settings)
     counts = Counter(item.label for item in items)
@@ -106,13 +106,13 @@ def _design(
     folds = folds_of(items, settings.folds, seed=recipe.seed, groups=groups)
     members = [Member(f"fold-{fold}", fold) for fold in sorted(set(folds.tolist()))]
     members += [Member(f"whole-{number}", None) for number in range(n_whole)]
-    return Design(
+    return ClassifierTask(
         settings,
         safe_policy(recipe),
         recipe.seed,
         side,
         len(classes),
-        read_inputs(items, Sources(recipe.data), side),
+        read_inputs(items, Originals(recipe.data), side),
         np.array([classes.index(item.label) for item in items]),
         folds,
         tuple(members),
@@ -121,7 +121,7 @@ def _design(
     )
 
 
-def _train(design: Design, *, n_workers: int, progress: Progress | None) -> None:
+def _train(design: ClassifierTask, *, n_workers: int, progress: Progress | None) -> None:
     settings = design.settings
     if is_frozen(settings):
         train_heads(design, n_workers=n_workers, progress=progress)
@@ -142,7 +142,7 @@ def _train(design: Design, *, n_workers: int, progress: Progress | None) -> None
             report()
 
 
-def _out_of_fold(design: Design, trained: Sequence[Trained]) -> npt.NDArray[np.float32]:
+def _out_of_fold(design: ClassifierTask, trained: Sequence[TrainedMember]) -> npt.NDArray[np.float32]:
     """(N, C): of each image, by the network that left it out."""
     probabilities = np.zeros((len(design.labels), design.n_classes), np.float32)
     for member, result in zip(design.members, trained, strict=True):
@@ -150,18 +150,18 @@ def _out_of_fold(design: Design, trained: Sequence[Trained]) -> npt.NDArray[np.f
     return probabilities
 
 
-def _tensors(design: Design, trained: Sequence[Trained]) -> dict[str, Tensor]:
+def _tensors(design: ClassifierTask, trained: Sequence[TrainedMember]) -> dict[str, Tensor]:
     pairs = zip(design.members, trained, strict=True)
     return {f"{member.name}/{key}": value for member, result in pairs for key, value in result.state.items()}
 
 
 def _info(
-    design: Design,
+    design: ClassifierTask,
     recipe: Recipe,
     classes: Sequence[str],
     items: Sequence[Item],
     *,
-    trained: Sequence[Trained],
+    trained: Sequence[TrainedMember],
     run: str,
 ) -> dict[str, Any]:
     settings = design.settings
@@ -198,7 +198,7 @@ def _backbone_digest(settings: Classifier) -> str:
 
 
 def _files(
-    design: Design,
+    design: ClassifierTask,
     items: Sequence[Item],
     probabilities: npt.NDArray[np.float32],
     scores: Scores,
@@ -229,7 +229,7 @@ def _files(
         bundles.CARD: card(info, document).encode(),
         bundles.RECIPE: dump_recipe(recipe).encode(),
     }
-    sheet = confusion_sheet(items, probabilities, scores, Sources(recipe.data))
+    sheet = confusion_sheet(items, probabilities, scores, Originals(recipe.data))
     if sheet:
         files["confusions.png"] = sheet
     if any(stats.values()):

@@ -51,7 +51,7 @@ def trial(
 
     Example: synth trial lights verdict --arms none,duplicate+online,smote+duplicate+online
     """
-    from synth.trials.advised import write_winner
+    from synth.trials.advised import write_advised
     from synth.trials.search import parse_duration
     from synth.trials.trial import trial as run_trial
 
@@ -88,7 +88,7 @@ def trial(
     common.show(document, lambda: print_verdict(verdict, out, next_step=write is None))
     if write:
         with common.progress() as report:
-            written = write_winner(
+            written = write_advised(
                 dataset, verdict.advised, recipe, write, n_workers=common.n_workers, device=device, progress=report
             )
         if not common.json:  # standard output holds one document

@@ -10,7 +10,7 @@ from synth.settings.recipe import Data
 CACHE_BYTES = 64 * 2**20
 
 
-class Sources:
+class Originals:
     """Decoded originals, the last used ones kept in memory up to a bound in bytes."""
 
     def __init__(self, settings: Data) -> None:

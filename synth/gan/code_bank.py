@@ -7,8 +7,8 @@ import torch
 
 from synth import seeds
 from synth.effects.policy import Policy
-from synth.gan.codes import Bank, Ints
-from synth.measures.subset import evenly
+from synth.gan.codes import CodeBank, Ints
+from synth.measures.subset import evenly_spaced
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment
 from synth.training.batches import Images
@@ -17,7 +17,7 @@ from synth.training.inference import encode
 STREAM = "bank"
 
 
-def bank_of(
+def build_bank(
     network: Autoencoder,
     inputs: Images,
     labels: Ints,
@@ -26,7 +26,7 @@ def bank_of(
     n_codes: int,
     seed: int,
     device: torch.device,
-) -> Bank:
+) -> CodeBank:
     """About `n_codes` codes of each class: each image as often as it takes, changed by the safe effects each time.
 
     Args:
@@ -40,9 +40,9 @@ def bank_of(
     changed = effects.apply([inputs[owner] for owner in owners], effects.draw(attempts), attempts=attempts)
     images = np.stack(changed).astype(np.uint8, copy=False)
     codes = encode(network.eval().encoder, images, device, n_channels=network.n_channels)
-    return Bank(codes.astype(np.float16).astype(np.float32), owners, labels[owners])
+    return CodeBank(codes.astype(np.float16).astype(np.float32), owners, labels[owners])
 
 
 def _owners(members: Ints, n_codes: int) -> Ints:
-    chosen = np.array(evenly(members.tolist(), n_codes), np.intp)
+    chosen = np.array(evenly_spaced(members.tolist(), n_codes), np.intp)
     return np.repeat(chosen, max(n_codes // len(chosen), 1))

@@ -28,7 +28,7 @@ _TINY = 2.0**-54
 
 
 @dataclass(frozen=True)
-class Bank:
+class CodeBank:
     """Codes of real images, one class after another."""
 
     codes: Floats
@@ -40,7 +40,7 @@ class Bank:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class CodeMix:
     """What the codes of n images are mixed from."""
 
     first: Ints
@@ -52,25 +52,32 @@ class Drawn:
     noise: Floats
     """(n, Z): e."""
 
-    def codes(self, bank: Bank, amount: float) -> Floats:
+    def codes(self, bank: CodeBank, amount: float) -> Floats:
         """The equation at the top of this page, with w = `amount`: (n, Z)."""
         along = self.steps.astype(np.float32)[:, None]
         between = on_sphere((1 - along) * bank.codes[self.first] + along * bank.codes[self.second])
         return on_sphere(between + np.float32(amount) * self.noise)
 
 
-def draw(bank: Bank, sources: Ints, attempts: range, *, seed: int, label: str) -> Drawn:
+def draw(bank: CodeBank, sources: Ints, attempts: range, *, seed: int, label: str) -> CodeMix:
     """Draw for each attempt two rows of its source class, the step between them (six digits), and the noise."""
     n_code = bank.codes.shape[1]
     draws = seeds.uniforms(seed, label, stream="codes", attempts=attempts, n_draws=3 + n_code)
     bounds = np.searchsorted(bank.labels, [sources, sources + 1])
     first, second = (bounds[0] + (column * (bounds[1] - bounds[0])).astype(np.intp) for column in draws[:, :2].T)
-    return Drawn(first, second, draws[:, 2].round(6), noise_of(draws[:, 3:]))
+    return CodeMix(first, second, draws[:, 2].round(6), noise_of(draws[:, 3:]))
 
 
 def draw_class(
-    bank: Bank, number: int, attempts: range, *, borrow: Sequence[float], lenders: Sequence[int], seed: int, label: str
-) -> Drawn:
+    bank: CodeBank,
+    number: int,
+    attempts: range,
+    *,
+    borrow: Sequence[float],
+    lenders: Sequence[int],
+    seed: int,
+    label: str,
+) -> CodeMix:
     """What the attempts at images of one class, number and name of it, are mixed from; else as `sources_of`."""
     labels = np.full(len(attempts), number, np.intp)
     sources = sources_of(labels, attempts, borrow=borrow, lenders=lenders, seed=seed, label=label)

@@ -26,7 +26,7 @@ from synth.effects.policy import Policy
 from synth.gan.codes import FEW, Ints
 from synth.measures import neighbours, sets
 from synth.measures.copies import thumbnail
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.measures.texture import sharpness
 from synth.settings.gates import DistanceGate
 from synth.settings.recipe import Augment
@@ -60,7 +60,7 @@ USABLE, LOOK, NOT_USABLE = "usable", "look", "not usable"
 
 
 @dataclass(frozen=True)
-class Found:
+class ClassEvaluation:
     """What was measured on the drawn images of a class; None where it can't be known."""
 
     n: int
@@ -106,28 +106,28 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Look:
+class Evaluation:
     """All classes at one moment of the training."""
 
     n_images_seen: int
-    classes: Mapping[str, Found]
+    classes: Mapping[str, ClassEvaluation]
 
     def n_broken(self, minded: Sequence[str]) -> int:
         """Bounds that are broken, over the classes that matter."""
         return sum(len(self.classes[label].broken()) for label in minded)
 
 
-def choose(looks: Sequence[Look], minded: Sequence[str]) -> Look:
+def choose(evaluations: Sequence[Evaluation], minded: Sequence[str]) -> Evaluation:
     """The latest look with the fewest broken bounds."""
-    return min(reversed(looks), key=lambda look: look.n_broken(minded))
+    return min(reversed(evaluations), key=lambda evaluate: evaluate.n_broken(minded))
 
 
-def trouble(looks: Sequence[Look], minded: Sequence[str]) -> str:
+def trouble(evaluations: Sequence[Evaluation], minded: Sequence[str]) -> str:
     """Why training on would be of no use; empty where it is."""
-    if len(looks) < 2:
+    if len(evaluations) < 2:
         return ""
     for label in minded:
-        *earlier, before, now = (look.classes[label] for look in looks)
+        *earlier, before, now = (evaluate.classes[label] for evaluate in evaluations)
         alike = [found.diversity is not None and found.diversity < COLLAPSED for found in (*earlier, before, now)]
         if alike[-2] and alike[-1] and not all(alike):
             return f"collapse: images of {label} have {now.diversity:.2f} of the diversity of real ones"
@@ -136,7 +136,7 @@ def trouble(looks: Sequence[Look], minded: Sequence[str]) -> str:
     return ""
 
 
-def verdict(found: Found, n_real: int) -> tuple[str, list[str]]:
+def verdict(found: ClassEvaluation, n_real: int) -> tuple[str, list[str]]:
     """What can be said of a class's images: usable, look (at the sheet: numbers can't decide), not usable; and why."""
     reasons = found.broken()
     unlike = found.real_known is not None and found.real_known < KNOWN_MIN
@@ -171,7 +171,7 @@ class _Reference:
 
 
 @dataclass(frozen=True)
-class Measurer:
+class Evaluator:
     """Compares drawn images with the real ones that they were learned from."""
 
     judge: Judge
@@ -182,13 +182,13 @@ class Measurer:
     def learn(self, inputs: Images, labels: Ints, policy: Augment) -> None:
         """Measure the real images: (N, S, S, 3) uint8, and (N,) class numbers."""
         for number, label in enumerate(self.classes):
-            chosen = np.array(evenly(np.flatnonzero(labels == number).tolist(), MAX_REAL), np.intp)
+            chosen = np.array(evenly_spaced(np.flatnonzero(labels == number).tolist(), MAX_REAL), np.intp)
             if len(chosen):
                 self._references[label] = self._reference(label, inputs[chosen], policy)
 
     def measure(
         self, label: str, images: Images, parents: Sequence[Sequence[str]], *, kept: float | None = None
-    ) -> Found:
+    ) -> ClassEvaluation:
         """Measure drawn images of a class.
 
         Args:
@@ -199,13 +199,13 @@ class Measurer:
         real, judge = self._references[label], self.judge
         few = label in judge.few
         members = [judge.whole if few else judge.unseen_by(each) for each in parents]
-        called = judge.look(list(images), members).probabilities.argmax(1)
+        called = judge.predict(list(images), members).probabilities.argmax(1)
         on_class = float((called == judge.classes.index(label)).mean())
         features = self._features(images)
         thumbnails = np.stack([thumbnail(image) for image in images])
         apart, which = neighbours.two_nearest(thumbnails, real.thumbnails)
         rng = seeds.generator(self.seed, label, stream="look", attempt=0)
-        return Found(
+        return ClassEvaluation(
             n=len(images),
             on_class=None if real.known is None or real.known < BLIND_UNDER else on_class,
             sharpness=_ratio(_sharpness(images), real.sharpness),
@@ -222,7 +222,7 @@ class Measurer:
         )
 
     def _features(self, images: Images) -> Floats:
-        return self.judge.look(list(images), [self.judge.whole[:1]] * len(images)).features
+        return self.judge.predict(list(images), [self.judge.whole[:1]] * len(images)).features
 
     def _reference(self, label: str, images: Images, policy: Augment) -> _Reference:
         features = self._features(images)
@@ -296,6 +296,6 @@ def _closest(thumbnails: Floats, mirrors: Floats) -> float:
     return closest if np.isfinite(closest) else 0.0
 
 
-def to_json(found: Found) -> dict[str, Any]:
+def to_json(found: ClassEvaluation) -> dict[str, Any]:
     """Its numbers, rounded."""
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in vars(found).items()}

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from synth.files import replace_file
 from synth.gan import pictures
-from synth.gan.codes import Drawn, borrowing, draw_class, lenders_of
-from synth.gan.evaluation import Found, Look, Measurer, choose, kept_share, to_json, trouble
-from synth.gan.pictures import Scene
-from synth.measures.subset import evenly
+from synth.gan.codes import CodeMix, borrowing, draw_class, lenders_of
+from synth.gan.evaluation import ClassEvaluation, Evaluation, Evaluator, choose, kept_share, to_json, trouble
+from synth.gan.pictures import SheetData
+from synth.measures.subset import evenly_spaced
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.settings.oversampling import Gan
 from synth.training.batches import Images
@@ -36,15 +36,15 @@ SAMPLES, SAMPLES_IN_ALL, SAMPLES_MIN = 256, 2048, 32
 
 
 @dataclass(frozen=True)
-class Watch:
+class Monitor:
     """Looks at the averaged generator."""
 
     root: Path
     settings: Gan
-    scene: Scene
+    scene: SheetData
     network: Autoencoder
     """What the training began with: its encoder stays as it was."""
-    measurer: Measurer
+    measurer: Evaluator
     hashes: Sequence[str]
     """Of the training images' files."""
     minded: Sequence[str]
@@ -56,7 +56,7 @@ class Watch:
         """Where its looks are kept."""
         return self.root / f"batch-{self.settings.batch}"
 
-    def look(self, n_seen: int, network: nn.Module) -> Look:
+    def evaluate(self, n_seen: int, network: nn.Module) -> Evaluation:
         """Draw, measure, show and keep."""
         generator = as_kept(network)
         drawn = {number: self._draw(number) for number in np.unique(self.scene.labels).tolist()}
@@ -74,14 +74,14 @@ class Watch:
         replace_file(stem.with_suffix(".png"), pictures.samples(self.scene, images))
         document = {label: to_json(each) for label, each in found.items()}
         replace_file(stem.with_suffix(".json"), json.dumps({"n_images_seen": n_seen, "classes": document}).encode())
-        return Look(n_seen, found)
+        return Evaluation(n_seen, found)
 
-    def images(self, generator: Generator, number: int, drawn: Drawn) -> Images:
+    def images(self, generator: Generator, number: int, drawn: CodeMix) -> Images:
         """(n, S, S, 3) uint8."""
         codes = drawn.codes(self.scene.bank, self.settings.code_noise)
         return pictures.drawn_as(generator, codes, number, self.scene.device)
 
-    def _draw(self, number: int) -> Drawn:
+    def _draw(self, number: int) -> CodeMix:
         """The attempts that `--method gan` begins with, with the same seed."""
         scene = self.scene
         n = min(max(SAMPLES_IN_ALL // len(scene.classes), SAMPLES_MIN), SAMPLES)
@@ -98,38 +98,38 @@ class Watch:
 
     def _kept(self, generator: Generator, number: int) -> float | None:
         scene = self.scene
-        chosen = np.array(evenly(np.flatnonzero(scene.labels == number).tolist(), SAMPLES), np.intp)
+        chosen = np.array(evenly_spaced(np.flatnonzero(scene.labels == number).tolist(), SAMPLES), np.intp)
         real = scene.inputs[chosen]
         codes = encode(self.network.encoder, real, scene.device, n_channels=self.network.n_channels)
         return kept_share(real, pictures.drawn_as(generator, codes, number, scene.device))
 
-    def _parents(self, drawn: Drawn) -> list[tuple[str, str]]:
+    def _parents(self, drawn: CodeMix) -> list[tuple[str, str]]:
         owners = self.scene.bank.owners
         return [
             (self.hashes[owners[a]], self.hashes[owners[b]])
             for a, b in zip(drawn.first.tolist(), drawn.second.tolist(), strict=True)
         ]
 
-    def looks(self, n_seen: int) -> list[Look]:
+    def evaluations(self, n_seen: int) -> list[Evaluation]:
         """All looks until then, also those of a run that was killed."""
         found = [_read(path) for path in sorted(self.folder.glob("*.json"))]
-        return [look for look in found if look.n_images_seen <= n_seen]
+        return [evaluate for evaluate in found if evaluate.n_images_seen <= n_seen]
 
     def trouble(self, n_seen: int) -> str:
         """Why training on would be of no use; empty where it is."""
-        return trouble(self.looks(n_seen), self.minded)
+        return trouble(self.evaluations(n_seen), self.minded)
 
-    def chosen(self, n_seen: int) -> Look:
+    def chosen(self, n_seen: int) -> Evaluation:
         """The best of all looks until then."""
-        return choose(self.looks(n_seen), self.minded)
+        return choose(self.evaluations(n_seen), self.minded)
 
-    def state(self, look: Look) -> dict[str, Tensor]:
+    def state(self, evaluate: Evaluation) -> dict[str, Tensor]:
         """The generator's weights at a look."""
-        return safetensors.torch.load((self.folder / f"{look.n_images_seen:012d}.safetensors").read_bytes())
+        return safetensors.torch.load((self.folder / f"{evaluate.n_images_seen:012d}.safetensors").read_bytes())
 
-    def sheet(self, look: Look) -> bytes:
+    def sheet(self, evaluate: Evaluation) -> bytes:
         """The samples of a look."""
-        return (self.folder / f"{look.n_images_seen:012d}.png").read_bytes()
+        return (self.folder / f"{evaluate.n_images_seen:012d}.png").read_bytes()
 
 
 def as_kept(network: nn.Module) -> Generator:
@@ -148,10 +148,13 @@ def half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _read(path: Path) -> Look:
+def _read(path: Path) -> Evaluation:
     document = json.loads(path.read_text("utf-8"))
-    names = [entry.name for entry in dataclasses.fields(Found)]
-    return Look(
+    names = [entry.name for entry in dataclasses.fields(ClassEvaluation)]
+    return Evaluation(
         document["n_images_seen"],
-        {label: Found(**{name: found[name] for name in names}) for label, found in document["classes"].items()},
+        {
+            label: ClassEvaluation(**{name: found[name] for name in names})
+            for label, found in document["classes"].items()
+        },
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from synth.gan.codes import Bank, Ints, on_sphere
-from synth.measures.subset import evenly
+from synth.gan.codes import CodeBank, Ints, on_sphere
+from synth.measures.subset import evenly_spaced
 from synth.networks.autoencoder import Generator
 from synth.pictures.sheets import Strip, sheet_png, tiles
 from synth.training.batches import Images
@@ -21,21 +21,23 @@ WALKS = 2
 
 
 @dataclass(frozen=True)
-class Scene:
+class SheetData:
     """What pictures are made from."""
 
     classes: Sequence[str]
     inputs: Images
     """(N, S, S, 3) uint8, the training images."""
     labels: Ints
-    bank: Bank
+    bank: CodeBank
     rare: Sequence[int]
     """Classes to show, the rarest first."""
     device: torch.device
 
     def real(self, label: int) -> Ints:
         """Some real images of a class, of which there are codes."""
-        return np.array(evenly(np.unique(self.bank.owners[self.bank.labels == label]).tolist(), COLUMNS), np.intp)
+        return np.array(
+            evenly_spaced(np.unique(self.bank.owners[self.bank.labels == label]).tolist(), COLUMNS), np.intp
+        )
 
     def codes(self, owners: Ints) -> Floats:
         """A code of each of some real images: the first in the bank."""
@@ -48,7 +50,7 @@ class Scene:
         return int(np.bincount(self.labels).argmax())
 
 
-def samples(scene: Scene, drawn: Mapping[int, Images]) -> bytes:
+def samples(scene: SheetData, drawn: Mapping[int, Images]) -> bytes:
     """A PNG: real images of the rarest classes, and drawn ones under them."""
     strips = []
     for label in scene.rare[:SHOWN_CLASSES]:
@@ -61,7 +63,7 @@ def samples(scene: Scene, drawn: Mapping[int, Images]) -> bytes:
     return sheet_png(strips)
 
 
-def borrowing(scene: Scene, generator: Generator) -> bytes:
+def borrowing(scene: SheetData, generator: Generator) -> bytes:
     """A PNG: real images of the most common class, and the same codes drawn as every other."""
     owners = scene.real(scene.common)
     codes, strips = scene.codes(owners), []
@@ -73,7 +75,7 @@ def borrowing(scene: Scene, generator: Generator) -> bytes:
     return sheet_png(strips)
 
 
-def walks(scene: Scene, generator: Generator) -> bytes:
+def walks(scene: SheetData, generator: Generator) -> bytes:
     """A PNG: ways from code to code within the rarest class, and from class to class with one code."""
     label = scene.rare[0]
     owners = scene.real(label)
@@ -89,7 +91,7 @@ def walks(scene: Scene, generator: Generator) -> bytes:
     return sheet_png(strips)
 
 
-def over_time(scene: Scene, states: Sequence[tuple[int, Generator]]) -> bytes:
+def over_time(scene: SheetData, states: Sequence[tuple[int, Generator]]) -> bytes:
     """A PNG: the same codes of the rarest class as the generator drew them at each look."""
     label = scene.rare[0]
     codes = scene.codes(np.resize(scene.real(label), COLUMNS))

@@ -17,9 +17,9 @@ from torch import Tensor
 from synth.autoencoder.training import image_lines
 from synth.gan import pictures
 from synth.gan.card import card
-from synth.gan.evaluation import NOT_USABLE, Look, to_json, verdict
-from synth.gan.monitor import Watch, half
-from synth.gan.setup import Beginning
+from synth.gan.evaluation import NOT_USABLE, Evaluation, to_json, verdict
+from synth.gan.monitor import Monitor, half
+from synth.gan.setup import GanSetup
 from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.records import Item
@@ -30,7 +30,7 @@ from synth.training.card import curves
 from synth.training.loop import STATS, Fit, read_stats
 from synth.versions import NETWORKS, versions
 
-LOOKS = "looks.jsonl"
+EVALUATIONS = "looks.jsonl"
 MEASURES = ("on_class", "sharpness", "diversity", "copies", "kept", "kid")
 """Curves of `measures.png`."""
 
@@ -41,20 +41,20 @@ def steps_folder(work: Path, batch: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Result:
+class GanResult:
     """What a bundle is made from."""
 
-    beginning: Beginning
+    beginning: GanSetup
     task: GanTask
-    watch: Watch
+    watch: Monitor
     fitted: Fit
     recipe: Recipe
 
     def publish(self, work: Path, out: Path, network: Autoencoder, *, seconds: float) -> Bundle:
         """Take the best state, and put the bundle together."""
         n_seen = self.fitted.n_images_seen
-        if not any(look.n_images_seen == n_seen for look in self.watch.looks(n_seen)):
-            self.watch.look(n_seen, self.fitted.network)  # training stopped between two looks
+        if not any(evaluate.n_images_seen == n_seen for evaluate in self.watch.evaluations(n_seen)):
+            self.watch.evaluate(n_seen, self.fitted.network)  # training stopped between two looks
         chosen = self.watch.chosen(n_seen)
         network.generator.load_state_dict(self.watch.state(chosen))
         verdicts = self._verdicts(chosen)
@@ -85,7 +85,7 @@ class Result:
             **{f"bank.{name}": torch.from_numpy(values).long() for name, values in numbers.items()},
         }
 
-    def _verdicts(self, chosen: Look) -> dict[str, dict[str, Any]]:
+    def _verdicts(self, chosen: Evaluation) -> dict[str, dict[str, Any]]:
         counts = dict(zip(self.beginning.classes, self.beginning.counts, strict=True))
         verdicts = {}
         for label, found in chosen.classes.items():
@@ -114,23 +114,23 @@ class Result:
             "remarks": [f"out of memory: {used} images in a step instead of {asked}"] if used != asked else [],
         }
 
-    def _pictures(self, work: Path, generator: Generator, chosen: Look) -> dict[str, bytes]:
+    def _pictures(self, work: Path, generator: Generator, chosen: Evaluation) -> dict[str, bytes]:
         watch, scene = self.watch, self.watch.scene
-        looks = watch.looks(self.fitted.n_images_seen)
+        evaluations = watch.evaluations(self.fitted.n_images_seen)
         states = []
-        for look in looks:
+        for evaluate in evaluations:
             state = copy.deepcopy(generator)
-            state.load_state_dict(watch.state(look))
-            states.append((look.n_images_seen, state))
+            state.load_state_dict(watch.state(evaluate))
+            states.append((evaluate.n_images_seen, state))
         stats = read_stats(steps_folder(work, self.task.settings.batch) / STATS)
         measured = {
-            label: [{"n_images_seen": look.n_images_seen, **_curve(look, label)} for look in looks]
+            label: [{"n_images_seen": evaluate.n_images_seen, **_curve(evaluate, label)} for evaluate in evaluations]
             for label in watch.minded
         }
-        lines = [{"n_images_seen": look.n_images_seen, "classes": _all(look)} for look in looks]
+        lines = [{"n_images_seen": evaluate.n_images_seen, "classes": _all(evaluate)} for evaluate in evaluations]
         return {
             STATS: "".join(f"{json.dumps(line)}\n" for line in stats).encode(),
-            LOOKS: "".join(f"{json.dumps(line)}\n" for line in lines).encode(),
+            EVALUATIONS: "".join(f"{json.dumps(line)}\n" for line in lines).encode(),
             "samples.png": watch.sheet(chosen),
             "borrowing.png": pictures.borrowing(scene, generator),
             "walks.png": pictures.walks(scene, generator),
@@ -140,12 +140,12 @@ class Result:
         }
 
 
-def _all(look: Look) -> dict[str, Any]:
-    return {label: to_json(found) for label, found in look.classes.items()}
+def _all(evaluate: Evaluation) -> dict[str, Any]:
+    return {label: to_json(found) for label, found in evaluate.classes.items()}
 
 
-def _curve(look: Look, label: str) -> dict[str, float]:
-    found = look.classes[label]
+def _curve(evaluate: Evaluation, label: str) -> dict[str, float]:
+    found = evaluate.classes[label]
     values = {name: getattr(found, name) for name in MEASURES}
     return {name: float("nan") if value is None else value for name, value in values.items()}
 

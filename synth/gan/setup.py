@@ -9,21 +9,21 @@ import safetensors.torch
 import torch
 
 from synth.autoencoder.latent_space import LatentSpace, open_latent_space
-from synth.autoencoder.step import Task
+from synth.autoencoder.step import AutoencoderTask
 from synth.autoencoder.training import UNWANTED_EFFECTS, fit_autoencoder, task_of
 from synth.classifier.judge import Judge, open_judge
 from synth.classifier.training import train_classifier
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
-from synth.gan.code_bank import bank_of
+from synth.gan.code_bank import build_bank
 from synth.gan.codes import FEW, borrowing, lenders_of, refusal
 from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment, Recipe
 from synth.training.batches import safe_policy
 from synth.training.bundle import run_id
-from synth.training.distributed import Team
+from synth.training.distributed import ProcessGroup
 from synth.training.loop import seeded
 from synth.workers import Progress
 
@@ -33,11 +33,11 @@ BORROW, BORROW_FEW = 0.2, 0.33
 JUDGE, BEGINNING = "judge", "beginning.safetensors"
 
 
-class Beginning:
+class GanSetup:
     """What a training needs before its first adversarial step; `work` is a folder that outlives a kill."""
 
     def __init__(
-        self, dataset: Dataset, recipe: Recipe, *, device: torch.device, team: Team, progress: Progress | None
+        self, dataset: Dataset, recipe: Recipe, *, device: torch.device, team: ProcessGroup, progress: Progress | None
     ) -> None:
         self._dataset, self._recipe, self._device, self._team, self._progress = dataset, recipe, device, team, progress
         self.classes = dataset.classes
@@ -55,7 +55,7 @@ class Beginning:
         given = {"autoencoder": self._given, JUDGE: self._given_judge}
         digests = {name: each.digest if each else "" for name, each in given.items()}
         self.run = run_id(self.items, dataset.classes, [*settings, digests], seed=recipe.seed)
-        self._read: Task | None = None
+        self._read: AutoencoderTask | None = None
 
     def _refusals(self) -> dict[str, str]:
         """Classes that can't be drawn, and why."""
@@ -122,7 +122,7 @@ class Beginning:
         told = self._progress
         return (lambda what, done, total: told(f"before: {what}", done, total)) if told else None
 
-    def _autoencoder(self, work: Path) -> Task:
+    def _autoencoder(self, work: Path) -> AutoencoderTask:
         """What the autoencoder's training needs, read once; of one that is given only the images are used."""
         if self._read is not None:
             return self._read
@@ -145,7 +145,7 @@ class Beginning:
         network.load_state_dict(safetensors.torch.load((work / BEGINNING).read_bytes()))
         network.to(self._device).to(memory_format=torch.channels_last)
         settings, seed = self._recipe.gan, self._recipe.seed
-        bank = bank_of(
+        bank = build_bank(
             network,
             autoencoder.inputs,
             autoencoder.labels,

@@ -29,7 +29,7 @@ from torch.nn.functional import softplus
 
 from synth import seeds
 from synth.effects.policy import Policy
-from synth.gan.codes import Bank, Ints, draw, sources_of
+from synth.gan.codes import CodeBank, Ints, draw, sources_of
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
@@ -38,7 +38,7 @@ from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images
 from synth.training.bundle import GAN
 from synth.training.device import autocast
-from synth.training.distributed import ALONE, Team
+from synth.training.distributed import SINGLE, ProcessGroup
 from synth.training.inference import to_tensor
 from synth.training.loop import seeded, set_rate
 
@@ -60,13 +60,13 @@ class GanTask:
     inputs: Images = field(repr=False)
     """(N, S, S, 3) uint8, the training images."""
     labels: npt.NDArray[np.intp] = field(repr=False)
-    bank: Bank = field(repr=False)
+    bank: CodeBank = field(repr=False)
     borrow: tuple[float, ...]
     """For each class, the share of its images that is drawn from codes of other classes."""
     lenders: tuple[int, ...]
     """Classes whose codes others are drawn from."""
     device: torch.device
-    team: Team = ALONE
+    team: ProcessGroup = SINGLE
 
 
 class GanTrainee:

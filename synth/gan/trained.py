@@ -14,7 +14,7 @@ from torch import Tensor
 from synth.autoencoder.latent_space import BANK, LatentSpace
 from synth.data.images import MAX_SIDE, MIN_SIDE
 from synth.errors import BundleError
-from synth.gan.codes import Bank, Ints
+from synth.gan.codes import CodeBank, Ints
 from synth.gan.evaluation import LOOK, NOT_USABLE, USABLE
 from synth.records import Origin
 from synth.training.bundle import GAN, IMAGES, INFO, Bundle, open_bundle
@@ -22,17 +22,17 @@ from synth.training.bundle import GAN, IMAGES, INFO, Bundle, open_bundle
 MAX_NOISE = 1000
 
 
-def open_gan(path: str | Path) -> Gan:
+def open_gan(path: str | Path) -> TrainedGan:
     """Open a bundle that `synth train gan` wrote.
 
     Raises:
         BundleError: foreign, damaged or hostile.
     """
     bundle = open_bundle(path, GAN)
-    return Gan(bundle, bundle.tensors())
+    return TrainedGan(bundle, bundle.tensors())
 
 
-class Gan(LatentSpace):
+class TrainedGan(LatentSpace):
     """A latent space with all that its images are drawn from."""
 
     def __init__(self, bundle: Bundle, tensors: Mapping[str, Tensor]) -> None:
@@ -70,7 +70,7 @@ def _counts(bundle: Bundle, listed: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(said)
 
 
-def _bank(bundle: Bundle, tensors: Mapping[str, Tensor], owned: Ints, *, n_code: int) -> Bank:
+def _bank(bundle: Bundle, tensors: Mapping[str, Tensor], owned: Ints, *, n_code: int) -> CodeBank:
     """The bank in the weights, of images whose class numbers are `owned`."""
     codes, owners, labels = (tensors.get(f"{BANK}{name}") for name in ("codes", "owners", "labels"))
     if codes is None or not codes.is_floating_point() or codes.ndim != 2 or codes.shape[1] != n_code:
@@ -79,7 +79,7 @@ def _bank(bundle: Bundle, tensors: Mapping[str, Tensor], owned: Ints, *, n_code:
         raise BundleError(f"{bundle.path}: the bank must name an owner and a class for each of its {len(codes)} codes")
     assert owners is not None
     assert labels is not None
-    bank = Bank(codes.float().numpy(), owners.numpy().astype(np.intp), labels.numpy().astype(np.intp))
+    bank = CodeBank(codes.float().numpy(), owners.numpy().astype(np.intp), labels.numpy().astype(np.intp))
     if not np.isfinite(bank.codes).all():
         raise BundleError(f"{bundle.path}: codes of the bank are not finite")
     if len(bank.owners) and not 0 <= bank.owners.min() <= bank.owners.max() < len(owned):

@@ -25,20 +25,20 @@ from synth.classifier.judge import Judge
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError
 from synth.files import staging_folder
-from synth.gan.evaluation import Measurer
-from synth.gan.monitor import Watch
-from synth.gan.pictures import Scene
-from synth.gan.result import Result, steps_folder
-from synth.gan.setup import Beginning
+from synth.gan.evaluation import Evaluator
+from synth.gan.monitor import Monitor
+from synth.gan.pictures import SheetData
+from synth.gan.result import GanResult, steps_folder
+from synth.gan.setup import GanSetup
 from synth.gan.step import GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.settings.recipe import Recipe
-from synth.training.bundle import GAN, Bundle, building, open_bundle
+from synth.training.bundle import GAN, Bundle, open_bundle, training_folder
 from synth.training.device import choose_device
-from synth.training.distributed import joined
+from synth.training.distributed import joined_group
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, Check, Fit, fit, read_stats
-from synth.training.tensorboard import Board, opened_board
+from synth.training.tensorboard import Board, open_board
 from synth.workers import Progress
 
 MIN_BATCH = 4
@@ -70,9 +70,9 @@ def train_gan(
         BundleError: an autoencoder or a judge that does not fit.
     """
     started, out = time.monotonic(), Path(out)
-    with joined() as team, opened_board(tensorboard if team.leads else None) as board:
-        beginning = Beginning(dataset, recipe, device=choose_device(device), team=team, progress=progress)
-        holding = building(out, beginning.run) if team.leads else contextlib.nullcontext(staging_folder(out))
+    with joined_group() as team, open_board(tensorboard if team.leads else None) as board:
+        beginning = GanSetup(dataset, recipe, device=choose_device(device), team=team, progress=progress)
+        holding = training_folder(out, beginning.run) if team.leads else contextlib.nullcontext(staging_folder(out))
         with holding as work:
             watch = None
             if team.leads:
@@ -85,24 +85,24 @@ def train_gan(
             fitted, task = _fit(work, task, network.generator, watch, told=progress, board=board)
             if watch:
                 watch = replace(watch, settings=task.settings)
-                result = Result(beginning, task, watch, fitted, recipe)
+                result = GanResult(beginning, task, watch, fitted, recipe)
                 result.publish(work, out, network, seconds=time.monotonic() - started)
         team.wait()
     return open_bundle(out, GAN)
 
 
-def _watch(work: Path, task: GanTask, beginning: Beginning, judge: Judge, network: Autoencoder) -> Watch:
+def _watch(work: Path, task: GanTask, beginning: GanSetup, judge: Judge, network: Autoencoder) -> Monitor:
     counts, classes = beginning.counts, beginning.classes
     drawable = [
         n for n in np.argsort(counts, kind="stable").tolist() if counts[n] and classes[n] not in beginning.refused
     ]
     rare = [number for number in drawable if 2 * counts[number] <= max(counts)] or drawable
-    measurer = Measurer(judge, classes, task.seed)
+    measurer = Evaluator(judge, classes, task.seed)
     measurer.learn(task.inputs, task.labels, task.policy)
-    return Watch(
+    return Monitor(
         work / "looks",
         task.settings,
-        Scene(classes, task.inputs, task.labels, task.bank, drawable, task.device),
+        SheetData(classes, task.inputs, task.labels, task.bank, drawable, task.device),
         network,
         measurer,
         [item.sha256 for item in beginning.items],
@@ -112,7 +112,7 @@ def _watch(work: Path, task: GanTask, beginning: Beginning, judge: Judge, networ
 
 
 def _fit(
-    work: Path, task: GanTask, generator: Generator, watch: Watch | None, *, told: Progress | None, board: Board
+    work: Path, task: GanTask, generator: Generator, watch: Monitor | None, *, told: Progress | None, board: Board
 ) -> tuple[Fit, GanTask]:
     """Take the adversarial steps, with half the batch where memory does not suffice; the task as it was done."""
     while True:
@@ -137,7 +137,7 @@ def _fit(
                 task = replace(task, settings=task.settings.model_copy(update={"batch": batch // 2}))
 
 
-def _checks(folder: Path, task: GanTask, watch: Watch, told: Progress | None, board: Board) -> Check:
+def _checks(folder: Path, task: GanTask, watch: Monitor, told: Progress | None, board: Board) -> Check:
     settings = task.settings
     total = settings.steps * settings.batch
 
@@ -148,9 +148,9 @@ def _checks(folder: Path, task: GanTask, watch: Watch, told: Progress | None, bo
         before = n_seen - CHECK * settings.batch
         if settings.looks * n_seen // total == settings.looks * max(before, 0) // total:
             return ""
-        look = watch.look(n_seen, network)
-        board.picture("samples", watch.sheet(look), n_images_seen=n_seen)
-        for label, found in look.classes.items():
+        evaluate = watch.evaluate(n_seen, network)
+        board.picture("samples", watch.sheet(evaluate), n_images_seen=n_seen)
+        for label, found in evaluate.classes.items():
             board.numbers({f"{label}/{name}": value for name, value in vars(found).items()}, n_images_seen=n_seen)
         return watch.trouble(n_seen)
 

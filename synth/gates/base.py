@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from synth.records import Candidate, Scores
 
 if TYPE_CHECKING:
-    from synth.classifier.judge import Look
+    from synth.classifier.judge import Prediction
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Batch:
     candidates: Sequence[Candidate]
     members: Sequence[tuple[int, ...]] = ()
     """For each candidate, the judge's networks that were asked about it."""
-    look: Look | None = None
+    prediction: Prediction | None = None
     """None where no judge was asked."""
 
 

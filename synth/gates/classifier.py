@@ -41,8 +41,8 @@ class ClassifierGate:
 
     def judge(self, batch: Batch) -> list[Answer]:
         """Scores: `classifier`, the probability of the candidate's class; `classes`, the highest probabilities."""
-        assert batch.look is not None
-        probabilities, classes = batch.look.probabilities, self._judge.classes
+        assert batch.prediction is not None
+        probabilities, classes = batch.prediction.probabilities, self._judge.classes
         answers = []
         for candidate, row in zip(batch.candidates, probabilities.astype(float).round(4).tolist(), strict=True):
             own = row[classes.index(candidate.label)]

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.gates.base import Answer, Batch
 from synth.measures.copies import resave_error, thumbnail, tolerance
 from synth.measures.neighbours import neighbour_distances, spread, two_nearest
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.records import Candidate, Item
 from synth.settings.gates import DistanceGate as Settings
 
@@ -46,12 +46,12 @@ class DistanceGate:
         train: Mapping[str, Sequence[Item]],
         *,
         known: Collection[str],
-        sources: Sources,
+        originals: Originals,
         judge: Judge | None,
     ) -> None:
         """Args: known: hashes of the pixels of all real images, of every split."""
         self._settings, self._train, self._known = settings, train, frozenset(known)
-        self._sources, self._judge = sources, judge
+        self._originals, self._judge = originals, judge
         self._of_class = functools.cache(self._reference)
         self._thumbnails = functools.cache(self._thumbnails_of)
         self._closest = functools.cache(self._closest_of)
@@ -82,7 +82,7 @@ class DistanceGate:
         """RMSE from a real image under which it is too near to one; None: only exact copies are refused."""
         if not self._minds(candidate) or self._settings.copies == "exact":
             return None
-        if self._settings.copies == "near" or not candidate.varied:
+        if self._settings.copies == "near" or not candidate.from_parent_pixels:
             return self._settings.near_share * self._closest(candidate.label)
         return self._saved_again(candidate.label) if len(candidate.parents) > 1 else None
 
@@ -102,7 +102,7 @@ class DistanceGate:
 
     def _thumbnails_of(self, label: str) -> Floats:
         items = self._train.get(label, ())
-        return np.stack([thumbnail(self._sources.pixels(item)) for item in items]) if items else np.empty((0, 1))
+        return np.stack([thumbnail(self._originals.pixels(item)) for item in items]) if items else np.empty((0, 1))
 
     def _closest_of(self, label: str) -> float:
         """RMSE between the two nearest real images."""
@@ -111,13 +111,13 @@ class DistanceGate:
 
     def _saved_again_of(self, label: str) -> float:
         """RMSE up to which an image is a real one, saved again."""
-        items = evenly(self._train.get(label, ()), SAMPLE)
-        errors = [resave_error(self._sources.pixels(item)) for item in items]
-        return tolerance(errors, np.array(evenly(list(np.unique(self._thumbnails(label), axis=0)), MAX_IMAGES)))
+        items = evenly_spaced(self._train.get(label, ()), SAMPLE)
+        errors = [resave_error(self._originals.pixels(item)) for item in items]
+        return tolerance(errors, np.array(evenly_spaced(list(np.unique(self._thumbnails(label), axis=0)), MAX_IMAGES)))
 
     def _far(self, batch: Batch) -> list[float | None]:
         far: list[float | None] = [None] * len(batch.candidates)
-        if batch.look is None:
+        if batch.prediction is None:
             return far
         keys = [(c.label, members[0]) for c, members in zip(batch.candidates, batch.members, strict=True)]
         for key in dict.fromkeys(keys):
@@ -126,7 +126,7 @@ class DistanceGate:
             if not len(reference) or not np.isfinite(unit) or unit == 0:
                 continue
             for place, distances, which in zip(
-                places, *two_nearest(batch.look.features[places], reference), strict=True
+                places, *two_nearest(batch.prediction.features[places], reference), strict=True
             ):
                 own = batch.candidates[place].pixels_sha256
                 others = [float(d) for d, index in zip(distances, which, strict=True) if hashes[index] != own]
@@ -135,14 +135,14 @@ class DistanceGate:
 
     def _reference(self, label: str, member: int) -> Reference:
         different = list({item.pixels_sha256: item for item in self._train.get(label, ())}.values())
-        items = evenly(different, MAX_IMAGES)
+        items = evenly_spaced(different, MAX_IMAGES)
         features = self._features(items, member)
         unit = spread(features) if len(items) >= MIN_IMAGES else self._widest(member)
         return features, tuple(item.pixels_sha256 for item in items), unit
 
     def _widest(self, member: int) -> float:
         """The widest spread among the classes with enough images; not a number where there is none."""
-        samples = [evenly(items, SAMPLE) for items in self._train.values() if len(items) >= MIN_IMAGES]
+        samples = [evenly_spaced(items, SAMPLE) for items in self._train.values() if len(items) >= MIN_IMAGES]
         spreads = [spread(self._features(items, member)) for items in samples]
         return max((value for value in spreads if np.isfinite(value)), default=float("nan"))
 
@@ -150,4 +150,4 @@ class DistanceGate:
         assert self._judge is not None
         if not items:
             return np.empty((0, 1), np.float32)
-        return self._judge.look([self._sources.pixels(item) for item in items], [(member,)] * len(items)).features
+        return self._judge.predict([self._originals.pixels(item) for item in items], [(member,)] * len(items)).features

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.gates.base import Answer, Batch
 from synth.measures.grain import grain
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.records import BLANK_SPREAD, Candidate, Item, Pixels
 from synth.settings.gates import IntegrityGate as Settings
 
@@ -26,8 +26,8 @@ NEVER_NOISE = 1.0
 class IntegrityGate:
     """Rejects noise, sizes out of place, and what has no contrast in any channel (unless its parent has none)."""
 
-    def __init__(self, settings: Settings, train: Mapping[str, Sequence[Item]], *, sources: Sources) -> None:
-        self._settings, self._train, self._sources = settings, train, sources
+    def __init__(self, settings: Settings, train: Mapping[str, Sequence[Item]], *, originals: Originals) -> None:
+        self._settings, self._train, self._originals = settings, train, originals
         self._sides = {
             label: (min(min(i.width, i.height) for i in items), max(max(i.width, i.height) for i in items))
             for label, items in train.items()
@@ -37,7 +37,7 @@ class IntegrityGate:
     @functools.cached_property
     def _grain_max(self) -> float:
         items = [item for label in sorted(self._train) for item in self._train[label]]
-        grains = [grain(self._sources.pixels(item)) for item in evenly(items, N_REAL)]
+        grains = [grain(self._originals.pixels(item)) for item in evenly_spaced(items, N_REAL)]
         usual = float(np.quantile(grains, QUANTILE)) if grains else math.inf
         return max(usual, NEVER_NOISE) + self._settings.grain_margin
 

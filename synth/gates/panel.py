@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.errors import UsageError
 from synth.gates.base import Batch, Gate
 from synth.gates.classifier import ClassifierGate
 from synth.gates.distance import DistanceGate
 from synth.gates.integrity import IntegrityGate
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.records import Candidate, Item, Scores, Verdict
 from synth.settings.recipe import Recipe
 
@@ -31,14 +31,14 @@ class Panel:
     ) -> None:
         """Args: known: hashes of the pixels of all real images, of every split."""
         self._train, self.judge = train, judge
-        self._sources = Sources(recipe.data)
+        self._originals = Originals(recipe.data)
         self._classifier: ClassifierGate | None = None
-        self._gates: list[Gate] = [IntegrityGate(recipe.gate.integrity, train, sources=self._sources)]
+        self._gates: list[Gate] = [IntegrityGate(recipe.gate.integrity, train, originals=self._originals)]
         if judge is not None:
             self._classifier = ClassifierGate(recipe.gate.classifier, judge)
             self._gates.append(self._classifier)
         distance = recipe.gate.distance
-        self._gates.append(DistanceGate(distance, train, known=known, sources=self._sources, judge=judge))
+        self._gates.append(DistanceGate(distance, train, known=known, originals=self._originals, judge=judge))
 
     def verdicts(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Ask every gate, also after one has rejected: all scores stand in the manifest."""
@@ -53,8 +53,8 @@ class Panel:
         return self.judge.unseen_by([parent.sha256 for parent in candidate.parents])
 
     def _verdicts(self, candidates: Sequence[Candidate], members: Sequence[tuple[int, ...]]) -> list[Verdict]:
-        look = self.judge.look([c.pixels for c in candidates], members) if self.judge and candidates else None
-        batch = Batch(candidates, members, look)
+        prediction = self.judge.predict([c.pixels for c in candidates], members) if self.judge and candidates else None
+        batch = Batch(candidates, members, prediction)
         answers = zip(*(gate.judge(batch) for gate in self._gates), strict=True)
         verdicts = []
         for each in answers:
@@ -67,8 +67,8 @@ class Panel:
 
         None without images. Being a copy of itself is not held against a real image.
         """
-        items = evenly(self._train.get(label, ()), MAX_REAL)
-        real = [Candidate(self._sources.pixels(i), label, REAL, 0, (i,), file=b"") for i in items]
+        items = evenly_spaced(self._train.get(label, ()), MAX_REAL)
+        real = [Candidate(self._originals.pixels(i), label, REAL, 0, (i,), file=b"") for i in items]
         members = [self.judge.unseen_by([item.sha256]) if self.judge else () for item in items]
         verdicts = self._verdicts(real, members)
         return sum(verdict.accepted for verdict in verdicts) / len(verdicts) if verdicts else None

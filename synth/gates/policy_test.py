@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.classifier.judge import Judge
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.effects.policy import FLIPS, Policy
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.records import Item
 from synth.settings.effects import Effects
 from synth.settings.recipe import Augment, ClassPolicy, Recipe
@@ -80,17 +80,17 @@ def probe_effects(
         classes: only these; empty: all that have images.
         every: all effects that there are with their default ranges, not only those of the recipe.
     """
-    sources = Sources(recipe.data)
+    originals = Originals(recipe.data)
     results = []
     for label in classes or sorted(train):
-        items = evenly(train[label], N_IMAGES)
+        items = evenly_spaced(train[label], N_IMAGES)
         if not items:
             continue
         chosen = [items[index % len(items)] for index in range(N_IMAGES)]
-        before = _on_class(judge, [sources.pixels(item) for item in items], items, label)
+        before = _on_class(judge, [originals.pixels(item) for item in items], items, label)
         for effect, augment in _alone(recipe.augment, label, every=every):
             policy, attempts = Policy(augment, label, seed=recipe.seed), range(N_IMAGES)
-            changed = policy.apply([sources.pixels(i) for i in chosen], policy.draw(attempts), attempts=attempts)
+            changed = policy.apply([originals.pixels(i) for i in chosen], policy.draw(attempts), attempts=attempts)
             results.append(EffectTest(effect, label, N_IMAGES, before, _on_class(judge, changed, chosen, label)))
     return tuple(results)
 
@@ -114,5 +114,5 @@ def _alone(augment: Augment, label: str, *, every: bool) -> Iterator[tuple[str, 
 
 
 def _on_class(judge: Judge, images: Sequence[Any], items: Sequence[Item], label: str) -> float:
-    look = judge.look(images, [judge.unseen_by([item.sha256]) for item in items])
-    return float((look.probabilities.argmax(1) == judge.classes.index(label)).mean())
+    predict = judge.predict(images, [judge.unseen_by([item.sha256]) for item in items])
+    return float((predict.probabilities.argmax(1) == judge.classes.index(label)).mean())

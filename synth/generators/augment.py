@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.effects.parameters import Params
 from synth.effects.policy import FLIPS, Policy
 from synth.generators.base import Context
-from synth.generators.parents import Deal
+from synth.generators.parent_order import ParentOrder
 from synth.records import Candidate, Item
 from synth.settings.recipe import Augment
 
@@ -27,11 +27,11 @@ class AugmentGenerator:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._settings = context.recipe.augment
-        self._sources = Sources(context.recipe.data)
+        self._originals = Originals(context.recipe.data)
         self._policies: dict[str, Policy] = {}
         for label in context.train:  # a wrong transform shows itself before any work
             self._policy(label)
-        self._pools: dict[str, tuple[list[Source], Deal]] = {}
+        self._pools: dict[str, tuple[list[Source], ParentOrder]] = {}
 
     def check(self, label: str) -> None:
         """Any class will do."""
@@ -41,10 +41,10 @@ class AugmentGenerator:
         policy = self._policy(label)
         first = self._context.first_attempt.get(label, 0)
         pool, deal = self._pool(label, policy)
-        sources = [pool[deal.pick(attempt - first)] for attempt in attempts]
+        originals = [pool[deal.pick(attempt - first)] for attempt in attempts]
         drawn = policy.draw(attempts, leave_out=mapped_flips(self._settings, label))
-        params = [_with_flips(values, flips) for values, (_, flips) in zip(drawn, sources, strict=True)]
-        items = [item for item, _ in sources]
+        params = [_with_flips(values, flips) for values, (_, flips) in zip(drawn, originals, strict=True)]
+        items = [item for item, _ in originals]
         for start, stop in _portions(items):
             yield from self._apply(policy, items[start:stop], params[start:stop], attempts=attempts[start:stop])
 
@@ -63,16 +63,16 @@ class AugmentGenerator:
     def _apply(
         self, policy: Policy, items: Sequence[Item], params: Sequence[Params], *, attempts: range
     ) -> Iterator[Candidate]:
-        results = policy.apply([self._sources.pixels(item) for item in items], params, attempts=attempts)
+        results = policy.apply([self._originals.pixels(item) for item in items], params, attempts=attempts)
         for pixels, attempt, item, drawn in zip(results, attempts, items, params, strict=True):
-            yield Candidate(pixels, policy.label, "augment", attempt, (item,), drawn, varied=True)
+            yield Candidate(pixels, policy.label, "augment", attempt, (item,), drawn, from_parent_pixels=True)
 
     def _policy(self, label: str) -> Policy:
         if label not in self._policies:
             self._policies[label] = Policy(self._settings, label, seed=self._context.recipe.seed)
         return self._policies[label]
 
-    def _pool(self, label: str, policy: Policy) -> tuple[list[Source], Deal]:
+    def _pool(self, label: str, policy: Policy) -> tuple[list[Source], ParentOrder]:
         if label not in self._pools:
             pool: list[Source] = [(item, ()) for item in self._context.train[label]]
             for flip in FLIPS:
@@ -81,7 +81,7 @@ class AugmentGenerator:
                     pool += [(item, (flip,)) for item in self._context.train.get(partner, ())]
             used = self._context.used.get(label, {})
             counts = [used.get(item.id, 0) for item, _ in pool]
-            self._pools[label] = pool, Deal(counts, seed=self._context.recipe.seed, label=label)
+            self._pools[label] = pool, ParentOrder(counts, seed=self._context.recipe.seed, label=label)
         return self._pools[label]
 
 

@@ -29,7 +29,7 @@ from synth.records import ENCODED_AS, Candidate, Item, Pixels
 EXPECTED = "uint8 (H, W) or (H, W, 3), or uint16 (H, W)"
 
 
-class OwnGenerator:
+class CustomGenerator:
     """Holds the user's object to the contract of attempts."""
 
     def __init__(self, context: Context) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from synth.data.originals import Sources, read_file
+from synth.data.originals import Originals, read_file
 from synth.generators.base import Context
-from synth.generators.parents import Deal
+from synth.generators.parent_order import ParentOrder
 from synth.records import Candidate, Item
 
 
@@ -18,8 +18,8 @@ class DuplicateGenerator:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._sources = Sources(context.recipe.data)
-        self._deals: dict[str, Deal] = {}
+        self._originals = Originals(context.recipe.data)
+        self._deals: dict[str, ParentOrder] = {}
 
     def check(self, label: str) -> None:
         """Any class will do."""
@@ -30,7 +30,7 @@ class DuplicateGenerator:
         used = self._context.used.get(label, {})
         if label not in self._deals:
             counts = [used.get(item.id, 0) for item in items]
-            self._deals[label] = Deal(counts, seed=self._context.recipe.seed, label=label)
+            self._deals[label] = ParentOrder(counts, seed=self._context.recipe.seed, label=label)
         first = self._context.first_attempt.get(label, 0)
         for attempt in attempts:
             item = items[self._deals[label].pick(attempt - first)]
@@ -43,7 +43,7 @@ class DuplicateGenerator:
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """The copy again."""
         (item,) = parents
-        pixels = self._sources.pixels(item)
+        pixels = self._originals.pixels(item)
         return Candidate(pixels, label, "duplicate", attempt, (item,), file=read_file(item))
 
     def remarks(self, labels: Iterable[str]) -> list[str]:

@@ -43,7 +43,7 @@ def feature_points(judge: str, backbone: str) -> Points:
         from synth.classifier.judge import open_judge
 
         opened = open_judge(judge)
-        return lambda images: opened.look(images, [opened.whole[:1]] * len(images)).features
+        return lambda images: opened.predict(images, [opened.whole[:1]] * len(images)).features
     if backbone == SMALL:
         raise UsageError(
             "smote.space = features needs a judge (--judge BUNDLE) or a pretrained network "

@@ -20,13 +20,13 @@ from synth.effects.parameters import Params
 from synth.effects.policy import Policy
 from synth.errors import GeneratorError, UsageError
 from synth.gan import codes
-from synth.gan.codes import Drawn
+from synth.gan.codes import CodeMix
 from synth.gan.evaluation import LOOK, NOT_USABLE
 from synth.gan.trained import open_gan
 from synth.generators.augment import mapped_flips
 from synth.generators.base import Context
-from synth.generators.interpolation import rendered
-from synth.generators.varied import UNWANTED
+from synth.generators.interpolation import render
+from synth.generators.safe_effects import UNWANTED
 from synth.records import CODES_OF, EFFECTS, Candidate, Item
 
 PORTION = 32
@@ -103,7 +103,7 @@ class GanGenerator:
         if self._owner(drawn.first[0]) == self._owner(drawn.second[0]):
             return []
         steps, noise = np.linspace(0, 1, n).round(4), np.zeros((n, self._gan.n_code), np.float32)
-        way = Drawn(drawn.first.repeat(n), drawn.second.repeat(n), steps, noise)
+        way = CodeMix(drawn.first.repeat(n), drawn.second.repeat(n), steps, noise)
         return list(self._images(label, range(attempt, attempt + n), way, forms * n, [{}] * n))
 
     def remarks(self, labels: Iterable[str]) -> list[str]:
@@ -136,7 +136,7 @@ class GanGenerator:
         lenders = self._lenders if self._borrow[number] else ()
         return [self._gan.classes[lender] for lender in lenders if lender != number]
 
-    def _drawn(self, label: str, attempts: range) -> Drawn:
+    def _drawn(self, label: str, attempts: range) -> CodeMix:
         number, borrow = self._gan.numbers[label], self._borrow
         return codes.draw_class(
             self._gan.bank, number, attempts, borrow=borrow, lenders=self._lenders, seed=self._seed, label=label
@@ -169,12 +169,12 @@ class GanGenerator:
         return self._policies[label]
 
     def _images(
-        self, label: str, attempts: range, drawn: Drawn, forms: Sequence[_Form], effects: Sequence[Params]
+        self, label: str, attempts: range, drawn: CodeMix, forms: Sequence[_Form], effects: Sequence[Params]
     ) -> Iterator[Candidate]:
         gan = self._gan
         levels = gan.decode(drawn.codes(gan.bank, gan.code_noise), [label] * len(attempts))
         images = [
-            rendered(image, (form.width, form.height), grey=form.mode != COLOUR, wide=form.mode == WIDE)
+            render(image, (form.width, form.height), grey=form.mode != COLOUR, wide=form.mode == WIDE)
             for image, form in zip(levels, forms, strict=True)
         ]
         if any(effects):

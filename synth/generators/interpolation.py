@@ -65,7 +65,7 @@ class PixelPath:
         return [_mixed(pair, 1 - pair.step, pair.step) for pair in pairs]
 
 
-def on_lines(points: npt.NDArray[Any], first: Indices, second: Indices, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def lerp(points: npt.NDArray[Any], first: Indices, second: Indices, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Points a step along the straight lines between rows of an array (n, ...), of whatever its dtype is.
 
     Whole numbers are rounded; floats are not, and nothing is clipped. (m,) first, second, steps -> (m, ...)
@@ -126,7 +126,7 @@ class LatentPath:
         return np.float32(first) * a + np.float32(second) * b
 
     def _weights(self, a: Floats, b: Floats, step: float) -> tuple[float, float]:
-        return arc(a, b, step) if self._settings.path == "spherical" else (1 - step, step)
+        return slerp_weights(a, b, step) if self._settings.path == "spherical" else (1 - step, step)
 
     def _coded(self, pairs: Sequence[Pair], label: str) -> list[tuple[_Coded, _Coded]]:
         """Both parents of each pair; each different image is encoded once."""
@@ -162,7 +162,7 @@ class LatentPath:
             self._kept.pop(next(iter(self._kept)))
 
 
-def arc(a: Floats, b: Floats, step: float) -> tuple[float, float]:
+def slerp_weights(a: Floats, b: Floats, step: float) -> tuple[float, float]:
     """Weights of two vectors a step along the great circle through them; straight where they are parallel."""
     norms = math.sqrt(_dot(a, a) * _dot(b, b))
     cosine = _dot(a, b) / norms if norms else 1.0
@@ -177,7 +177,7 @@ def _dot(a: Floats, b: Floats) -> float:
     return float(np.einsum("i,i->", a.ravel(), b.ravel(), dtype=np.float64))
 
 
-def rendered(levels: Floats, size: tuple[int, int], *, grey: bool, wide: bool) -> Pixels:
+def render(levels: Floats, size: tuple[int, int], *, grey: bool, wide: bool) -> Pixels:
     """Levels 0..1 (h, w, C) as an image of that (width, height): grey or colour, of 16 or 8 bits."""
     return _pixels(_fitted(_channels(levels, 2 if grey else 3), size), np.dtype(np.uint16 if wide else np.uint8))
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
-from synth.generators.parents import Deal
+from synth.generators.parent_order import ParentOrder
 from synth.measures.neighbours import distance_blocks, spread
 from synth.settings.oversampling import Smote
 
@@ -38,7 +38,7 @@ class Segments:
     """Neighbours that were left out, being farther than the class's spread allows."""
 
     def draw(
-        self, settings: Smote, attempts: range, *, seed: int, label: str, deal: Deal, first_attempt: int = 0
+        self, settings: Smote, attempts: range, *, seed: int, label: str, deal: ParentOrder, first_attempt: int = 0
     ) -> tuple[Indices, Indices, Floats]:
         """First parent, second parent and step of each attempt; the two are one where an image has no neighbour."""
         draws = seeds.uniforms(seed, label, stream="smote", attempts=attempts, n_draws=3)
@@ -125,6 +125,6 @@ def remarks(segments: Segments, settings: Smote, label: str) -> list[str]:
     return found
 
 
-def different(hashes: Sequence[str]) -> list[int]:
+def distinct(hashes: Sequence[str]) -> list[int]:
     """Places of the first of each kind: an image that stands there twice is one image."""
     return sorted({hash: place for place, hash in reversed(list(enumerate(hashes)))}.values())

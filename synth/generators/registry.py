@@ -8,7 +8,7 @@ from dataclasses import replace
 from synth.errors import UsageError, did_you_mean
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import WITH_BUNDLE, Context, Generator
-from synth.generators.custom import OwnGenerator
+from synth.generators.custom import CustomGenerator
 from synth.generators.duplicate import DuplicateGenerator
 from synth.generators.mix import MixGenerator
 from synth.generators.smote import SmoteGenerator
@@ -64,6 +64,6 @@ def _open(context: Context) -> Generator:
     if method in GENERATORS:
         return GENERATORS[method](context)
     if ":" in method:
-        return OwnGenerator(context)
+        return CustomGenerator(context)
     expected = f"expected {', '.join(GENERATORS)} or package.module:Name{did_you_mean(method, GENERATORS)}"
     raise UsageError(f'unknown method "{method}": {expected}')

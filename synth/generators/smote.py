@@ -1,4 +1,4 @@
-"""`smote`: a new image between an original and a near one of its class, with the safe effects (`varied`) around it.
+"""`smote`: a new image between an original and a near one of its class, with safe effects on its parents.
 
 Each attempt draws its first parent, one of that image's nearest, a step between them, and the effects.
 """
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.errors import UsageError
 from synth.generators.augment import mapped_flips
 from synth.generators.base import Context
 from synth.generators.feature_space import Points, feature_points, latent_points, pixel_points
 from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
-from synth.generators.neighbour_pairs import Floats, Segments, different, remarks, segments_of
-from synth.generators.parents import Deal
-from synth.generators.varied import Varied
-from synth.measures.subset import evenly
+from synth.generators.neighbour_pairs import Floats, Segments, distinct, remarks, segments_of
+from synth.generators.parent_order import ParentOrder
+from synth.generators.safe_effects import SafeEffects
+from synth.measures.subset import evenly_spaced
 from synth.records import Candidate, Item
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Class:
 
     items: tuple[Item, ...]
     segments: Segments
-    deal: Deal
+    deal: ParentOrder
 
 
 class SmoteGenerator:
@@ -57,9 +57,9 @@ class SmoteGenerator:
                 "smote.space = latent needs an autoencoder: synth train autoencoder DATA BUNDLE, then --bundle BUNDLE"
             )
         self.digest = self._latent.digest if recipe.bundle else ""
-        self._sources = Sources(recipe.data)
+        self._originals = Originals(recipe.data)
         self._path: Path = LatentPath(self._latent, recipe.smote) if recipe.bundle else PixelPath()
-        self._around: dict[str, Varied] = {}
+        self._around: dict[str, SafeEffects] = {}
         self._classes: dict[str, _Class] = {}
         for label in context.train:  # a wrong transform or a class that the autoencoder lacks shows before any work
             self._varied(label)
@@ -137,28 +137,28 @@ class SmoteGenerator:
         pairs = []
         for both, drawn in zip(parents, params, strict=True):
             first, second = both[0], both[-1]
-            ends = self._sources.pixels(first), self._sources.pixels(second)
+            ends = self._originals.pixels(first), self._originals.pixels(second)
             pairs.append(Pair(*ends, drawn["step"], (first.sha256, second.sha256)))
         images = self._varied(label).between(self._path, pairs, params, attempts=attempts)
         for pixels, attempt, both, drawn in zip(images, attempts, parents, params, strict=True):
-            yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn, varied=True)
+            yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn, from_parent_pixels=True)
 
     def _class(self, label: str) -> _Class:
         if label not in self._classes:
             everything = self._context.train[label]
-            distinct = [everything[place] for place in different([item.pixels_sha256 for item in everything])]
-            items = tuple(evenly(distinct, MAX_PARENTS))
+            images = [everything[place] for place in distinct([item.pixels_sha256 for item in everything])]
+            items = tuple(evenly_spaced(images, MAX_PARENTS))
             others: list[Item] = []
             if self._settings.parents != "plain":
                 others = [item for other, found in self._context.train.items() if other != label for item in found]
-            segments = segments_of(self._points(items), self._points(evenly(others, MAX_OTHERS)), self._settings)
+            segments = segments_of(self._points(items), self._points(evenly_spaced(others, MAX_OTHERS)), self._settings)
             used = self._context.used.get(label, {})
-            deal = Deal([used.get(item.id, 0) for item in items], seed=self._context.recipe.seed, label=label)
+            deal = ParentOrder([used.get(item.id, 0) for item in items], seed=self._context.recipe.seed, label=label)
             self._classes[label] = _Class(items, segments, deal)
         return self._classes[label]
 
     def _points(self, items: Sequence[Item]) -> Floats:
-        return self._space([self._sources.pixels(item) for item in items]) if items else np.empty((0, 1), np.float32)
+        return self._space([self._originals.pixels(item) for item in items]) if items else np.empty((0, 1), np.float32)
 
     @functools.cached_property
     def _space(self) -> Points:
@@ -176,11 +176,11 @@ class SmoteGenerator:
 
         return open_latent_space(self._bundle)
 
-    def _varied(self, label: str) -> Varied:
+    def _varied(self, label: str) -> SafeEffects:
         if label not in self._around:
             recipe = self._context.recipe
             flips = mapped_flips(recipe.augment, label)
-            self._around[label] = Varied(
+            self._around[label] = SafeEffects(
                 recipe.augment, label, seed=recipe.seed, where=self._settings.augment, leave_out=flips
             )
         return self._around[label]

@@ -8,6 +8,6 @@ from typing import TypeVar
 Kind = TypeVar("Kind")
 
 
-def evenly(things: Sequence[Kind], at_most: int) -> Sequence[Kind]:
+def evenly_spaced(things: Sequence[Kind], at_most: int) -> Sequence[Kind]:
     """At most so many of them, evenly spaced, in order; all of them where there are no more."""
     return things[:: -(-len(things) // at_most) or 1]

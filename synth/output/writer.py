@@ -153,7 +153,7 @@ def form_of(candidate: Candidate, settings: Output, *, class_form: Form | None) 
 
 def _parents_form(candidate: Candidate) -> Form | None:
     """The form of its first parent; None for what is not made of its parents' own pixels."""
-    if not candidate.varied and candidate.file is None:
+    if not candidate.from_parent_pixels and candidate.file is None:
         return None
     return next((parent.form for parent in candidate.parents[:1] if isinstance(parent, Item)), None)
 

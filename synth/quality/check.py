@@ -89,7 +89,7 @@ def check(
         BundleError: the judge is no classifier bundle.
         DatasetError, ManifestError: a folder or a manifest that can't be used.
     """
-    from synth.classifier.judges import (
+    from synth.quality.judge_for import (
         judge_for,  # torch is imported only now, so that a wrong folder is answered at once
     )
 

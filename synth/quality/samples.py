@@ -158,8 +158,8 @@ def _sample(usable: Sequence[tuple[Picture, _Read]], judge: Judge) -> Sample:
     # An image counts as learnt from if the very file was: a copy of a training image is scored like its original.
     unseen = [judge.unseen_by([read.sha256, *picture.parents]) for picture, read in usable]
     return Sample(
-        judge.look(pixels, unseen).probabilities,
-        judge.look(pixels, [judge.whole[:1]] * len(pixels)).features,
+        judge.predict(pixels, unseen).probabilities,
+        judge.predict(pixels, [judge.whole[:1]] * len(pixels)).features,
         np.stack([read.texture for _, read in usable]),
         np.stack([read.thumbnail for _, read in usable]),
         np.array([read.resave_error for _, read in usable]),

@@ -9,7 +9,7 @@ from synth import workers
 from synth.output.staging import Staging
 from synth.output.summary import ClassSummary
 from synth.records import SWITCHED_OFF
-from synth.runs.rounds import UNIT, Standing, attempts_left, cut_into_tasks, standing, task_size
+from synth.runs.rounds import UNIT, ClassProgress, attempts_left, cut_into_tasks, progress_of, task_size
 from synth.runs.settle import SettledRun
 from synth.runs.tasks import Copy, Job, work
 from synth.settings.recipe import Recipe
@@ -59,9 +59,11 @@ def fill(
 
 def _standings(
     recipe: Recipe, summaries: Mapping[str, ClassSummary], verdicts: Mapping[str, Sequence[bool]]
-) -> dict[str, Standing]:
+) -> dict[str, ClassProgress]:
     return {
-        label: standing(summaries[label].planned, passed, tries=recipe.tries, acceptance_min=recipe.gate.acceptance_min)
+        label: progress_of(
+            summaries[label].planned, passed, tries=recipe.tries, acceptance_min=recipe.gate.acceptance_min
+        )
         for label, passed in verdicts.items()
     }
 

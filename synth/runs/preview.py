@@ -12,7 +12,7 @@ from PIL import Image
 
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.errors import OutputError, UsageError
 from synth.gates.panel import Panel, open_panel
 from synth.generators.base import Context, Generator, Walker, method_slug, needs_parents
@@ -42,13 +42,13 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
     labels = _labels(dataset, recipe)
     generator = open_generator(Context(recipe, dataset.train), labels=recipe.classes)
     labels = _possible(labels, generator)
-    sources, panel = Sources(recipe.data), open_panel(recipe, dataset.train, known=dataset.pixels, labels=labels)
+    originals, panel = Originals(recipe.data), open_panel(recipe, dataset.train, known=dataset.pixels, labels=labels)
     strips = []
     for label in labels:
         for row in range(rows):
             candidates = list(generator.make(label, range(row * n, (row + 1) * n)))
             items = _above(candidates, dataset.train[label], first=row * n)
-            real = tuple(Tile(sources.pixels(item)) for item in items)
+            real = tuple(Tile(originals.pixels(item)) for item in items)
             made = tuple(
                 Tile(
                     c.pixels,
@@ -60,7 +60,7 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
             strips += [Strip(f"{label}: real", real)] if real else []
             strips.append(Strip(f"{label}: {recipe.method}", made))
         if isinstance(generator, Walker):
-            strips += _walks(generator, label, n=n, rows=rows, sources=sources, panel=panel)
+            strips += _walks(generator, label, n=n, rows=rows, originals=originals, panel=panel)
     return contact_sheet(strips)
 
 
@@ -126,15 +126,15 @@ def _maker(candidate: Candidate, recipe: Recipe) -> tuple[str, ...]:
     return (method_slug(candidate.method),) if len(recipe.methods) > 1 else ()
 
 
-def _walks(generator: Walker, label: str, *, n: int, rows: int, sources: Sources, panel: Panel) -> list[Strip]:
+def _walks(generator: Walker, label: str, *, n: int, rows: int, originals: Originals, panel: Panel) -> list[Strip]:
     """Strips from one original to another; none where a row has no place for both ends and a step."""
     if n < 3:
         return []
     walks = (generator.walk(label, attempt, n=n) for attempt in range(ATTEMPTS_FOR_A_WALK * rows))
-    return [_walk(walk, sources, panel) for walk in itertools.islice(filter(None, walks), rows)]
+    return [_walk(walk, originals, panel) for walk in itertools.islice(filter(None, walks), rows)]
 
 
-def _walk(walk: Sequence[Candidate], sources: Sources, panel: Panel) -> Strip:
+def _walk(walk: Sequence[Candidate], originals: Originals, panel: Panel) -> Strip:
     """One strip. At its ends are the originals themselves, which a decoder may not give back quite the same; where they
     are known by name only, what was drawn stays there.
     """
@@ -142,7 +142,7 @@ def _walk(walk: Sequence[Candidate], sources: Sources, panel: Panel) -> Strip:
     ends = {place: parent for place, parent in zip((0, -1), parents, strict=True) if isinstance(parent, Item)}
     shown = list(walk)
     for place, item in ends.items():
-        shown[place] = replace(shown[place], pixels=sources.pixels(item))
+        shown[place] = replace(shown[place], pixels=originals.pixels(item))
     verdicts = panel.verdicts(shown)
     tiles = [
         Tile(c.pixels, (f"step {c.params['step']:.2f}", *_judged(verdict)), rejected=not verdict.accepted)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from synth.data.images import to_uint8
 from synth.generators.base import Generator
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.records import Item, Pixels, Row
 
 PER_REASON = 6
@@ -26,7 +26,7 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
     for row in rows:
         if row.synthetic and row.reasons:
             found[row.label, row.reasons[0]].append(row)
-    shown = [row for _, group in sorted(found.items()) for row in evenly(group, PER_REASON)]
+    shown = [row for _, group in sorted(found.items()) for row in evenly_spaced(group, PER_REASON)]
     by_id = {item.id: item for items in train.values() for item in items}
     images = [
         {

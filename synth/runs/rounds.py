@@ -26,7 +26,7 @@ TELLING = 16
 
 
 def attempts_left(
-    standings: Mapping[str, Standing], verdicts: Mapping[str, Sequence[bool]], *, first: Mapping[str, int]
+    standings: Mapping[str, ClassProgress], verdicts: Mapping[str, Sequence[bool]], *, first: Mapping[str, int]
 ) -> dict[str, range]:
     """What is left of the earliest unfinished round: {class: its attempts}.
 
@@ -63,7 +63,7 @@ def cut_into_tasks(copies: Sequence[Item], attempts: Mapping[str, range], *, siz
 
 
 @dataclass(frozen=True)
-class Standing:
+class ClassProgress:
     """Where a class is."""
 
     number: int
@@ -74,14 +74,14 @@ class Standing:
     """Its method passed too seldom: nothing of it is used."""
 
 
-def standing(planned: int, verdicts: Sequence[bool], *, tries: int, acceptance_min: float) -> Standing:
+def progress_of(planned: int, verdicts: Sequence[bool], *, tries: int, acceptance_min: float) -> ClassProgress:
     """Walk the rounds of a class: a probe, what is left of the plan, then as many attempts as were rejected."""
     number, begin, missing, size = 0, 0, planned, min(planned, PROBE)
     while missing and begin + size <= len(verdicts):
         number, begin = number + 1, begin + size
         accepted = sum(verdicts[:begin])
         if begin >= TELLING and accepted < acceptance_min * begin:
-            return Standing(number, 0, switched_off=True)
+            return ClassProgress(number, 0, switched_off=True)
         missing = size = planned - accepted
     rest = begin + size - len(verdicts)
-    return Standing(number, max(min(rest, planned * tries - len(verdicts)), 0))
+    return ClassProgress(number, max(min(rest, planned * tries - len(verdicts)), 0))

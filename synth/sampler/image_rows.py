@@ -17,10 +17,10 @@ from synth.data import images
 from synth.data.encoding import encode
 from synth.errors import ImageError, OutputError, UsageError
 from synth.generators.feature_space import Points, pixel_points
-from synth.generators.interpolation import on_lines
+from synth.generators.interpolation import lerp
 from synth.generators.neighbour_pairs import Floats, Indices
 from synth.generators.smote import MAX_OTHERS, PORTION
-from synth.measures.subset import evenly
+from synth.measures.subset import evenly_spaced
 from synth.records import Form, Pixels
 from synth.settings.recipe import Data
 
@@ -48,7 +48,7 @@ class Rows(Protocol):
 def points_of(images: Rows, rows: Indices, others: Indices, points: Points) -> tuple[Floats, Floats]:
     """Where the images of a class lie in a space, and those around it: (n, F), (m, F)."""
     own = _in_portions(images, rows.tolist(), points)
-    return own, _in_portions(images, evenly(others.tolist(), MAX_OTHERS), points) if len(others) else own[:0]
+    return own, _in_portions(images, evenly_spaced(others.tolist(), MAX_OTHERS), points) if len(others) else own[:0]
 
 
 def _in_portions(images: Rows, rows: Sequence[int], points: Points) -> Floats:
@@ -82,9 +82,9 @@ class ArrayRows:
         flat = self._array.reshape(len(self._array), -1)
         return flat[rows], flat[others]
 
-    def on_lines(self, first: Indices, second: Indices, steps: Floats) -> Array:
+    def lerp(self, first: Indices, second: Indices, steps: Floats) -> Array:
         """New rows between rows, whatever they are: straight, and of the array's own dtype."""
-        return on_lines(self._array, first, second, steps)
+        return lerp(self._array, first, second, steps)
 
     def new(self, made: Sequence[Pixels]) -> Array:
         """Stacked, with the one channel of grey images where the array has it."""
@@ -121,7 +121,7 @@ class FileRows:
 
     def points(self, rows: Indices, others: Indices) -> tuple[Floats, Floats]:
         """Levels 0..1 at the side that suits the class."""
-        typical = [self.pixels(row).shape for row in evenly(rows.tolist(), _KEPT)]
+        typical = [self.pixels(row).shape for row in evenly_spaced(rows.tolist(), _KEPT)]
         points = pixel_points([(width, height) for height, width, *_ in typical])
         return points_of(self, rows, others, points)
 

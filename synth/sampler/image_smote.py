@@ -26,9 +26,9 @@ from synth.errors import UsageError
 from synth.generators.feature_space import latent_points
 from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
 from synth.generators.neighbour_pairs import Floats, Indices, Segments, remarks, segments_of
-from synth.generators.parents import Deal
+from synth.generators.parent_order import ParentOrder
+from synth.generators.safe_effects import SafeEffects
 from synth.generators.smote import PORTION
-from synth.generators.varied import Varied
 from synth.sampler.image_rows import Array, ArrayRows, FileRows, Rows, points_of
 from synth.settings.recipe import Recipe, load_recipe
 
@@ -238,14 +238,14 @@ class _Way:
 
     def draw(self, segments: Segments, n: int, label: str) -> tuple[Indices, Indices, Floats]:
         """First parent, second parent and step of each of n new images."""
-        deal = Deal([0] * len(segments.neighbours), seed=self._seed, label=label)
+        deal = ParentOrder([0] * len(segments.neighbours), seed=self._seed, label=label)
         return segments.draw(self._settings, range(n), seed=self._seed, label=label, deal=deal)
 
     def made(self, first: Indices, second: Indices, steps: Floats, label: str) -> Array:
         """New rows of an X."""
         if self._settings.augment == "off" and self._space is None and isinstance(self._images, ArrayRows):
-            return self._images.on_lines(first, second, steps)
-        varied = Varied(self._recipe.augment, label, seed=self._seed, where=self._settings.augment)
+            return self._images.lerp(first, second, steps)
+        varied = SafeEffects(self._recipe.augment, label, seed=self._seed, where=self._settings.augment)
         new = []
         for start in range(0, len(steps), PORTION):
             attempts = range(start, min(start + PORTION, len(steps)))

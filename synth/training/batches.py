@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from synth import seeds
 from synth.data.network_input import network_input
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.effects.policy import Policy
 from synth.records import Item
 from synth.settings.recipe import Augment, Recipe
@@ -33,11 +33,11 @@ def safe_policy(recipe: Recipe, *, without: Sequence[str] = ()) -> Augment:
     return Augment(forbid=tuple(sorted(forbidden | {str(flip) for flip, pairs in augment.label_map.items() if pairs})))
 
 
-def read_inputs(items: Sequence[Item], sources: Sources, side: int) -> Images:
+def read_inputs(items: Sequence[Item], originals: Originals, side: int) -> Images:
     """The images of items as a network sees them."""
     inputs = np.empty((len(items), side, side, 3), np.uint8)
     for index, item in enumerate(items):
-        inputs[index] = network_input(sources.pixels(item), side)
+        inputs[index] = network_input(originals.pixels(item), side)
     return inputs
 
 

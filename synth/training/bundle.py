@@ -183,7 +183,7 @@ def run_id(items: Sequence[Item], classes: Sequence[str], settings: Sequence[Map
 
 
 @contextlib.contextmanager
-def building(out: Path, run: str) -> Iterator[Path]:
+def training_folder(out: Path, run: str) -> Iterator[Path]:
     """A folder to train in; the same run finds what it left there.
 
     Raises:

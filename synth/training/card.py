@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.measures.scores import Scores
 from synth.pictures.sheets import Strip, Tile, sheet_png
 from synth.pictures.text import cell
@@ -66,7 +66,7 @@ def _number(value: float | None) -> str:
 
 
 def confusion_sheet(
-    items: Sequence[Item], probabilities: npt.NDArray[np.float32], scores: Scores, sources: Sources
+    items: Sequence[Item], probabilities: npt.NDArray[np.float32], scores: Scores, sources: Originals
 ) -> bytes:
     """A PNG with the images behind the largest cells of the confusion matrix; empty where nothing was confused.
 
@@ -91,7 +91,7 @@ def confusion_sheet(
 
 
 def _tile(
-    item: Item, scores: npt.NDArray[np.float32], cell: tuple[int, int], labels: Sequence[str], sources: Sources
+    item: Item, scores: npt.NDArray[np.float32], cell: tuple[int, int], labels: Sequence[str], sources: Originals
 ) -> Tile:
     lines = tuple(f"{labels[index]} {scores[index]:.2f}" for index in cell)
     return Tile(sources.pixels(item), (item.id.rpartition("/")[2][:18], *lines))

@@ -21,7 +21,7 @@ PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """The processes that train together; alone, one that does it all."""
 
     rank: int = 0
@@ -63,21 +63,21 @@ class Team:
             distributed.barrier()
 
 
-ALONE = Team()
+SINGLE = ProcessGroup()
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Team]:
+def joined_group() -> Iterator[ProcessGroup]:
     """The team that torchrun started this process for."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield ALONE
+        yield SINGLE
         return
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     distributed.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
     try:
-        yield Team(distributed.get_rank(), size)
+        yield ProcessGroup(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()

@@ -52,7 +52,7 @@ def padded(rows: npt.NDArray[np.generic], size: int = BATCH) -> Iterator[tuple[n
         yield full, len(part)
 
 
-def ask(network: nn.Module, rows: npt.NDArray[np.generic], device: torch.device) -> tuple[Floats, Floats]:
+def predict(network: nn.Module, rows: npt.NDArray[np.generic], device: torch.device) -> tuple[Floats, Floats]:
     """Features (n, F) and probabilities (n, C) of images (n, S, S, 3) uint8, or of a backbone's features (n, F)."""
     features, probabilities = [], []
     with torch.inference_mode(), one_thread():

@@ -27,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from synth.errors import TrainingError
 from synth.files import replace_file
-from synth.training.distributed import ALONE, Team
+from synth.training.distributed import SINGLE, ProcessGroup
 
 Check = Callable[[int, nn.Module], str | None]
 """Told the images seen so far and the averaged network; what it returns, if anything, is why training stops there."""
@@ -67,7 +67,7 @@ def fit(
     batch: int,
     decay: float = 0.99,
     on_check: Check | None = None,
-    team: Team = ALONE,
+    team: ProcessGroup = SINGLE,
 ) -> Fit:
     """Train, or go on from the checkpoint in the folder.
 

@@ -38,7 +38,7 @@ class Board:
 
 
 @contextlib.contextmanager
-def opened_board(folder: str | Path | None) -> Iterator[Board]:
+def open_board(folder: str | Path | None) -> Iterator[Board]:
     """A board that writes into a folder; None: nowhere.
 
     Raises:

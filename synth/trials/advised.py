@@ -11,12 +11,12 @@ from synth.runs.generate import generate
 from synth.runs.undersample import Thinning, undersample
 from synth.settings.recipe import Recipe
 from synth.trials.arms import parse_arm
-from synth.trials.split_data import Part, networks_of, recipe_for, train_network
-from synth.trials.undersampled import thinned_as
+from synth.trials.split_data import SplitData, networks_of, recipe_for, train_network
+from synth.trials.undersampled import undersampling_of
 from synth.workers import Progress
 
 
-def write_winner(
+def write_advised(
     dataset: Dataset,
     advised: str,
     recipe: Recipe,
@@ -38,12 +38,12 @@ def write_winner(
         raise UsageError(f"{advised}: first synth undersample {out}-thinned, then synth generate from there")
     won = recipe.model_copy(update={"trial": recipe.trial.model_copy(update={"arms": (advised,)})})
     if arm.thin:
-        thinned = won.model_copy(update={"undersample": thinned_as(recipe, arm)})
+        thinned = won.model_copy(update={"undersample": undersampling_of(recipe, arm)})
         return undersample(dataset, thinned, out, n_workers=n_workers, progress=progress)
     if not arm.fill:
         alone = won.model_copy(update={"target": {}})
         return generate(dataset, None, alone, out, n_workers=n_workers, progress=progress)
-    part = Part(dataset, out.with_name(f"{out.name}-networks"), recipe.seed)
+    part = SplitData(dataset, out.with_name(f"{out.name}-networks"), recipe.seed)
     for name in networks_of([arm], recipe):
         train_network(part, recipe, name, device=device, n_workers=n_workers, progress=progress)
     settled = recipe_for(part, won, arm).model_copy(update={"output": recipe.output})

@@ -59,7 +59,7 @@ class Arm:
     """How large classes lose images; empty: they keep them."""
     size: str = ""
     """What they are thinned to; empty: the recipe's size."""
-    even: bool = False
+    balanced: bool = False
     online: bool = False
     objective: Literal["plain", "weights", "logit-adjust", "focal"] = "plain"
     """What the classifier makes small."""
@@ -95,7 +95,7 @@ def parse_arm(text: str) -> Arm:
     arm = Arm(text.strip(), draw=int(draw or 1))
     for word in words.split("+"):
         arm = _with_part(arm, word.strip())
-    if arm.even and arm.objective in ("weights", "logit-adjust"):
+    if arm.balanced and arm.objective in ("weights", "logit-adjust"):
         raise UsageError(
             f'arm "{text}": classes that duplicate draws evenly leave {arm.objective} nothing to correct: take one'
         )
@@ -134,7 +134,7 @@ def _with_part(arm: Arm, word: str) -> Arm:
     elif head in LOSSES and (not rest or head == "weights"):
         part = {"objective": head, "scheme": _known(arm, rest or "balanced", SCHEMES)}
     elif word == "duplicate":
-        part = {"even": True}
+        part = {"balanced": True}
     elif word == "online":
         part = {"online": True}
     elif head == UNDERSAMPLE and rest:

@@ -7,28 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from synth.trials.arms import Arm
-from synth.trials.context import Stage
-from synth.trials.results import Outcome, Setting
+from synth.trials.context import TrialContext
+from synth.trials.results import Outcome, TrialDesign
 from synth.trials.splits import OWN_TEST
 
 
-def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> Setting:
+def design_of(context: TrialContext, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> TrialDesign:
     """What the verdict has to know of the trial."""
-    settings, classes, shares = stage.recipe.trial, stage.classes, _shares(stage)
+    settings, classes, shares = context.recipe.trial, context.classes, _shares(context)
     ran = {outcome.arm for outcome in outcomes}
-    splits = [split for split in stage.splits if split.number in {outcome.split for outcome in outcomes}]
+    splits = [split for split in context.splits if split.number in {outcome.split for outcome in outcomes}]
     ratio = float(np.mean([len(split.held_out) / len(split.train) for split in splits]))
     design = {
         "held_out": settings.held_out,
         "alpha": settings.alpha,
         "keep": dict(settings.keep),
-        "backbone": stage.recipe.classifier.backbone,
-        "side": stage.material.side,
+        "backbone": context.recipe.classifier.backbone,
+        "side": context.material.side,
         "asked": [arm.name for arm in arms],
         "shares": shares,
         "corrected_after_filling": [arm.name for arm in arms if arm.corrects_twice] or None,
     }
-    return Setting(
+    return TrialDesign(
         classes,
         settings.control,
         tuple(arm.name for arm in arms if arm.name in ran),
@@ -44,14 +44,14 @@ def setting_of(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -
     )
 
 
-def _shares(stage: Stage) -> dict[str, float] | None:
+def _shares(context: TrialContext) -> dict[str, float] | None:
     """How often classes are where the classifier will be used; of the own test images nothing but that is looked at."""
-    asked, own = stage.recipe.trial.shares, stage.splits[-1]
+    asked, own = context.recipe.trial.shares, context.splits[-1]
     if asked == "even":
-        return dict.fromkeys(stage.classes, 1 / len(stage.classes))
+        return dict.fromkeys(context.classes, 1 / len(context.classes))
     if asked == "held out" or own.number != OWN_TEST:
         return None
-    counts = np.bincount(stage.material.labels[own.held_out], minlength=len(stage.classes))
+    counts = np.bincount(context.material.labels[own.held_out], minlength=len(context.classes))
     if asked == "auto" and not counts.all():
         return None
-    return dict(zip(stage.classes, (counts / counts.sum()).tolist(), strict=True))
+    return dict(zip(context.classes, (counts / counts.sum()).tolist(), strict=True))

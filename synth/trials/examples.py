@@ -12,9 +12,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from synth.data.images import to_uint8
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.records import Pixels
-from synth.trials.context import Stage
+from synth.trials.context import TrialContext
 from synth.trials.results import Outcome
 from synth.trials.verdict import Verdict
 
@@ -24,7 +24,7 @@ SIDE = 96
 PLAIN = "none"
 
 
-def examples_of(outcomes: Sequence[Outcome], verdict: Verdict, stage: Stage) -> dict[str, Any]:
+def examples_of(outcomes: Sequence[Outcome], verdict: Verdict, context: TrialContext) -> dict[str, Any]:
     """The document of `examples.json`: images that the arm alone gets right, and such that the control alone does.
 
     Where the control itself is advised it stands as the arm, against `none` if that was asked for, else against the
@@ -38,20 +38,20 @@ def examples_of(outcomes: Sequence[Outcome], verdict: Verdict, stage: Stage) -> 
         control = PLAIN if PLAIN in others else max(others, key=lambda name: others[name])
     said = {name: _predicted(outcomes, name, verdict.steps) for name in (arm, control)}
     classes: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    sources = Sources(stage.recipe.data)
-    for split in stage.splits:
+    sources = Originals(context.recipe.data)
+    for split in context.splits:
         if split.number not in said[arm]:
             continue
         pairs = zip(split.held_out.tolist(), said[arm][split.number], said[control][split.number], strict=True)
         for place, by_arm, by_control in pairs:
-            truth = stage.material.labels[place]
+            truth = context.material.labels[place]
             if (by_arm == truth) == (by_control == truth):
                 continue
-            entry = classes.setdefault(stage.classes[truth], {"gained": [], "lost": []})
+            entry = classes.setdefault(context.classes[truth], {"gained": [], "lost": []})
             found = entry["gained" if by_arm == truth else "lost"]
             if len(found) < SHOWN:
-                item = stage.items[place]
-                said_of = {"control": stage.classes[by_control], "arm": stage.classes[by_arm]}
+                item = context.items[place]
+                said_of = {"control": context.classes[by_control], "arm": context.classes[by_arm]}
                 seen = {"path": item.id, "png": _png(sources.pixels(item)), "truth": item.label}
                 found.append({**seen, **said_of, "split": split.number})
     return {"arm": arm, "control": control, "classes": classes}

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synth.classifier.frozen_features import Extraction, extract
+from synth.classifier.frozen_features import FeatureExtractor, extract_features
 from synth.classifier.linear_head import Floats
 from synth.classifier.training import is_frozen, side_of
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.effects.policy import Policy
 from synth.files import new_file
 from synth.records import Item
@@ -25,7 +25,7 @@ COPIES = 4
 
 
 @dataclass(frozen=True)
-class Material:
+class LearnerInputs:
     """All real images of a trial, in the order of its items."""
 
     side: int
@@ -35,10 +35,10 @@ class Material:
     """(N,) class numbers."""
     features: Floats | None = field(default=None, repr=False)
     """(N, 1 + COPIES, F): of each image, then of its changed copies; None where the classifier sees pixels."""
-    extraction: Extraction | None = None
+    extraction: FeatureExtractor | None = None
 
 
-def material_of(
+def read_inputs_once(
     items: Sequence[Item],
     classes: Sequence[str],
     recipe: Recipe,
@@ -47,22 +47,22 @@ def material_of(
     device: str,
     n_workers: int,
     progress: Progress | None,
-) -> Material:
+) -> LearnerInputs:
     """Read all images once; what a backbone says of them is kept in `work`."""
     settings = recipe.classifier
     side = side_of(items, settings)
-    inputs = read_inputs(items, Sources(recipe.data), side)
+    inputs = read_inputs(items, Originals(recipe.data), side)
     labels = np.array([classes.index(item.label) for item in items], np.intp)
     if not is_frozen(settings):
-        return Material(side, inputs, labels)
-    extraction = Extraction(settings.backbone, side, device)
+        return LearnerInputs(side, inputs, labels)
+    extraction = FeatureExtractor(settings.backbone, side, device)
     path = work / "features.npy"
     if not path.exists():
         copies = _copies(inputs, Policy(safe_policy(recipe), "trial", seed=recipe.seed))
-        rows = extract(extraction, np.concatenate([inputs, copies]), n_workers=n_workers, progress=progress)
+        rows = extract_features(extraction, np.concatenate([inputs, copies]), n_workers=n_workers, progress=progress)
         with new_file(path) as file:
             np.save(file, rows.reshape(1 + COPIES, len(inputs), -1).transpose(1, 0, 2))
-    return Material(side, inputs, labels, np.load(path, allow_pickle=False), extraction)
+    return LearnerInputs(side, inputs, labels, np.load(path, allow_pickle=False), extraction)
 
 
 def _copies(inputs: Images, policy: Policy) -> Images:

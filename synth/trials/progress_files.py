@@ -11,7 +11,7 @@ TRAINING = "training"
 SECONDS = 0.5
 
 
-class Tick:
+class ProgressFile:
     """A training's progress, as a file of "images seen, images in all"."""
 
     def __init__(self, path: Path, then: Callable[[], None] | None = None) -> None:
@@ -29,7 +29,7 @@ class Tick:
             self._then()
 
 
-def seen(paths: Sequence[Path]) -> tuple[int, int]:
+def read_progress(paths: Sequence[Path]) -> tuple[int, int]:
     """Images seen, and images in all, of trainings that are alike; (0, 0) before the first has begun."""
     known = [ticked for ticked in map(_read, paths) if ticked]
     total = max((total for _, total in known), default=0)

@@ -41,7 +41,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Setting:
+class TrialDesign:
     """What a trial was."""
 
     classes: tuple[str, ...]
@@ -194,7 +194,7 @@ class Stop:
 class Verdict:
     """What a trial says."""
 
-    setting: Setting
+    setting: TrialDesign
     advised: str
     deciding: Budget
     budgets: tuple[Budget, ...]

@@ -15,18 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
-from synth.classifier.learner import FeaturePool, Pool, Way, contest
+from synth.classifier.learner import TrainingFeatures, TrainingImages, TrainingStrategy, train_learner
 from synth.classifier.linear_head import Floats
 from synth.classifier.losses import Objective
 from synth.files import new_file
 from synth.training.batches import Images, safe_policy
 from synth.trials.arms import Arm
-from synth.trials.context import Stage
-from synth.trials.images import Material
-from synth.trials.progress_files import Tick
+from synth.trials.context import TrialContext
+from synth.trials.images import LearnerInputs
+from synth.trials.progress_files import ProgressFile
 from synth.trials.results import Outcome
-from synth.trials.split_data import Filling, fill, load_filling, tick_path, train_network
-from synth.trials.undersampled import load_thinning
+from synth.trials.split_data import SyntheticImages, fill, load_filling, tick_path, train_network
+from synth.trials.undersampled import load_undersampled
 
 
 @dataclass(frozen=True)
@@ -40,98 +40,104 @@ class Run:
     steps: int
 
 
-def train_networks(stage: Stage, task: tuple[int, str], *, then: Callable[[], None] | None = None) -> None:
+def train_networks(context: TrialContext, task: tuple[int, str], *, then: Callable[[], None] | None = None) -> None:
     """Train one network of one split; `then` is called whenever it has come farther."""
     split, name = task
-    tick = Tick(tick_path(stage.parts[split], name), then)
-    train_network(stage.parts[split], stage.recipe, name, device=stage.device, progress=tick)
+    tick = ProgressFile(tick_path(context.parts[split], name), then)
+    train_network(context.parts[split], context.recipe, name, device=context.device, progress=tick)
 
 
-def fill_split(stage: Stage, task: tuple[int, Arm]) -> None:
+def fill_split(context: TrialContext, task: tuple[int, Arm]) -> None:
     """Make the new images of one arm for one split, and what a backbone says of them."""
     split, arm = task
-    part, material = stage.parts[split], stage.material
-    fill(part, stage.recipe, arm, side=material.side, extraction=material.extraction)
+    part, material = context.parts[split], context.material
+    fill(part, context.recipe, arm, side=material.side, extraction=material.extraction)
 
 
-def do_run(stage: Stage, run: Run) -> None:
+def do_run(context: TrialContext, run: Run) -> None:
     """Train, ask, and leave what was found in the run's file."""
-    path = _path(stage, run)
+    path = _path(context, run)
     if path.exists():
         return
-    split, part, material = stage.splits[run.split], stage.parts[run.split], stage.material
+    split, part, material = context.splits[run.split], context.parts[run.split], context.material
     filling = load_filling(part, run.arm) if run.arm.fill else None
-    chosen = load_thinning(part, run.arm) if run.arm.thin else split.train
-    way = Way(Objective(run.arm.objective, run.arm.scheme), even=run.arm.even, online=run.arm.online)
-    contestant = contest(
+    chosen = load_undersampled(part, run.arm) if run.arm.thin else split.train
+    strategy = TrainingStrategy(
+        Objective(run.arm.objective, run.arm.scheme), balanced=run.arm.balanced, online=run.arm.online
+    )
+    learner = train_learner(
         _pool(material, chosen, filling),
-        way,
-        settings=stage.recipe.classifier,
-        policy=safe_policy(stage.recipe),
-        n_classes=len(stage.classes),
+        strategy,
+        settings=context.recipe.classifier,
+        policy=safe_policy(context.recipe),
+        n_classes=len(context.classes),
         steps=run.steps,
         seed=seeds.derived(part.seed, f"classifier {run.seed}, draw {run.arm.draw}"),
-        device=stage.device,
+        device=context.device,
     )
-    probabilities = contestant.probabilities(_seen(material, split.held_out))
-    fitted = contestant.fitted(_seen(material, split.train), material.labels[split.train])
+    probabilities = learner.probabilities(_seen(material, split.held_out))
+    fitted = learner.fitted(_seen(material, split.train), material.labels[split.train])
     path.parent.mkdir(exist_ok=True)
     with new_file(path) as file:
-        np.savez(file, probabilities=probabilities, fitted=fitted, images=np.array(_counts(stage, chosen, filling)))
+        np.savez(file, probabilities=probabilities, fitted=fitted, images=np.array(_counts(context, chosen, filling)))
 
 
-def outcome_of(stage: Stage, run: Run) -> Outcome:
+def outcome_of(context: TrialContext, run: Run) -> Outcome:
     """What `do_run` found."""
-    part, split = stage.parts[run.split], stage.splits[run.split]
+    part, split = context.parts[run.split], context.splits[run.split]
     stopped: Mapping[str, str] = load_filling(part, run.arm).stopped if run.arm.fill else {}
-    with np.load(_path(stage, run), allow_pickle=False) as arrays:
+    with np.load(_path(context, run), allow_pickle=False) as arrays:
         pairs = [(real, new) for real, new in arrays["images"].tolist()]
         return Outcome(
             run.arm.name,
             split.number,
             run.seed,
             run.steps,
-            stage.material.labels[split.held_out],
+            context.material.labels[split.held_out],
             arrays["probabilities"],
             float(arrays["fitted"]),
-            dict(zip(stage.classes, pairs, strict=True)),
+            dict(zip(context.classes, pairs, strict=True)),
             stopped,
         )
 
 
-def is_done(stage: Stage, run: Run) -> bool:
+def is_done(context: TrialContext, run: Run) -> bool:
     """Is there nothing left to do?"""
-    return _path(stage, run).exists()
+    return _path(context, run).exists()
 
 
-def _path(stage: Stage, run: Run) -> Path:
-    words = json.dumps([run.arm.name, stage.splits[run.split].number, run.seed, run.steps])
-    return stage.work / "runs" / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.npz"
+def _path(context: TrialContext, run: Run) -> Path:
+    words = json.dumps([run.arm.name, context.splits[run.split].number, run.seed, run.steps])
+    return context.work / "runs" / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.npz"
 
 
-def _pool(material: Material, chosen: npt.NDArray[np.intp], filling: Filling | None) -> Pool | FeaturePool:
+def _pool(
+    material: LearnerInputs, chosen: npt.NDArray[np.intp], filling: SyntheticImages | None
+) -> TrainingImages | TrainingFeatures:
     n_new = len(filling.labels) if filling else 0
     new_labels = filling.labels if filling else np.empty(0, np.intp)
     labels = np.concatenate([material.labels[chosen], new_labels])
     real = np.arange(len(labels)) < len(chosen)
     if material.features is None:
         pictures: list[Images] = [material.inputs[chosen], *([filling.inputs] if filling else [])]
-        return Pool(np.concatenate(pictures), labels, real)
+        return TrainingImages(np.concatenate(pictures), labels, real)
     _, n_variants, n_features = material.features.shape
     rows = [material.features[chosen].reshape(-1, n_features)]
     rows += [filling.features] if filling is not None and filling.features is not None else []
     first = np.concatenate([n_variants * np.arange(len(chosen)), n_variants * len(chosen) + np.arange(n_new)])
     owned = np.where(real, n_variants, 1)
-    return FeaturePool(np.concatenate(rows), first.astype(np.intp), owned.astype(np.intp), labels, real)
+    return TrainingFeatures(np.concatenate(rows), first.astype(np.intp), owned.astype(np.intp), labels, real)
 
 
-def _seen(material: Material, rows: npt.NDArray[np.intp]) -> Images | Floats:
+def _seen(material: LearnerInputs, rows: npt.NDArray[np.intp]) -> Images | Floats:
     return material.inputs[rows] if material.features is None else material.features[rows, 0]
 
 
-def _counts(stage: Stage, chosen: npt.NDArray[np.intp], filling: Filling | None) -> list[tuple[int, int]]:
+def _counts(
+    context: TrialContext, chosen: npt.NDArray[np.intp], filling: SyntheticImages | None
+) -> list[tuple[int, int]]:
     """(real, new) training images of each class."""
-    n = len(stage.classes)
-    real = np.bincount(stage.material.labels[chosen], minlength=n)
+    n = len(context.classes)
+    real = np.bincount(context.material.labels[chosen], minlength=n)
     new = np.bincount(filling.labels, minlength=n) if filling else np.zeros(n, np.intp)
     return list(zip(real.tolist(), new.tolist(), strict=True))

@@ -40,7 +40,7 @@ def rungs_of(settings: Trial) -> tuple[Rung, ...]:
     return tuple(dict.fromkeys(rungs))
 
 
-def going_on(ranking: Sequence[str], *, control: str) -> tuple[str, ...]:
+def promoted(ranking: Sequence[str], *, control: str) -> tuple[str, ...]:
     """The better half of the arms, best first, and the control."""
     n = max(math.ceil(len(ranking) / 2), FEWEST)
     return tuple(dict.fromkeys([control, *ranking[:n]]))

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
-from synth.classifier.frozen_features import Extraction, extract
+from synth.classifier.frozen_features import FeatureExtractor, extract_features
 from synth.classifier.linear_head import Floats
 from synth.data import images
 from synth.data.balance import targets_of
@@ -48,7 +48,7 @@ BEFORE: Mapping[str, tuple[str, ...]] = {"gan": ("classifier", "autoencoder")}
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitData:
     """The training images of a split, and the folder for all that is made of them."""
 
     dataset: Dataset
@@ -57,7 +57,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Filling:
+class SyntheticImages:
     """The new images of an arm."""
 
     inputs: Images
@@ -69,10 +69,10 @@ class Filling:
     """(M, F), where the classifier sees those."""
 
 
-def part_of(dataset: Dataset, items: Sequence[Item], folder: Path, *, seed: int) -> Part:
+def part_of(dataset: Dataset, items: Sequence[Item], folder: Path, *, seed: int) -> SplitData:
     """A dataset of these images alone."""
     alone = dataclasses.replace(dataset, items=tuple(items), refused=(), warnings=(), synthetic={})
-    return Part(alone, folder, seed)
+    return SplitData(alone, folder, seed)
 
 
 def networks_of(arms: Sequence[Arm], recipe: Recipe) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def networks_of(arms: Sequence[Arm], recipe: Recipe) -> tuple[str, ...]:
 
 
 def train_network(
-    part: Part, recipe: Recipe, name: str, *, device: str, n_workers: int = 1, progress: Progress | None = None
+    part: SplitData, recipe: Recipe, name: str, *, device: str, n_workers: int = 1, progress: Progress | None = None
 ) -> None:
     """Train one of a split's networks, or go on with it.
 
@@ -108,13 +108,13 @@ def train_network(
         _note_of(out).write_text(str(error), "utf-8")
 
 
-def is_trained(part: Part, name: str) -> bool:
+def is_trained(part: SplitData, name: str) -> bool:
     """Is there nothing left to train? So it is, too, where it can't be."""
     out = part.folder / name
     return out.exists() or _note_of(out).exists()
 
 
-def fill(part: Part, recipe: Recipe, arm: Arm, *, side: int, extraction: Extraction | None) -> None:
+def fill(part: SplitData, recipe: Recipe, arm: Arm, *, side: int, extraction: FeatureExtractor | None) -> None:
     """Make an arm's new images through the gates, as `synth generate` does, and read them as the classifier will."""
     path = filling_path(part, arm)
     if path.exists():
@@ -133,7 +133,7 @@ def fill(part: Part, recipe: Recipe, arm: Arm, *, side: int, extraction: Extract
     arrays = {"inputs": inputs, "labels": labels, "stopped": np.array(json.dumps(stopped))}
     if extraction is not None:
         arrays["features"] = (
-            extract(extraction, inputs) if len(inputs) else np.empty((0, extraction.n_features), np.float32)
+            extract_features(extraction, inputs) if len(inputs) else np.empty((0, extraction.n_features), np.float32)
         )
     with new_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -149,30 +149,30 @@ def check_dose(dataset: Dataset, recipe: Recipe, arm: Arm) -> None:
         plan_for(dataset, recipe.model_copy(update={"target": _dosed(arm.dose, dataset)}))
 
 
-def load_filling(part: Part, arm: Arm) -> Filling:
+def load_filling(part: SplitData, arm: Arm) -> SyntheticImages:
     """What `fill` made."""
     with np.load(filling_path(part, arm), allow_pickle=False) as arrays:
         features = arrays.get("features")
-        return Filling(arrays["inputs"], arrays["labels"], json.loads(str(arrays["stopped"])), features)
+        return SyntheticImages(arrays["inputs"], arrays["labels"], json.loads(str(arrays["stopped"])), features)
 
 
-def filling_path(part: Part, arm: Arm) -> Path:
+def filling_path(part: SplitData, arm: Arm) -> Path:
     """Arms with the same new images have the same file."""
     return named(part, arm, f"{arm.fill}@{arm.dose or 'target'}", ".npz")
 
 
-def named(part: Part, arm: Arm, words: str, suffix: str) -> Path:
+def named(part: SplitData, arm: Arm, words: str, suffix: str) -> Path:
     """Where something lies that the draws of an arm gave."""
     draw = f"-{arm.draw}" if arm.draw > 1 else ""
     return part.folder / f"{words.replace(':', '.')}{draw}{suffix}"
 
 
-def seed_of(part: Part, arm: Arm) -> int:
+def seed_of(part: SplitData, arm: Arm) -> int:
     """Of the draws of an arm."""
     return seeds.derived(part.seed, f"draw {arm.draw}") if arm.draw > 1 else part.seed
 
 
-def tick_path(part: Part, name: str) -> Path:
+def tick_path(part: SplitData, name: str) -> Path:
     """Where the training of a network tells how far it is."""
     return part.folder / f"{name}.tick"
 
@@ -187,7 +187,7 @@ def _is_judged(arm: Arm, recipe: Recipe) -> bool:
     return any(method == "gan" or ":" in method for method in _methods(arm, recipe))
 
 
-def recipe_for(part: Part, recipe: Recipe, arm: Arm) -> Recipe:
+def recipe_for(part: SplitData, recipe: Recipe, arm: Arm) -> Recipe:
     """The recipe of an arm's new images, with the split's own networks.
 
     Raises:
@@ -218,7 +218,7 @@ def _dosed(dose: str, dataset: Dataset) -> int | str | dict[str, int]:
     return {label: min(total, max(counts.values())) for label, total in targets_of(dose, counts).items()}
 
 
-def _bundle(part: Part, name: str, *, needed: bool = False) -> str:
+def _bundle(part: SplitData, name: str, *, needed: bool = False) -> str:
     """Where a network of the split lies; empty where there is none.
 
     Raises:
@@ -234,7 +234,7 @@ def _note_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.failed")
 
 
-def _possible(part: Part, recipe: Recipe) -> tuple[tuple[str, ...], dict[str, str]]:
+def _possible(part: SplitData, recipe: Recipe) -> tuple[tuple[str, ...], dict[str, str]]:
     """The classes that get images, and why others can't."""
     planned = plan_for(part.dataset, recipe).new
     generator = open_generator(Context(recipe, part.dataset.train))

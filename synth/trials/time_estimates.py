@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from synth.classifier.training import is_frozen
 from synth.data.network_input import fitting_side
-from synth.trials.context import Stage
+from synth.trials.context import TrialContext
 
 SECONDS = {"small": 2.6e-4, "frozen": 1.5e-5, "classifier": 5e-4, "autoencoder": 3.2e-3, "gan": 6.5e-3}
 """For each image that is shown, of 32 x 32 pixels: contestants, then networks of a split."""
@@ -16,23 +16,23 @@ FASTER = 10.0
 """A graphics card than one core."""
 
 
-def contestant_seconds(stage: Stage) -> float:
+def learner_seconds(context: TrialContext) -> float:
     """Of one image that a contestant is shown, by one process."""
-    if stage.material.features is not None:
+    if context.material.features is not None:
         return SECONDS["frozen"]
-    return SECONDS["small"] * _area(stage.material.side) / _speed(stage)
+    return SECONDS["small"] * _area(context.material.side) / _speed(context)
 
 
-def network_seconds(stage: Stage, name: str) -> float:
+def network_seconds(context: TrialContext, name: str) -> float:
     """Of training a network for one split, by one process."""
-    recipe = stage.recipe
+    recipe = context.recipe
     if name == "classifier":
         judge = recipe.classifier
         n_shown = judge.steps * judge.batch * (judge.folds + judge.seeds)
-        return n_shown * (SECONDS["frozen"] if is_frozen(judge) else SECONDS[name] * _area(stage.material.side))
+        return n_shown * (SECONDS["frozen"] if is_frozen(judge) else SECONDS[name] * _area(context.material.side))
     settings = recipe.gan if name == "gan" else recipe.autoencoder
-    side = recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in stage.items])
-    return settings.steps * settings.batch * SECONDS[name] * _area(side) / _speed(stage)
+    side = recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in context.items])
+    return settings.steps * settings.batch * SECONDS[name] * _area(side) / _speed(context)
 
 
 def duration(seconds: float) -> str:
@@ -44,5 +44,5 @@ def _area(side: int) -> float:
     return (side / SIDE) ** 2
 
 
-def _speed(stage: Stage) -> float:
-    return 1.0 if stage.device == "cpu" else FASTER
+def _speed(context: TrialContext) -> float:
+    return 1.0 if context.device == "cpu" else FASTER

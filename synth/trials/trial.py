@@ -28,17 +28,17 @@ from synth.files import replace_file
 from synth.measures.scores import score
 from synth.runs.preflight import check_recipe
 from synth.settings.recipe import Recipe
-from synth.training.bundle import building, run_id
+from synth.training.bundle import run_id, training_folder
 from synth.training.device import choose_device
 from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
-from synth.trials.context import Stage
-from synth.trials.design import setting_of
+from synth.trials.context import TrialContext
+from synth.trials.design import design_of
 from synth.trials.examples import examples_of
-from synth.trials.images import material_of
+from synth.trials.images import read_inputs_once
 from synth.trials.publish import publish
 from synth.trials.results import Outcome
-from synth.trials.scheduler import Lab, Say
-from synth.trials.search import Rung, fitting, going_on, rungs_of
+from synth.trials.scheduler import Say, Scheduler
+from synth.trials.search import Rung, fitting, promoted, rungs_of
 from synth.trials.split_data import check_dose, part_of
 from synth.trials.splits import OWN_TEST, Split, splits_of
 from synth.trials.time_estimates import duration
@@ -80,21 +80,23 @@ def trial(
     _check(dataset, recipe, every)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
-    with building(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
-        stage = _stage(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
-        lab = Lab(stage, n_workers, progress, say or (lambda _: None))
+    with training_folder(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
+        context = _stage(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
+        scheduler = Scheduler(context, n_workers, progress, say or (lambda _: None))
         for arm in every:
             if arm.corrects_twice:
-                lab.say(f"{arm.name}: its {arm.objective} goes by the counts after filling and thinning")
-        outcomes = _in_full(lab, every) if seconds is None else _searched(lab, every, until=started + seconds)
-        verdict = conclude(outcomes, setting_of(stage, every, outcomes), doses=ladders)
+                scheduler.say(f"{arm.name}: its {arm.objective} goes by the counts after filling and thinning")
+        outcomes = (
+            _in_full(scheduler, every) if seconds is None else _searched(scheduler, every, until=started + seconds)
+        )
+        verdict = conclude(outcomes, design_of(context, every, outcomes), doses=ladders)
         verdict = dataclasses.replace(
             verdict,
-            test=_tested(lab, every, verdict),
+            test=_tested(scheduler, every, verdict),
             seconds=round(time.monotonic() - started, 1),
             versions=versions(NETWORKS),
         )
-        publish(stage, verdict, examples_of(outcomes, verdict, stage), out)
+        publish(context, verdict, examples_of(outcomes, verdict, context), out)
     return verdict
 
 
@@ -112,7 +114,7 @@ def _check(dataset: Dataset, recipe: Recipe, arms: Sequence[Arm]) -> None:
 
 def _stage(
     dataset: Dataset, recipe: Recipe, work: Path, *, device: str, n_workers: int, progress: Progress | None
-) -> Stage:
+) -> TrialContext:
     """Images, splits, and a place for what each split makes; the dataset's own test images are the last split."""
     items = [item for found in dataset.train.values() for item in found]
     tests = [item for item in dataset.items if item.split == "test"]
@@ -129,20 +131,20 @@ def _stage(
         )
         for split in splits
     ]
-    material = material_of(
+    material = read_inputs_once(
         items, dataset.classes, recipe, work=work, device=device, n_workers=n_workers, progress=progress
     )
-    return Stage(recipe, dataset.classes, tuple(items), material, tuple(splits), tuple(parts), work, device)
+    return TrialContext(recipe, dataset.classes, tuple(items), material, tuple(splits), tuple(parts), work, device)
 
 
-def _in_full(lab: Lab, arms: Sequence[Arm]) -> list[Outcome]:
-    settings = lab.stage.recipe.trial
-    return lab.climb(arms, Rung(settings.splits, tuple(sorted(settings.budgets))))
+def _in_full(scheduler: Scheduler, arms: Sequence[Arm]) -> list[Outcome]:
+    settings = scheduler.context.recipe.trial
+    return scheduler.run_rung(arms, Rung(settings.splits, tuple(sorted(settings.budgets))))
 
 
-def _searched(lab: Lab, arms: Sequence[Arm], *, until: float) -> list[Outcome]:
+def _searched(scheduler: Scheduler, arms: Sequence[Arm], *, until: float) -> list[Outcome]:
     """Rung by rung; what was decided is kept, so that a resumed search goes the same way."""
-    settings, path = lab.stage.recipe.trial, lab.stage.work / SEARCH
+    settings, path = scheduler.context.recipe.trial, scheduler.context.work / SEARCH
     decided: list[list[str]] = json.loads(path.read_text("utf-8")) if path.exists() else []
     by_name = {arm.name: arm for arm in arms}
     names = tuple(dict.fromkeys([settings.control, *by_name]))
@@ -151,57 +153,57 @@ def _searched(lab: Lab, arms: Sequence[Arm], *, until: float) -> list[Outcome]:
     for number, rung in enumerate(rungs):
         if number == len(decided):
             left = until - time.monotonic()
-            fit = _within(lab, [by_name[name] for name in names], rung, left / (len(rungs) - number), left)
+            fit = _within(scheduler, [by_name[name] for name in names], rung, left / (len(rungs) - number), left)
             if not fit and not decided:
-                needed = duration(lab.cost([by_name[name] for name in names[:2]], rung))
+                needed = duration(scheduler.cost([by_name[name] for name in names[:2]], rung))
                 raise UsageError(f"budget: {names[0]} and {names[1]} alone take about {needed} in the first round")
             decided.append(fit)
             replace_file(path, json.dumps(decided).encode())
         if not decided[number]:
-            lab.say("no time is left for the next round: the verdict is that of this one")
+            scheduler.say("no time is left for the next round: the verdict is that of this one")
             break
-        outcomes = lab.climb([by_name[name] for name in decided[number]], rung)
-        ranking = _ranking(lab.stage, arms, outcomes)
-        lab.say(f"best so far: {', '.join(ranking[:3])}")
-        names = going_on(ranking, control=settings.control)
+        outcomes = scheduler.run_rung([by_name[name] for name in decided[number]], rung)
+        ranking = _ranking(scheduler.context, arms, outcomes)
+        scheduler.say(f"best so far: {', '.join(ranking[:3])}")
+        names = promoted(ranking, control=settings.control)
     return outcomes
 
 
-def _within(lab: Lab, arms: Sequence[Arm], rung: Rung, share: float, left: float) -> list[str]:
+def _within(scheduler: Scheduler, arms: Sequence[Arm], rung: Rung, share: float, left: float) -> list[str]:
     """The arms that fit into a share of the time, or if none does into all that is left."""
     by_name = {arm.name: arm for arm in arms}
 
     def cost(names: Sequence[str]) -> float:
-        return lab.cost([by_name[name] for name in names], rung)
+        return scheduler.cost([by_name[name] for name in names], rung)
 
     chosen = fitting(list(by_name), cost, seconds=share) or fitting(list(by_name), cost, seconds=left)
     behind = [name for name in by_name if name not in chosen]
     if chosen and behind:
-        lab.say(f"left behind for want of time: {', '.join(behind)}")
+        scheduler.say(f"left behind for want of time: {', '.join(behind)}")
     return list(chosen)
 
 
-def _ranking(stage: Stage, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> list[str]:
+def _ranking(context: TrialContext, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> list[str]:
     """Arms from the best mean macro-F1 down, by the longest training."""
-    scores = conclude(outcomes, setting_of(stage, arms, outcomes)).arms
+    scores = conclude(outcomes, design_of(context, arms, outcomes)).arms
     return sorted(scores, key=lambda name: -(scores[name].macro_f1 or 0.0))
 
 
-def _tested(lab: Lab, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any] | None:
+def _tested(scheduler: Scheduler, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any] | None:
     """The dataset's own test images, for the control, the advised arm, and `none` where it was asked for."""
-    stage = lab.stage
-    last = len(stage.splits) - 1
-    if stage.splits[last].number != OWN_TEST:
+    context = scheduler.context
+    last = len(context.splits) - 1
+    if context.splits[last].number != OWN_TEST:
         return None
     chosen = [arm for arm in arms if arm.name in (verdict.control, verdict.advised, "none")]
-    lab.say(f"at last the dataset's own test images, once, for {', '.join(arm.name for arm in chosen)}")
-    outcomes = lab.do(chosen, lab.runs(chosen, [last], [max(stage.recipe.trial.budgets)]))
+    scheduler.say(f"at last the dataset's own test images, once, for {', '.join(arm.name for arm in chosen)}")
+    outcomes = scheduler.do(chosen, scheduler.runs(chosen, [last], [max(context.recipe.trial.budgets)]))
     truth = outcomes[0].truth
     means = {
         arm.name: np.mean([outcome.predictions for outcome in outcomes if outcome.arm == arm.name], axis=0)
         for arm in chosen
     }
     return {
-        "arms": {name: score(truth, mean, stage.classes).to_json() for name, mean in means.items()},
-        "n": {label: int((truth == number).sum()) for number, label in enumerate(stage.classes)},
+        "arms": {name: score(truth, mean, context.classes).to_json() for name, mean in means.items()},
+        "n": {label: int((truth == number).sum()) for number, label in enumerate(context.classes)},
     }

@@ -15,22 +15,22 @@ from synth.records import Item
 from synth.settings.recipe import Recipe
 from synth.settings.undersampling import Undersample
 from synth.trials.arms import Arm
-from synth.trials.context import Stage
-from synth.trials.images import Material
-from synth.trials.split_data import Part, named, seed_of
+from synth.trials.context import TrialContext
+from synth.trials.images import LearnerInputs
+from synth.trials.split_data import SplitData, named, seed_of
 from synth.undersampling.choice import kept_items
 
 
-def thin_split(stage: Stage, task: tuple[int, Arm]) -> None:
+def undersample_split(context: TrialContext, task: tuple[int, Arm]) -> None:
     """Choose them for one split, as `synth undersample` does."""
     split, arm = task
-    part = stage.parts[split]
-    path = thinning_path(part, arm)
+    part = context.parts[split]
+    path = undersampled_path(part, arm)
     if path.exists():
         return
-    place = {stage.items[index].id: index for index in stage.splits[split].train.tolist()}
-    settings = thinned_as(stage.recipe, arm)
-    looks = functools.partial(_looks, stage.material, place)
+    place = {context.items[index].id: index for index in context.splits[split].train.tolist()}
+    settings = undersampling_of(context.recipe, arm)
+    looks = functools.partial(_looks, context.material, place)
     kept = kept_items(part.dataset.train, settings, seed=seed_of(part, arm), features=looks)
     places = np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,23 +38,23 @@ def thin_split(stage: Stage, task: tuple[int, Arm]) -> None:
         np.save(file, places)
 
 
-def thinned_as(recipe: Recipe, arm: Arm) -> Undersample:
+def undersampling_of(recipe: Recipe, arm: Arm) -> Undersample:
     """The settings of `synth undersample` that an arm means."""
     return recipe.undersample.model_copy(update={"method": arm.thin} | ({"size": arm.size} if arm.size else {}))
 
 
-def load_thinning(part: Part, arm: Arm) -> npt.NDArray[np.intp]:
-    """Places of the images that `thin_split` chose."""
-    places: npt.NDArray[np.intp] = np.load(thinning_path(part, arm), allow_pickle=False)
+def load_undersampled(part: SplitData, arm: Arm) -> npt.NDArray[np.intp]:
+    """Places of the images that `undersample_split` chose."""
+    places: npt.NDArray[np.intp] = np.load(undersampled_path(part, arm), allow_pickle=False)
     return places
 
 
-def thinning_path(part: Part, arm: Arm) -> Path:
+def undersampled_path(part: SplitData, arm: Arm) -> Path:
     """Arms that thin alike have the same file."""
     return named(part, arm, f"{arm.thin}@{arm.size or 'size'}", ".npy")
 
 
-def _looks(material: Material, place: Mapping[str, int], items: Sequence[Item]) -> Floats:
+def _looks(material: LearnerInputs, place: Mapping[str, int], items: Sequence[Item]) -> Floats:
     """What tells images apart when clusters are sought: features, or pixels."""
     rows = [place[item.id] for item in items]
     if material.features is not None:

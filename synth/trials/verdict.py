@@ -18,7 +18,7 @@ from typing import Any
 
 from synth.errors import UsageError
 from synth.trials.advice import TARGET, advise, as_points, interval_text, is_control
-from synth.trials.budgets import Runs, budget_of, delta, grouped, macro_f1, n_held_out, of_class
+from synth.trials.comparisons import Runs, budget_of, delta, grouped, macro_f1, n_held_out, of_class
 from synth.trials.results import (
     HELPS,
     HURTS,
@@ -28,8 +28,8 @@ from synth.trials.results import (
     DosePoint,
     Outcome,
     Refusal,
-    Setting,
     Stop,
+    TrialDesign,
     Verdict,
 )
 
@@ -40,7 +40,7 @@ WORTH_A_BET = 0.005
 
 
 def conclude(
-    outcomes: Iterable[Outcome], setting: Setting, *, doses: Mapping[str, Sequence[tuple[str, str]]] = {}
+    outcomes: Iterable[Outcome], setting: TrialDesign, *, doses: Mapping[str, Sequence[tuple[str, str]]] = {}
 ) -> Verdict:
     """Draw the verdict. Outcomes of arms that the setting does not name are left out.
 
@@ -78,14 +78,14 @@ def _stops(outcomes: Iterable[Outcome]) -> tuple[Stop, ...]:
     return tuple(Stop(*key, why) for key, why in stops.items())
 
 
-def _harm(budget: Budget, runs: Mapping[str, Runs], setting: Setting) -> Iterator[Refusal]:
+def _harm(budget: Budget, runs: Mapping[str, Runs], setting: TrialDesign) -> Iterator[Refusal]:
     """What arms with a generator hurt."""
     for found in budget.comparisons:
         if found.verdict == HURTS and found.arm in setting.generator_arms:
             yield Refusal(found.arm, found.label, _reason(found, runs, setting))
 
 
-def _reason(found: Comparison, runs: Mapping[str, Runs], setting: Setting) -> str:
+def _reason(found: Comparison, runs: Mapping[str, Runs], setting: TrialDesign) -> str:
     """Recall first, where that is what fell."""
     f1 = f"{found.column} fell by {as_points(-found.gain)}"
     if found.macro:
@@ -98,7 +98,7 @@ def _reason(found: Comparison, runs: Mapping[str, Runs], setting: Setting) -> st
     return f"{f1} points{interval_text(found.delta)}, its recall changed by {as_points(change, sign=True)}"
 
 
-def _mostly_stopped(budget: Budget, stops: Sequence[Stop], setting: Setting) -> Iterator[Refusal]:
+def _mostly_stopped(budget: Budget, stops: Sequence[Stop], setting: TrialDesign) -> Iterator[Refusal]:
     counts = Counter((stop.arm, stop.label) for stop in stops)
     for (arm, label), n in counts.items():
         known = arm in budget.arms and arm in setting.generator_arms and arm != setting.control
@@ -123,7 +123,7 @@ def _advised(budget: Budget, refused: set[str], control: str, generators: frozen
 
 
 def _curve(
-    arm: str, ladder: Sequence[tuple[str, str]], runs: Mapping[str, Runs], *, budget: Budget, setting: Setting
+    arm: str, ladder: Sequence[tuple[str, str]], runs: Mapping[str, Runs], *, budget: Budget, setting: TrialDesign
 ) -> DoseCurve:
     known = [(dose, name) for dose, name in ladder if name in budget.arms]
     known.sort(key=lambda step: sum(images["new"] for images in budget.arms[step[1]].images.values()))
@@ -149,7 +149,7 @@ def _gain(point: DosePoint) -> float:
     return point.delta_f1 or 0.0
 
 
-def _design(budget: Budget, control: Runs, setting: Setting) -> dict[str, Any]:
+def _design(budget: Budget, control: Runs, setting: TrialDesign) -> dict[str, Any]:
     classes = {}
     for c, label in enumerate(setting.classes):
         held_out, seen = n_held_out(control, c), budget.detectable(label)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from synth import seeds
 from synth.data.balance import check_classes
 from synth.data.duplicates import same_picture
-from synth.data.originals import Sources
+from synth.data.originals import Originals
 from synth.errors import UsageError, did_you_mean
 from synth.generators.feature_space import feature_points, pixel_points
 from synth.records import Item
@@ -237,7 +237,7 @@ def features_of(recipe: Recipe, *, progress: Progress | None = None) -> Features
     backbone = recipe.classifier.backbone
     named = recipe.judge or backbone != type(recipe.classifier)().backbone
     points = feature_points(recipe.judge, backbone) if named else pixel_points([(1, 1)])  # the smallest side
-    sources = Sources(recipe.data)
+    originals = Originals(recipe.data)
 
     def look(items: Sequence[Item]) -> Floats:
         n = max(min(PORTION, PORTION_PIXELS // max(item.width * item.height for item in items)), 1)
@@ -245,7 +245,7 @@ def features_of(recipe: Recipe, *, progress: Progress | None = None) -> Features
         for start in range(0, len(items), n):
             if progress:
                 progress("features", start, len(items))
-            found.append(points([sources.pixels(item) for item in items[start : start + n]]))
+            found.append(points([originals.pixels(item) for item in items[start : start + n]]))
         return np.concatenate(found)
 
     return look

@@ -26,7 +26,7 @@ from synth.settings.recipe import Augment
 UNWANTED = ("blur",)
 
 
-class Varied:
+class SafeEffects:
     """Draws and applies the effects of one class."""
 
     def __init__(

@@ -9,7 +9,7 @@ import numpy as np
 from synth import seeds
 
 
-class Deal:
+class ParentOrder:
     """Deals n originals like cards: all of them once in random order, then again in another.
 
     Originals that earlier runs used are left out until the others have caught up, so that numbers of uses differ by at

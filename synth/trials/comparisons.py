@@ -25,35 +25,37 @@ from synth.trials.results import (
     Budget,
     Comparison,
     Outcome,
-    Setting,
     Stop,
+    TrialDesign,
 )
 
 
 @dataclass(frozen=True)
-class Run:
+class ScoredRun:
     """A run and its scores."""
 
     outcome: Outcome
     points: Points
 
 
-Runs = Mapping[tuple[int, int], Run]
+Runs = Mapping[tuple[int, int], ScoredRun]
 """{(split, seed): run} of an arm at a budget."""
-Read = Callable[[Run], float]
+Read = Callable[[ScoredRun], float]
 """One number of a run; NaN where it is unknown."""
 
 
-def grouped(outcomes: Iterable[Outcome], setting: Setting) -> dict[int, dict[str, dict[tuple[int, int], Run]]]:
+def grouped(
+    outcomes: Iterable[Outcome], setting: TrialDesign
+) -> dict[int, dict[str, dict[tuple[int, int], ScoredRun]]]:
     """{steps: {arm: {(split, seed): run}}}, scored."""
     shares = None if setting.shares is None else np.array([setting.shares[label] for label in setting.classes])
-    table: dict[int, dict[str, dict[tuple[int, int], Run]]] = defaultdict(lambda: defaultdict(dict))
+    table: dict[int, dict[str, dict[tuple[int, int], ScoredRun]]] = defaultdict(lambda: defaultdict(dict))
     for run in outcomes:
-        table[run.steps][run.arm][run.split, run.seed] = Run(run, points(run.truth, run.predictions, shares))
+        table[run.steps][run.arm][run.split, run.seed] = ScoredRun(run, points(run.truth, run.predictions, shares))
     return table
 
 
-def budget_of(steps: int, runs: Mapping[str, Runs], *, stopped: Sequence[Stop], setting: Setting) -> Budget:
+def budget_of(steps: int, runs: Mapping[str, Runs], *, stopped: Sequence[Stop], setting: TrialDesign) -> Budget:
     """Score and compare the arms of a budget. Without runs of the control nothing is compared.
 
     Args:
@@ -65,7 +67,7 @@ def budget_of(steps: int, runs: Mapping[str, Runs], *, stopped: Sequence[Stop], 
     return Budget(steps, arms, _comparisons(runs, setting) if setting.control in runs else ())
 
 
-def delta(runs: Runs, control: Runs, read: Read, *, setting: Setting, n_tests: int = 1) -> Difference:
+def delta(runs: Runs, control: Runs, read: Read, *, setting: TrialDesign, n_tests: int = 1) -> Difference:
     """How far one arm's number is from another's; seeds that both have are averaged, splits are paired."""
     shared = sorted(runs.keys() & control.keys())
     own = _by_split({key: runs[key] for key in shared}, read)
@@ -74,7 +76,7 @@ def delta(runs: Runs, control: Runs, read: Read, *, setting: Setting, n_tests: i
     return difference(values, ratio=setting.ratio, alpha=setting.alpha, n_tests=n_tests)
 
 
-def macro_f1(run: Run) -> float:
+def macro_f1(run: ScoredRun) -> float:
     """Reads a run's macro-F1."""
     return run.points.macro_f1
 
@@ -138,7 +140,7 @@ def _mean_of(runs: Runs, read: Read) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def _comparisons(runs: Mapping[str, Runs], setting: Setting) -> tuple[Comparison, ...]:
+def _comparisons(runs: Mapping[str, Runs], setting: TrialDesign) -> tuple[Comparison, ...]:
     """Arms in order; classes in order, then macro-F1."""
     columns = [_compared(runs, label, of_class("f1", c), setting=setting) for c, label in enumerate(setting.classes)]
     columns.append(_compared(runs, MACRO, macro_f1, setting=setting, macro=True))
@@ -146,7 +148,7 @@ def _comparisons(runs: Mapping[str, Runs], setting: Setting) -> tuple[Comparison
 
 
 def _compared(
-    runs: Mapping[str, Runs], label: str, read: Read, *, setting: Setting, macro: bool = False
+    runs: Mapping[str, Runs], label: str, read: Read, *, setting: TrialDesign, macro: bool = False
 ) -> list[Comparison]:
     """One family of tests: every arm in one column."""
     control, arms = runs[setting.control], [arm for arm in runs if arm != setting.control]
