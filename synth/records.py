@@ -43,7 +43,7 @@ def pixels_sha256(pixels: Pixels) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Encoding:
     """How an image file is encoded."""
 
     format: str
@@ -74,7 +74,7 @@ class Item:
     pixels_sha256: str
     width: int
     height: int
-    form: Form
+    encoding: Encoding
     grey: bool
     """True for single-channel pixels."""
     dhash: bytes
@@ -89,7 +89,7 @@ class Item:
     @property
     def wide(self) -> bool:
         """True for levels of 16 bits."""
-        return self.form.mode.startswith(("I", "F"))
+        return self.encoding.mode.startswith(("I", "F"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
     pixels = decoded.pixels
     mean, spread = images.mean_and_spread(pixels)
     suffix = os.path.splitext(file.path)[1].lower()
-    renamed = () if suffix in encoding.EXTENSIONS[decoded.form.format] else ("extension",)
+    renamed = () if suffix in encoding.EXTENSIONS[decoded.encoding.format] else ("extension",)
     return Item(
         id=file.id,
         path=file.path,
@@ -168,7 +168,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         pixels_sha256=pixels_sha256(pixels),
         width=pixels.shape[1],
         height=pixels.shape[0],
-        form=decoded.form,
+        encoding=decoded.encoding,
         grey=pixels.ndim == 2,
         dhash=images.dhash(pixels),
         mean=mean,

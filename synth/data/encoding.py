@@ -14,7 +14,7 @@ import simplejpeg
 from PIL import Image
 
 from synth.errors import ImageError, UsageError
-from synth.records import Form, Pixels
+from synth.records import Encoding, Pixels
 
 EXTENSIONS = {
     "jpeg": (".jpg", ".jpeg"),
@@ -46,7 +46,7 @@ def estimate_quality(luminance: tuple[int, ...]) -> int:
     return int(np.abs(_quantisation_tables() - np.array(luminance)).sum(axis=1).argmin()) + 1
 
 
-def output_form(parent: Form | None, *, format: str, quality: int | None, wide: bool) -> Form:
+def output_encoding(parent: Encoding | None, *, format: str, quality: int | None, wide: bool) -> Encoding:
     """How a new image is encoded: as its parent, or as the settings say.
 
     Raises:
@@ -59,35 +59,35 @@ def output_form(parent: Form | None, *, format: str, quality: int | None, wide: 
     same = parent is not None and parent.format == name
     inherited = parent.quality if same and parent else DEFAULT_QUALITY
     subsampling = parent.subsampling if same and parent else "420"
-    return Form(name, "", quality or inherited, subsampling)
+    return Encoding(name, "", quality or inherited, subsampling)
 
 
-def extension(form: Form, pixels: Pixels) -> str:
+def extension(encoding: Encoding, pixels: Pixels) -> str:
     """File name ending that fits the format."""
-    return ".pgm" if form.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[form.format][0]
+    return ".pgm" if encoding.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[encoding.format][0]
 
 
-def encode(pixels: Pixels, form: Form) -> bytes:
+def encode(pixels: Pixels, encoding: Encoding) -> bytes:
     """Encode pixels; the same pixels and form give the same bytes."""
-    if form.format == "jpeg":
-        return _encode_jpeg(pixels, form)
-    options = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}.get(form.format, [])
-    if form.format == "webp":
-        options = [cv2.IMWRITE_WEBP_QUALITY, form.quality or 101]  # above 100 cv2 writes lossless
+    if encoding.format == "jpeg":
+        return _encode_jpeg(pixels, encoding)
+    options = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}.get(encoding.format, [])
+    if encoding.format == "webp":
+        options = [cv2.IMWRITE_WEBP_QUALITY, encoding.quality or 101]  # above 100 cv2 writes lossless
     bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(extension(form, pixels), bgr, options)
+    done, data = cv2.imencode(extension(encoding, pixels), bgr, options)
     if not done:
-        raise ImageError(f"{form.format}: can't encode {pixels.dtype} {pixels.shape}")
+        raise ImageError(f"{encoding.format}: can't encode {pixels.dtype} {pixels.shape}")
     return bytes(data)
 
 
-def _encode_jpeg(pixels: Pixels, form: Form) -> bytes:
+def _encode_jpeg(pixels: Pixels, encoding: Encoding) -> bytes:
     grey = pixels.ndim == 2
     return bytes(
         simplejpeg.encode_jpeg(
             np.ascontiguousarray(pixels[:, :, None] if grey else pixels),
-            quality=form.quality or DEFAULT_QUALITY,
+            quality=encoding.quality or DEFAULT_QUALITY,
             colorspace="GRAY" if grey else "RGB",
-            colorsubsampling="Gray" if grey else (form.subsampling or "420").replace("gray", "420"),
+            colorsubsampling="Gray" if grey else (encoding.subsampling or "420").replace("gray", "420"),
         )
     )

@@ -175,7 +175,7 @@ def _imbalance(dataset: Dataset) -> Iterator[Finding]:
 
 def _format_differs(dataset: Dataset) -> Iterator[Finding]:
     """Classes whose file format, or else JPEG quality, is not that of the others."""
-    formats = _unlike_others(dataset, [item.form.format for item in dataset.items])
+    formats = _unlike_others(dataset, [item.encoding.format for item in dataset.items])
     quality = {} if formats else _unlike_others(dataset, _qualities(dataset.items))
     if apart := formats or quality:
         which = "; ".join(f"{label} mostly {own}, the others {others}" for label, (own, others) in apart.items())
@@ -185,9 +185,9 @@ def _format_differs(dataset: Dataset) -> Iterator[Finding]:
 
 def _qualities(items: Sequence[Item]) -> list[str]:
     """The range of JPEG quality that each file is in; ranges are told apart by gaps of `QUALITY_GAP`."""
-    values = np.unique([item.form.quality or 0 for item in items])
+    values = np.unique([item.encoding.quality or 0 for item in items])
     lowest = values[np.diff(values, prepend=-QUALITY_GAP) >= QUALITY_GAP]
-    own = np.searchsorted(lowest, [item.form.quality or 0 for item in items], side="right") - 1
+    own = np.searchsorted(lowest, [item.encoding.quality or 0 for item in items], side="right") - 1
     return [f"of quality {low} or a little more" for low in lowest[own].tolist()]
 
 
@@ -209,7 +209,7 @@ def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[st
 
 
 def _mode(item: Item) -> str:
-    return ("16-bit " if item.form.mode.startswith(("I", "F")) else "") + ("grey" if item.grey else "colour")
+    return ("16-bit " if item.encoding.mode.startswith(("I", "F")) else "") + ("grey" if item.grey else "colour")
 
 
 def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:

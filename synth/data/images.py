@@ -33,7 +33,7 @@ from PIL import (
 
 from synth.data.encoding import DEFAULT_QUALITY, estimate_quality
 from synth.errors import ImageError
-from synth.records import Form, Pixels
+from synth.records import Encoding, Pixels
 
 cv2.setNumThreads(0)  # chunks are the unit of parallel work: threads below them only get in each other's way
 
@@ -50,7 +50,7 @@ class Decoded:
     """One image file, read."""
 
     pixels: Pixels
-    form: Form
+    encoding: Encoding
     notes: tuple[str, ...]
 
 
@@ -142,7 +142,7 @@ def _decode_opened(image: Image.Image, data: bytes, background: str) -> Decoded:
     if turn:
         notes.append("turned")
         pixels = np.ascontiguousarray(turn(pixels))
-    return Decoded(pixels, Form(name, mode, quality, subsampling), tuple(notes))
+    return Decoded(pixels, Encoding(name, mode, quality, subsampling), tuple(notes))
 
 
 def _jpeg_pixels(data: bytes, mode: str) -> Pixels:
