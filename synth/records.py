@@ -67,7 +67,7 @@ class Item:
     label: str
     split: str
     """train, val or test."""
-    place: str
+    output_path: str
     """Its path in an output folder."""
     group: str | None
     sha256: str

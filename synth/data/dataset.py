@@ -162,7 +162,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         path=file.path,
         label=file.label,
         split=file.split,
-        place=file.place,
+        output_path=file.output_path,
         group=file.group or _group(file.id, settings.groups),
         sha256=hashlib.sha256(data).hexdigest(),
         pixels_sha256=pixels_sha256(pixels),
@@ -179,7 +179,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
 
 def read_item(id: str, path: Path, settings: Data) -> Item | str:
     """One image file as an item without class or split, or the reason why it can't be read."""
-    return _read_one(FoundFile(id, str(path), "", PARENT_SPLIT, place=id), settings)
+    return _read_one(FoundFile(id, str(path), "", PARENT_SPLIT, output_path=id), settings)
 
 
 def _group(id: str, pattern: str) -> str | None:

@@ -95,7 +95,7 @@ def _from_folders(root: Path, found: list[str], listing: Listing) -> None:
             continue
         nested = nested or len(parts) > depth + 2
         split = SPLIT_WORDS[parts[0].lower()] if by_split else PARENT_SPLIT
-        listing.files.append(FoundFile(path, f"{root}/{path}", parts[depth], split, place=path))
+        listing.files.append(FoundFile(path, f"{root}/{path}", parts[depth], split, output_path=path))
     listing.warnings = (
         *((f"class named like a split: {', '.join(splits)}",) if splits and others else ()),
         *(("folders inside class folders: their images count for the outer class",) if nested else ()),

@@ -70,7 +70,7 @@ def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], lis
 
 
 def _without_split_folder(file: FoundFile) -> FoundFile:
-    place = file.place.partition("/")[2]
+    place = file.output_path.partition("/")[2]
     return FoundFile(file.id, file.path, file.label, file.split, place, file.group)
 
 

@@ -24,7 +24,7 @@ class FoundFile:
     path: str
     label: str
     split: str
-    place: str
+    output_path: str
     group: str | None = None
 
 

@@ -91,7 +91,7 @@ class Writer:
         return Row(
             id=item.id,
             run=self._run,
-            path=item.place,
+            path=item.output_path,
             label=item.label,
             split=item.split,
             synthetic=False,
@@ -114,9 +114,9 @@ class Writer:
         if hashlib.sha256(data).hexdigest() != item.sha256:
             raise DatasetError(f"{item.id} changed while the run went on: run the same command again")
         if link == "copy":
-            self._write(item.place, data)
+            self._write(item.output_path, data)
             return
-        target = self._path(item.place)
+        target = self._path(item.output_path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)  # left by a run that was killed before it noted the file
         try:
