@@ -31,7 +31,7 @@ CODES_OF = "codes_of"
 """Parameter of an image that a GAN drew: the class of the real images whose codes it is a mix of."""
 EFFECTS, FIRST, SECOND = "effects", "first", "second"
 """Parameters of an image between two others: effects on the whole, on its first and on its second parent."""
-BLANK_SPREAD = 0.005
+BLANK_STD = 0.005
 """Standard deviation of the levels (0..1) up to which all pixels of an image are alike."""
 
 
@@ -81,7 +81,7 @@ class Item:
     """Difference hash of 256 bits: near duplicates differ in few of them."""
     mean: float
     """Mean level, 0..1."""
-    spread: float
+    std: float
     """Standard deviation of the levels, 0..1."""
     notes: tuple[str, ...] = ()
     """Kinds of things worth a word: animated, alpha, extension, turned."""

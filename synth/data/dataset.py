@@ -154,7 +154,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
     except ImageError as error:
         return str(error)
     pixels = decoded.pixels
-    mean, spread = images.mean_and_spread(pixels)
+    mean, std = images.mean_and_std(pixels)
     suffix = os.path.splitext(file.path)[1].lower()
     renamed = () if suffix in encoding.EXTENSIONS[decoded.encoding.format] else ("extension",)
     return Item(
@@ -172,7 +172,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         grey=pixels.ndim == 2,
         dhash=images.dhash(pixels),
         mean=mean,
-        spread=spread,
+        std=std,
         notes=decoded.notes + renamed,
     )
 

@@ -26,7 +26,7 @@ from scipy.sparse.csgraph import connected_components
 
 from synth.data import images
 from synth.errors import ImageError
-from synth.records import BLANK_SPREAD, Item
+from synth.records import BLANK_STD, Item
 
 Indices = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -58,7 +58,7 @@ def same_picture(items: Sequence[Item]) -> tuple[Indices, int]:
     group_of = np.arange(len(unique), dtype=np.int64)
     # In order of brightness: the neighbours that a cut bucket still compares are the likely ones.
     chosen = sorted(
-        (n for n, item in enumerate(unique) if item.spread > BLANK_SPREAD),
+        (n for n, item in enumerate(unique) if item.std > BLANK_STD),
         key=lambda n: (unique[n].mean, unique[n].pixels_sha256),
     )
     if len(chosen) < 2:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from synth.data.dataset import Dataset
 from synth.data.findings import Finding, duplicate_findings, few, group_by, ids_of, n_images
-from synth.records import BLANK_SPREAD, PARENT_SPLIT, SPLITS, Item
+from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Item
 
 IMBALANCE_MIN = 3.0
 FEW = 5
@@ -226,10 +226,10 @@ def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _levels(items: Sequence[Item]) -> Iterator[Finding]:
-    blank = [item for item in items if item.spread <= BLANK_SPREAD]
-    rest = [item for item in items if item.spread > BLANK_SPREAD]
-    dark = [item for item in rest if item.mean + 2 * item.spread <= DARK_MAX]
-    light = [item for item in rest if item.mean - 2 * item.spread >= 1 - DARK_MAX]
+    blank = [item for item in items if item.std <= BLANK_STD]
+    rest = [item for item in items if item.std > BLANK_STD]
+    dark = [item for item in rest if item.mean + 2 * item.std <= DARK_MAX]
+    light = [item for item in rest if item.mean - 2 * item.std >= 1 - DARK_MAX]
     if blank:
         yield Finding(
             "blank",

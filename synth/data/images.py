@@ -233,10 +233,10 @@ def to_uint8(pixels: Pixels) -> np.ndarray:
     return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
-def mean_and_spread(pixels: Pixels) -> tuple[float, float]:
+def mean_and_std(pixels: Pixels) -> tuple[float, float]:
     """Mean and standard deviation of all levels, 0..1."""
-    mean, spread = cv2.meanStdDev(np.ascontiguousarray(to_uint8(pixels)).reshape(-1, 1))
-    return float(mean[0, 0]) / 255, float(spread[0, 0]) / 255
+    mean, std = cv2.meanStdDev(np.ascontiguousarray(to_uint8(pixels)).reshape(-1, 1))
+    return float(mean[0, 0]) / 255, float(std[0, 0]) / 255
 
 
 def dhash(pixels: Pixels) -> bytes:

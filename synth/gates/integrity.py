@@ -13,7 +13,7 @@ from synth.data.originals import Originals
 from synth.gates.base import Answer, Batch
 from synth.measures.grain import grain
 from synth.measures.subset import evenly_spaced
-from synth.records import BLANK_SPREAD, Candidate, Item, Pixels
+from synth.records import BLANK_STD, Candidate, Item, Pixels
 from synth.settings.gates import IntegrityGate as Settings
 
 N_REAL = 64
@@ -51,7 +51,7 @@ class IntegrityGate:
         deviation, size = round(contrast(candidate.pixels), 4), round(self._out_of_range(candidate), 4)
         scores = {"contrast": deviation, "grain": round(grain(candidate.pixels), 4)}
         if deviation <= self._settings.contrast_min:
-            blank_parent = any(isinstance(p, Item) and p.spread <= BLANK_SPREAD for p in candidate.parents)
+            blank_parent = any(isinstance(p, Item) and p.std <= BLANK_STD for p in candidate.parents)
             return Answer(scores, None if blank_parent else "blank")
         if size > 1:
             scores["size"] = size
