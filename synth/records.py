@@ -87,7 +87,7 @@ class Item:
     """Kinds of things worth a word: animated, alpha, extension, turned."""
 
     @property
-    def wide(self) -> bool:
+    def sixteen_bit(self) -> bool:
         """True for levels of 16 bits."""
         return self.encoding.mode.startswith(("I", "F"))
 

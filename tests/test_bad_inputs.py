@@ -163,7 +163,7 @@ def test_sixteen_bit_colour_keeps_its_high_byte() -> None:
 @pytest.mark.parametrize(("name", "format"), [("16.png", "png"), ("16-big.tiff", "tiff"), ("16.pgm", "ppm")])
 def test_sixteen_bits_come_out_again(name: str, format: str) -> None:
     decoded = images.decode(CORPUS[name].data, max_pixels=MAX_PIXELS, background="#ffffff")
-    form = encoding.output_encoding(decoded.encoding, format="auto", quality=None, wide=True)
+    form = encoding.output_encoding(decoded.encoding, format="auto", quality=None, sixteen_bit=True)
     assert form.format == format
     np.testing.assert_array_equal(pixels_of(encoding.encode(decoded.pixels, form)), corpus.LEVELS16)
 

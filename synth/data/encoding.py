@@ -46,15 +46,15 @@ def estimate_quality(luminance: tuple[int, ...]) -> int:
     return int(np.abs(_quantisation_tables() - np.array(luminance)).sum(axis=1).argmin()) + 1
 
 
-def output_encoding(parent: Encoding | None, *, format: str, quality: int | None, wide: bool) -> Encoding:
+def output_encoding(parent: Encoding | None, *, format: str, quality: int | None, sixteen_bit: bool) -> Encoding:
     """How a new image is encoded: as its parent, or as the settings say.
 
     Raises:
         UsageError: 16-bit grey asked for in a format that can't hold it.
     """
     name = format if format != "auto" else (parent.format if parent else "png")
-    name = "png" if name == "gif" or (format == "auto" and wide and name not in SIXTEEN_BIT_FORMATS) else name
-    if wide and name not in SIXTEEN_BIT_FORMATS:
+    name = "png" if name == "gif" or (format == "auto" and sixteen_bit and name not in SIXTEEN_BIT_FORMATS) else name
+    if sixteen_bit and name not in SIXTEEN_BIT_FORMATS:
         raise UsageError(f"16-bit grey can't be written as {name}: use --format png or tiff")
     same = parent is not None and parent.format == name
     inherited = parent.quality if same and parent else DEFAULT_QUALITY

@@ -209,7 +209,7 @@ def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[st
 
 
 def _mode(item: Item) -> str:
-    return ("16-bit " if item.encoding.mode.startswith(("I", "F")) else "") + ("grey" if item.grey else "colour")
+    return ("16-bit " if item.sixteen_bit else "") + ("grey" if item.grey else "colour")
 
 
 def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:

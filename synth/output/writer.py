@@ -147,8 +147,8 @@ def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | No
     parent = _parents_form(candidate) or class_form
     if candidate.file is not None and parent is not None:
         return parent
-    wide = candidate.pixels.dtype.itemsize > 1
-    return encoding.output_encoding(parent, format=settings.format, quality=settings.quality, wide=wide)
+    sixteen_bit = candidate.pixels.dtype.itemsize > 1
+    return encoding.output_encoding(parent, format=settings.format, quality=settings.quality, sixteen_bit=sixteen_bit)
 
 
 def _parents_form(candidate: Candidate) -> Encoding | None:
