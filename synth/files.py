@@ -53,7 +53,7 @@ def locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def worker() -> dict[str, str | int]:
+def this_process() -> dict[str, str | int]:
     """Who is at work, as `run.json` of a staging folder says it."""
     return {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
 
