@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""The exceptions of this package, as one tree.
 
 SynthError                 one clear line; the command line prints it and exits with `exit_status`
 ├── UsageError             a wrong option, recipe or method (also a ValueError); exit status 2
@@ -65,6 +65,6 @@ class LockedError(OutputError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The nearest known name as the end of a message, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    """Return the end of a message that suggests the nearest known name; an empty string if none is near."""
+    near = difflib.get_close_matches(name, known, n=1)
     return f'; did you mean "{near[0]}"?' if near else ""
