@@ -84,11 +84,7 @@ class Dataset:
 
 
 def open_dataset(
-    path: str | Path,
-    settings: Data | None = None,
-    *,
-    n_workers: int = 1,
-    progress: Progress | None = None,
+    path: str | Path, settings: Data | None = None, *, n_workers: int = 1, progress: Progress | None = None
 ) -> Dataset:
     """Read every image of a folder once and index it; the folder is opened read-only.
 

@@ -161,10 +161,7 @@ def _ratio(dataset: Dataset) -> float | None:
 def _imbalance(dataset: Dataset) -> Iterator[Finding]:
     ratio, counts = _ratio(dataset), _present(dataset)
     if ratio is not None and ratio >= IMBALANCE_MIN:
-        most, least = (
-            max(counts, key=lambda label: counts[label]),
-            min(counts, key=lambda label: counts[label]),
-        )
+        most, least = (max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label]))
         yield Finding(
             "imbalance",
             (),
@@ -232,9 +229,7 @@ def _levels(items: Sequence[Item]) -> Iterator[Finding]:
     light = [item for item in rest if item.mean - 2 * item.std >= 1 - DARK_MAX]
     if blank:
         yield Finding(
-            "blank",
-            ids_of(blank),
-            f"{n_images(len(blank))} of one level all over: remove if they show nothing",
+            "blank", ids_of(blank), f"{n_images(len(blank))} of one level all over: remove if they show nothing"
         )
     for kind, found in (("dark", dark), ("light", light)):
         if 0 < len(found) < len(items) / 2:  # where most are, it is the nature of the data

@@ -65,9 +65,7 @@ class Smote(Settings):
         "apart", description="what the safe effects change; together: the new image; apart: each parent; off: nothing"
     )
     reach: float = Field(
-        2.0,
-        ge=0,
-        description="largest distance of a neighbour, as a multiple of the class's spread; 0: no limit",
+        2.0, ge=0, description="largest distance of a neighbour, as a multiple of the class's spread; 0: no limit"
     )
 
 
@@ -120,10 +118,7 @@ def _check_mix(shares: Mapping[str, float]) -> Mapping[str, float]:
 class Mix(Settings):
     """A mix of several methods in one run (`--method mix`)."""
 
-    shares: Annotated[
-        Mapping[str, Annotated[float, Field(gt=0, le=1e9)]],
-        AfterValidator(_check_mix),
-    ] = Field(
+    shares: Annotated[Mapping[str, Annotated[float, Field(gt=0, le=1e9)]], AfterValidator(_check_mix)] = Field(
         {"augment": 1.0, "smote": 1.0},
         description="relative frequency of each method: augment, smote, gan, package.module:Name",
     )
