@@ -146,7 +146,7 @@ def _read_chunk(settings: Data, files: Iterable[FoundFile]) -> list[Item | str]:
 
 def _read_one(file: FoundFile, settings: Data) -> Item | str:
     try:
-        data, decoded = images.read(file.path, max_pixels=settings.max_pixels, background=settings.background)
+        data, decoded = images.read(file.path, settings)
     except ImageError as error:
         return str(error)
     pixels = decoded.pixels

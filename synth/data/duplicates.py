@@ -27,6 +27,7 @@ from scipy.sparse.csgraph import connected_components
 from synth.data import images
 from synth.errors import ImageError
 from synth.records import BLANK_STD, Item
+from synth.settings.recipe import Data
 
 Indices = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -211,7 +212,7 @@ def _thumbnail(path: str) -> npt.NDArray[np.int8] | None:
     """(768,): mean 0 and standard deviation `_LEVELS`, so that brightness and contrast have no say."""
     try:
         # The size was checked when the file was indexed; any background will do, it is the same for all.
-        decoded = images.decode(Path(path).read_bytes(), max_pixels=images.MAX_SIDE**2, background="#ffffff")
+        decoded = images.decode(Path(path).read_bytes(), Data(max_pixels=images.MAX_SIDE**2))
     except (ImageError, OSError):  # changed or gone since then
         return None
     small = cv2.resize(images.to_uint8(decoded.pixels), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)

@@ -34,6 +34,7 @@ from PIL import (
 from synth.data.encoding import DEFAULT_QUALITY, estimate_quality
 from synth.errors import ImageError
 from synth.records import Encoding, Pixels
+from synth.settings.recipe import Data
 
 cv2.setNumThreads(0)  # chunks are the unit of parallel work: threads below them only get in each other's way
 
@@ -54,7 +55,7 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
+def decode(data: bytes, settings: Data) -> Decoded:
     """Decode one image file.
 
     Returns: pixels (H, W) or (H, W, 3), uint8, or uint16 for grey of more than 8 bits.
@@ -67,20 +68,21 @@ def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # broken metadata never refuses a file
             with Image.open(io.BytesIO(data), formats=READERS) as image:
-                _check_size(image, max_pixels)
-                return _decode_opened(image, data, background)
+                _check_size(image, settings.max_pixels)
+                return _decode_opened(image, data, settings.background)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError:
         # Pillow's own limit, which comes first where it is the lower one.
-        raise ImageError(f"more than {min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))} pixels") from None
+        limit = min(settings.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or settings.max_pixels))
+        raise ImageError(f"more than {limit} pixels") from None
     except UnidentifiedImageError:
         raise ImageError(_what_it_is(data)) from None
     except Exception as error:  # Pillow's readers raise anything from SyntaxError to IndexError on damaged bytes
         raise ImageError(f"damaged: {_words(error)}") from None
 
 
-def read(path: str | Path, *, max_pixels: int, background: str) -> tuple[bytes, Decoded]:
+def read(path: str | Path, settings: Data) -> tuple[bytes, Decoded]:
     """Read and decode one image file.
 
     Raises:
@@ -91,7 +93,7 @@ def read(path: str | Path, *, max_pixels: int, background: str) -> tuple[bytes, 
             data = file.read()
     except OSError as error:
         raise ImageError(f"can't be read: {error.strerror}") from None
-    return data, decode(data, max_pixels=max_pixels, background=background)
+    return data, decode(data, settings)
 
 
 def _words(error: Exception) -> str:

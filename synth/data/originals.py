@@ -34,9 +34,7 @@ class Originals:
 
     def _read(self, item: Item) -> Pixels:
         try:
-            pixels = images.decode(
-                read_file(item), max_pixels=self._settings.max_pixels, background=self._settings.background
-            ).pixels
+            pixels = images.decode(read_file(item), self._settings).pixels
         except ImageError as error:
             raise GeneratorError(f"{item.id}: {error}, though it was read before: did it change?") from None
         pixels.flags.writeable = False

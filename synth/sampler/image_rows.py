@@ -155,7 +155,7 @@ class FileRows:
     def _decoded(self, row: int) -> Pixels:
         path, settings = self._paths[row], self._settings
         try:
-            return images.read(path, max_pixels=settings.max_pixels, background=settings.background)[1].pixels
+            return images.read(path, settings)[1].pixels
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
 
