@@ -1,6 +1,6 @@
-"""The one place where pixels leave: pixels -> the bytes of a file, encoded as real images of the class are.
+"""Encode image files: pixels -> bytes, in the format of real images of the class.
 
-Nothing but pixels is ever written: no EXIF, GPS, profile or comment.
+A file holds only pixels: no EXIF, GPS, colour profile or comment.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIXTEEN_BIT_FORMATS = ("png", "tiff", "ppm")
 
 @functools.cache
 def _quantisation_tables() -> np.ndarray:
-    """Luminance tables that libjpeg uses for quality 1..100: (100, 64)."""
+    """Return libjpeg's luminance tables for quality 1..100: (100, 64)."""
     tables = []
     for quality in range(1, 101):
         file = io.BytesIO()
@@ -42,15 +42,15 @@ def _quantisation_tables() -> np.ndarray:
 
 @functools.lru_cache(maxsize=1024)
 def estimate_quality(luminance: tuple[int, ...]) -> int:
-    """JPEG quality 1..100 whose standard luminance table is nearest to a file's own, 64 numbers."""
+    """Return the JPEG quality 1..100 whose luminance table is nearest to that of a file (64 numbers)."""
     return int(np.abs(_quantisation_tables() - np.array(luminance)).sum(axis=1).argmin()) + 1
 
 
 def output_encoding(parent: Encoding | None, *, format: str, quality: int | None, sixteen_bit: bool) -> Encoding:
-    """How a new image is encoded: as its parent, or as the settings say.
+    """Return the encoding of a new image: that of its parent, or what the settings ask for.
 
     Raises:
-        UsageError: 16-bit grey asked for in a format that can't hold it.
+        UsageError: the format can't hold 16-bit grey.
     """
     name = format if format != "auto" else (parent.format if parent else "png")
     name = "png" if name == "gif" or (format == "auto" and sixteen_bit and name not in SIXTEEN_BIT_FORMATS) else name
@@ -63,19 +63,20 @@ def output_encoding(parent: Encoding | None, *, format: str, quality: int | None
 
 
 def extension(encoding: Encoding, pixels: Pixels) -> str:
-    """File name ending that fits the format."""
+    """Return the file name extension of a format."""
     return ".pgm" if encoding.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[encoding.format][0]
 
 
 def encode(pixels: Pixels, encoding: Encoding) -> bytes:
-    """Encode pixels; the same pixels and form give the same bytes."""
+    """Encode pixels; the same pixels and encoding give the same bytes."""
     if encoding.format == "jpeg":
         return _encode_jpeg(pixels, encoding)
-    options = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}.get(encoding.format, [])
-    if encoding.format == "webp":
-        options = [cv2.IMWRITE_WEBP_QUALITY, encoding.quality or 101]  # above 100 cv2 writes lossless
+    options = {
+        "png": [cv2.IMWRITE_PNG_COMPRESSION, 1],
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, encoding.quality or 101],  # above 100 is lossless
+    }
     bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(extension(encoding, pixels), bgr, options)
+    done, data = cv2.imencode(extension(encoding, pixels), bgr, options.get(encoding.format, []))
     if not done:
         raise ImageError(f"{encoding.format}: can't encode {pixels.dtype} {pixels.shape}")
     return bytes(data)
