@@ -144,7 +144,9 @@ def class_weights(
     Raises:
         UsageError: an unknown scheme.
     """
-    counts = _counts_for_weights(dataset, filled=filled) if isinstance(dataset, Dataset) else dict(dataset)
+    counts = dict(dataset.train_counts if isinstance(dataset, Dataset) else dataset)
+    if isinstance(dataset, Dataset) and filled:
+        counts = {label: n + dataset.synthetic.get(label, 0) for label, n in counts.items()}
     present = {label: n for label, n in counts.items() if n}
     total = sum(present.values())
     if scheme == "inverse":
@@ -159,8 +161,3 @@ def class_weights(
     else:
         raise UsageError(f'unknown scheme "{scheme}": expected one of {", ".join(SCHEMES)}')
     return {label: weights.get(label, 0.0) for label in counts}
-
-
-def _counts_for_weights(dataset: Dataset, *, filled: bool) -> dict[str, int]:
-    added = dataset.synthetic if filled else {}
-    return {label: n + added.get(label, 0) for label, n in dataset.train_counts.items()}

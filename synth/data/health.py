@@ -58,14 +58,14 @@ ORDER = [
 """All kinds of findings, the most harmful first."""
 
 TINY = {
-    0: "no image can be made for this class: add images",
+    0: "no new image can be made until you add some",
     1: "`augment` works, and `smote` between changed copies of it, but all new images look alike: add images",
     2: "`augment` works, and `smote` with k = n - 1, but there are too few images to train a network for this class",
 }
 NOTES = (
     ("animated", "first_frame_only", "with several frames or pages: only the first is used"),
-    ("extension", "odd_extension", "with the extension of another format: the content decides; rename the files"),
-    ("alpha", "alpha", "with transparent pixels: they get the colour data.background; set it if it is wrong"),
+    ("extension", "odd_extension", "with the extension of another format: the content decides; correct the name"),
+    ("alpha", "alpha", "with transparent pixels, which get the colour data.background: set it if it is wrong"),
 )
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
@@ -215,7 +215,7 @@ def _levels(items: Sequence[Item]) -> Iterator[Finding]:
     rest = [item for item in items if item.std > BLANK_STD]
     dark = [item for item in rest if item.mean + 2 * item.std <= DARK_MAX]
     light = [item for item in rest if item.mean - 2 * item.std >= 1 - DARK_MAX]
-    yield from _about("blank", blank, "with the same level in all pixels: remove if they show nothing")
+    yield from _about("blank", blank, "with the same level in all pixels: remove if nothing is visible")
     for kind, found in (("dark", dark), ("light", light)):
         if len(found) < len(items) / 2:  # otherwise it is the nature of the data
             yield from _about(kind, found, f"almost completely {kind}: check that the class is visible")
@@ -243,7 +243,7 @@ def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
     else:
         width, height = np.median(sides, axis=0)
         off = f"with a side over {ODD_SIZE:.0f} times longer or shorter than the median {width:.0f}x{height:.0f}"
-        yield from _about("odd_size", odd, f"{off}: check that they belong here")
+        yield from _about("odd_size", odd, f"{off}: check for mistakes")
 
 
 def _nine_in_ten(values: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -257,14 +257,14 @@ def _noted(items: Sequence[Item]) -> Iterator[Finding]:
 
 
 def _not_portable(dataset: Dataset) -> Iterator[Finding]:
-    advice = "some systems can't store them (Windows, macOS, archives): rename them before you share the data"
+    advice = "some systems can't store this (Windows, macOS, archives): rename before you share the data"
     classes = sorted(_clashing(dataset.classes) | {label for label in dataset.classes if _bad(label)})
     if classes:
         yield Finding("not_portable", (), f"class names {few(map(repr, classes))}: {advice}")
     ids = [item.id for item in dataset.items]
     names = sorted(_clashing(ids) | {id for id in ids if _bad(id.rpartition("/")[2])})
     if names:
-        yield Finding("not_portable", tuple(names), f"{n_images(len(names))} with names like {names[0]!r}: {advice}")
+        yield Finding("not_portable", tuple(names), f"{n_images(len(names))} with a name like {names[0]!r}: {advice}")
 
 
 def _clashing(paths: Iterable[str]) -> set[str]:
