@@ -6,8 +6,10 @@ both into a `Row` of the manifest.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -163,3 +165,16 @@ class Row(NamedTuple):
     pixels_sha256: str
     width: int
     height: int
+
+
+def rounded(value: Any) -> Any:
+    """Return a value as JSON: dataclasses as objects, floats with four digits, infinity and NaN as null."""
+    if dataclasses.is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(part) for part in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value

@@ -11,8 +11,8 @@ import numpy as np
 
 from synth.data.originals import Originals
 from synth.gates.base import Answer, Batch
-from synth.measures.grain import grain
 from synth.measures.subset import evenly_spaced
+from synth.measures.texture import grain
 from synth.records import BLANK_STD, Candidate, Item, Pixels
 from synth.settings.gates import IntegrityGate as Settings
 
@@ -42,7 +42,7 @@ class IntegrityGate:
         return max(usual, NEVER_NOISE) + self._settings.grain_margin
 
     def judge(self, batch: Batch) -> list[Answer]:
-        """Scores: `contrast`, standard deviation of the levels, 0..1; `grain`, see `measures.grain`; `size`, how many
+        """Scores: `contrast`, standard deviation of the levels, 0..1; `grain`, see `measures.texture`; `size`, how many
         times a side is shorter or longer than those of real images, where it is.
         """
         return [self._answer(candidate) for candidate in batch.candidates]
