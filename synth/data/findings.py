@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from synth.data.duplicates import picture_groups
 from synth.records import SPLITS, Item
 
 Key = TypeVar("Key", bound=Hashable)
-Pictures = Mapping[int, Sequence[Item]]
-"""Images that show the same picture, by group number."""
+Pictures = Iterable[Sequence[Item]]
+"""Groups of images that show the same picture."""
 
 SHOWN = 3  # number of names in a message
 
@@ -27,20 +26,9 @@ class Finding:
     message: str
 
 
-def duplicate_findings(items: Sequence[Item]) -> Iterator[Finding]:
-    """Yield label_conflict, split_leak, exact_duplicates and near_duplicates, one finding per group of images."""
-    groups, n_cut = picture_groups(items)
-    pictures = group_by(items, groups.tolist())
-    yield from _label_conflicts(pictures)
-    yield from _split_leaks(pictures)
-    yield from _duplicates(pictures)
-    if n_cut:
-        message = f"the search for duplicates is incomplete: {n_images(n_cut)} with the outline of too many others"
-        yield Finding("search_cut_short", (), message)
-
-
-def _label_conflicts(pictures: Pictures) -> Iterator[Finding]:
-    for items in pictures.values():
+def label_conflicts(pictures: Pictures) -> Iterator[Finding]:
+    """Yield a finding for each picture that is in several classes."""
+    for items in pictures:
         labels = sorted({item.label for item in items})
         if len(labels) > 1:
             same = _same_pixels(items, [item.label for item in items])
@@ -49,8 +37,9 @@ def _label_conflicts(pictures: Pictures) -> Iterator[Finding]:
             yield Finding("label_conflict", ids_of(items), f"{found} are in {' and '.join(labels)}: {advice}")
 
 
-def _split_leaks(pictures: Pictures) -> Iterator[Finding]:
-    for items in pictures.values():
+def split_leaks(pictures: Pictures) -> Iterator[Finding]:
+    """Yield a finding for each picture that is in several splits."""
+    for items in pictures:
         splits = [split for split in SPLITS if any(item.split == split for item in items)]
         if len(splits) > 1:
             nearly = "" if _same_pixels(items, [item.split for item in items]) else "nearly "
@@ -66,9 +55,10 @@ def _same_pixels(items: Sequence[Item], sides: Sequence[str]) -> bool:
     return len({(item.pixels_sha256, side) for item, side in zip(items, sides, strict=True)}) > len(pixels)
 
 
-def _duplicates(pictures: Pictures) -> Iterator[Finding]:
+def duplicates(pictures: Pictures, n_cut: int) -> Iterator[Finding]:
+    """Yield exact_duplicates, then near_duplicates, one for each class and split; `n_cut` images were not compared."""
     near = []
-    for items in pictures.values():
+    for items in pictures:
         for alike in group_by(items, ((item.label, item.split) for item in items)).values():
             same = group_by(alike, (item.pixels_sha256 for item in alike))
             for copies in same.values():
@@ -80,6 +70,9 @@ def _duplicates(pictures: Pictures) -> Iterator[Finding]:
     for paths in near:
         message = f"{len(paths)} images look nearly the same: keep them in the same split"
         yield Finding("near_duplicates", paths, message)
+    if n_cut:
+        message = f"the search for duplicates is incomplete: {n_images(n_cut)} with the outline of too many others"
+        yield Finding("search_cut_short", (), message)
 
 
 def group_by(items: Iterable[Item], keys: Iterable[Key]) -> dict[Key, list[Item]]:

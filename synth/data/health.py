@@ -17,7 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.dataset import Dataset
-from synth.data.findings import Finding, duplicate_findings, few, group_by, ids_of, n_images
+from synth.data.duplicates import picture_groups
+from synth.data.findings import (
+    Finding,
+    duplicates,
+    few,
+    group_by,
+    ids_of,
+    label_conflicts,
+    n_images,
+    split_leaks,
+)
 from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Item
 
 IMBALANCE_MIN = 3.0
@@ -31,32 +41,6 @@ MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
 APART_MIN, APART_MIN_FEW = 0.5, 0.9
 """A class differs from the others from this share of its images on: with 10 images or more, and with 2 to 9."""
 QUALITY_GAP = 5
-ORDER = [
-    "label_conflict",
-    "split_leak",
-    "group_leak",
-    "class_only_in",
-    "tiny_class",
-    "single_class",
-    "imbalance",
-    "mixed_formats_by_class",
-    "mixed_modes",
-    "exact_duplicates",
-    "near_duplicates",
-    "search_cut_short",
-    "blank",
-    "dark",
-    "light",
-    "odd_size",
-    "mixed_sizes",
-    "first_frame_only",
-    "odd_extension",
-    "alpha",
-    "not_portable",
-    "layout",
-]
-"""All kinds of findings, the most harmful first."""
-
 TINY = {
     0: "no new image can be made until you add some",
     1: "`augment` works, and `smote` between changed copies of it, but all new images look alike: add images",
@@ -106,13 +90,17 @@ def inspect(dataset: Dataset) -> Inspection:
     counts = {label: n for label, n in dataset.train_counts.items() if n}
     ratio = max(counts.values()) / min(counts.values()) if counts else None
     used, skipped, refused = len(dataset.items), sum(dataset.skipped.values()), len(dataset.refused)
-    findings = (
-        *duplicate_findings(dataset.items),
+    groups, n_cut = picture_groups(dataset.items)
+    pictures = group_by(dataset.items, groups.tolist()).values()
+    findings = (  # the most harmful first
+        *label_conflicts(pictures),
+        *split_leaks(pictures),
         *_group_leaks(dataset.items),
         *_small_classes(dataset),
         *_imbalance(counts, ratio),
         *_format_differs(dataset),
         *_mixed_modes(dataset),
+        *duplicates(pictures, n_cut),
         *_levels(dataset.items),
         *_sizes(dataset.items),
         *_noted(dataset.items),
@@ -123,7 +111,7 @@ def inspect(dataset: Dataset) -> Inspection:
         classes=dataset.counts,
         imbalance_ratio=ratio,
         files={"found": used + skipped + refused, "used": used, "skipped": skipped, "refused": refused},
-        findings=tuple(sorted(findings, key=lambda finding: ORDER.index(finding.kind))),
+        findings=findings,
         refused=dataset.refused,
         skipped=dataset.skipped,
     )
@@ -140,15 +128,17 @@ def _group_leaks(items: Sequence[Item]) -> Iterator[Finding]:
 
 
 def _small_classes(dataset: Dataset) -> Iterator[Finding]:
-    if len(dataset.classes) == 1:
-        yield Finding("single_class", (), f"{dataset.classes[0]} is the only class: there is nothing to balance")
+    tiny = []
     for label, counts in dataset.counts.items():
         n, elsewhere = counts.get(PARENT_SPLIT, 0), [split for split in counts if counts[split]]
         if n == 0 and elsewhere:
             message = f"{label} has images only in {' and '.join(elsewhere)}, and no training images: move or add some"
             yield Finding("class_only_in", (), message)
         elif n <= FEW:
-            yield Finding("tiny_class", (), f"{label} has {n_images(n)} for training: {TINY[min(n, 2)]}")
+            tiny.append(Finding("tiny_class", (), f"{label} has {n_images(n)} for training: {TINY[min(n, 2)]}"))
+    yield from tiny
+    if len(dataset.classes) == 1:
+        yield Finding("single_class", (), f"{dataset.classes[0]} is the only class: there is nothing to balance")
 
 
 def _imbalance(counts: Mapping[str, int], ratio: float | None) -> Iterator[Finding]:

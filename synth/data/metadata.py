@@ -20,17 +20,11 @@ from synth.records import PARENT_SPLIT
 METADATA = ("metadata.csv", "metadata.jsonl")
 NAME_BYTES = 255
 SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "validation": "val",
-    "valid": "val",
-    "val": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-    "evaluation": "test",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
+"""{name of a split: train, val or test}."""
 
 
 def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], listing: Listing) -> None:
