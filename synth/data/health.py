@@ -183,12 +183,8 @@ def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[st
     return found
 
 
-def _mode(item: Item) -> str:
-    return ("16-bit " if item.sixteen_bit else "") + ("grey" if item.grey else "colour")
-
-
 def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
-    modes = [_mode(item) for item in dataset.items]
+    modes = [f"{'16-bit ' * item.sixteen_bit}{'grey' if item.grey else 'colour'}" for item in dataset.items]
     tally = Counter(modes).most_common()
     if len(tally) < 2:
         return

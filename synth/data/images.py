@@ -99,9 +99,8 @@ def read(path: str | Path, settings: Data) -> tuple[bytes, Decoded]:
 
 def _words(error: Exception) -> str:
     first = str(error).partition("\n")[0]
-    return (
-        first if " " in first else f"{type(error).__name__} {first}".strip()
-    )  # the message of a KeyError is only the key
+    # The message of a KeyError is only the key.
+    return first if " " in first else f"{type(error).__name__} {first}".strip()
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:
@@ -141,7 +140,7 @@ def _decode_opened(image: Image.Image, data: bytes, background: str) -> Decoded:
         if name == "jpeg":  # only to find damage that Pillow ignores, such as a file whose second half is zeros
             decode_jpeg(data, "CMYK")
         image.load()
-        notes += ["alpha"] if _has_alpha(image) else []
+        notes += ["alpha"] if image.has_transparency_data else []
         pixels = _to_pixels(image, background)
     turn = _TURNS.get(_orientation(image))
     if turn:
@@ -191,16 +190,12 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
-
-
 def _to_pixels(image: Image.Image, background: str) -> Pixels:
     if image.mode.startswith("I"):
         return _integers_to_uint16(np.asarray(image))
     if image.mode == "F":
         return _floats_to_uint16(np.asarray(image))
-    if _has_alpha(image):
+    if image.has_transparency_data:
         return _on_background(image, background)
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))

@@ -20,12 +20,7 @@ STD_FLOOR = 0.1
 
 
 def detectable_auc(
-    ours: Sequence[Floats],
-    reference: Sequence[Floats],
-    *,
-    groups: Ints,
-    rng: np.random.Generator,
-    n: int | None = None,
+    ours: Sequence[Floats], reference: Sequence[Floats], *, groups: Ints, rng: np.random.Generator, n: int | None = None
 ) -> float | None:
     """Return the cross-validated AUC of a logistic regression that separates `ours` from `reference`.
 

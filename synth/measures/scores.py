@@ -99,6 +99,8 @@ def points(truth: Ints, probabilities: Floats, shares: Floats | None = None) -> 
         shares: (C,) class frequencies to score for: images are weighted so that their classes have these frequencies.
             None: those of the given images. Recall does not depend on them.
     """
+    from sklearn.metrics import average_precision_score
+
     n_classes = probabilities.shape[1]
     cells = truth.astype(np.int64) * n_classes + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
@@ -107,9 +109,10 @@ def points(truth: Ints, probabilities: Floats, shares: Floats | None = None) -> 
     right, n, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     precision = np.where(n > 0, np.nan_to_num(_divided(right, called)), np.nan)
     f1 = np.where(n > 0, _divided(2 * right, n + called), np.nan)
-    each = weights[truth]
-    ap = [_average_precision(truth == c, probabilities[:, c], each) if n[c] else math.nan for c in range(n_classes)]
-    return Points(confusion, precision, _divided(right, n), f1, np.array(ap))
+    ap = np.full(n_classes, np.nan)
+    for c in np.flatnonzero(n):
+        ap[c] = average_precision_score(truth == c, probabilities[:, c], sample_weight=weights[truth])
+    return Points(confusion, precision, _divided(right, n), f1, ap)
 
 
 def _weights(counts: Ints, shares: Floats | None) -> Floats:
@@ -151,12 +154,6 @@ def score(
     table = tuple(tuple(row) for row in found.confusion.tolist())
     worst = float(np.nanmin(found.recall))
     return Scores(classes, tuple(labels), found.macro_f1, found.balanced_accuracy, worst, table)
-
-
-def _average_precision(is_class: npt.NDArray[np.bool_], probability: Floats, weights: Floats) -> float:
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(is_class, probability, sample_weight=weights))
 
 
 def _note(n: int, recall: Interval | None) -> str:

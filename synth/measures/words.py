@@ -16,7 +16,8 @@ from typing import Any
 YES, PARTLY = 0.9, 0.6
 MIN_REAL = 0.5
 """If fewer real images pass, a good word is impossible, but "no" is still possible."""
-WORDS = ("realistic", "representative", "varied", "original")
+MEASURES = {"realistic": "on_class_near_real", "representative": "coverage", "varied": "diversity"}
+"""{word: the number that it is based on}; "original" is based on the share of copies."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,12 @@ def four_words(synthetic: Mapping[str, Any], real: Mapping[str, Any]) -> dict[st
     relative to real images and at most 1. original: share of images that are not copies; it is compared with 1, not
     with the real images, which may contain copies too.
     """
-    return {
-        "realistic": _word("on_class_near_real", synthetic, real),
-        "representative": _word("coverage", synthetic, real),
-        "varied": _word("diversity", synthetic, real),
-        "original": _original(synthetic["copies"], real["copies"]),
-    }
-
-
-def _word(measure: str, synthetic: Mapping[str, Any], real: Mapping[str, Any]) -> Word:
-    score, yardstick = (None if values[measure] is None else min(values[measure], 1.0) for values in (synthetic, real))
-    return Word(score, yardstick, measure, _verdict(score, yardstick))
-
-
-def _original(copies: float | None, real_copies: float | None) -> Word:
-    score, real = (None if share is None else 1 - share for share in (copies, real_copies))
-    return Word(score, real, "copies", _verdict(score, 1.0))
+    words = {}
+    for word, measure in MEASURES.items():
+        score, own = (None if values[measure] is None else min(values[measure], 1.0) for values in (synthetic, real))
+        words[word] = Word(score, own, measure, _verdict(score, own))
+    score, own = (None if values["copies"] is None else 1 - values["copies"] for values in (synthetic, real))
+    return {**words, "original": Word(score, own, "copies", _verdict(score, 1.0))}
 
 
 def _verdict(score: float | None, yardstick: float | None) -> str | None:

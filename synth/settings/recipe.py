@@ -86,11 +86,9 @@ class Augment(Settings):
     @classmethod
     def _check_label_map(cls, maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
         for flip, pairs in maps.items():
-            if len({frozenset(pair) for pair in pairs.items()}) < len(set(pairs) | set(pairs.values())) / 2:
+            both_ways = {*pairs.items(), *((mirrored, label) for label, mirrored in pairs.items())}
+            if len(dict(both_ways)) < len(both_ways):
                 raise ValueError(f"{flip}: a class can have only one mirror class, got {dict(pairs)}")
-            for label, mirrored in pairs.items():
-                if pairs.get(mirrored, label) != label or list(pairs.values()).count(mirrored) > 1:
-                    raise ValueError(f'{flip}: "{mirrored}" is the mirror of two classes in {dict(pairs)}')
         return maps
 
     @model_validator(mode="after")
@@ -99,13 +97,16 @@ class Augment(Settings):
             self.effects_for(label)
         return self
 
+    def _exceptions(self, label: str) -> ClassPolicy:
+        return self.classes.get(label, ClassPolicy())
+
     def effects_for(self, label: str) -> Effects:
         """Return the effects of one class: the common ones with the exceptions of the class."""
-        own = self.classes.get(label)
-        if own is None:
+        exceptions = self._exceptions(label).effects
+        if not exceptions:
             return self.effects
         merged = self.effects.model_dump()
-        for name, keys in own.effects.items():
+        for name, keys in exceptions.items():
             if name not in merged:
                 raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{did_you_mean(name, merged)}')
             merged[name] = {**merged[name], **keys}
@@ -113,13 +114,12 @@ class Augment(Settings):
 
     def forbidden_for(self, label: str) -> frozenset[str]:
         """Return the effects and transforms that must never touch this class."""
-        own = self.classes.get(label)
-        return frozenset(self.forbid) | frozenset(own.forbid if own else ())
+        return frozenset((*self.forbid, *self._exceptions(label).forbid))
 
     def transforms_for(self, label: str) -> tuple[Mapping[str, Any], ...]:
         """Return the albumentations transforms of this class."""
-        own = self.classes.get(label)
-        return self.transforms if own is None or own.transforms is None else own.transforms
+        own = self._exceptions(label).transforms
+        return self.transforms if own is None else own
 
 
 class Data(Settings):
