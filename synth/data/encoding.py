@@ -69,26 +69,21 @@ def extension(encoding: Encoding, pixels: Pixels) -> str:
 
 def encode(pixels: Pixels, encoding: Encoding) -> bytes:
     """Encode pixels; the same pixels and encoding give the same bytes."""
-    if encoding.format == "jpeg":
-        return _encode_jpeg(pixels, encoding)
-    options = {
-        "png": [cv2.IMWRITE_PNG_COMPRESSION, 1],
-        "webp": [cv2.IMWRITE_WEBP_QUALITY, encoding.quality or 101],  # above 100 is lossless
-    }
-    bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(extension(encoding, pixels), bgr, options.get(encoding.format, []))
-    if not done:
-        raise ImageError(f"{encoding.format}: can't encode {pixels.dtype} {pixels.shape}")
-    return bytes(data)
-
-
-def _encode_jpeg(pixels: Pixels, encoding: Encoding) -> bytes:
     grey = pixels.ndim == 2
-    return bytes(
-        simplejpeg.encode_jpeg(
+    if encoding.format == "jpeg":
+        data = simplejpeg.encode_jpeg(
             np.ascontiguousarray(pixels[:, :, None] if grey else pixels),
             quality=encoding.quality or DEFAULT_QUALITY,
             colorspace="GRAY" if grey else "RGB",
             colorsubsampling="Gray" if grey else (encoding.subsampling or "420").replace("gray", "420"),
         )
-    )
+        return bytes(data)
+    options = {
+        "png": [cv2.IMWRITE_PNG_COMPRESSION, 1],
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, encoding.quality or 101],  # above 100 is lossless
+    }
+    bgr = pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(extension(encoding, pixels), bgr, options.get(encoding.format, []))
+    if not done:
+        raise ImageError(f"{encoding.format}: can't encode {pixels.dtype} {pixels.shape}")
+    return bytes(data)

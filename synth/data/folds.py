@@ -39,14 +39,11 @@ def folds_of(items: Sequence[Item], n_folds: int, *, seed: int, groups: Integers
     classes = np.unique([item.label for item in items], return_inverse=True)[1]
     counts = np.zeros((groups.max() + 1, classes.max() + 1), np.int64)
     np.add.at(counts, (groups, classes), 1)
-    draws = np.array([_draw(item, seed) for item in items])
+    # Random numbers that depend on the images, not on their order.
+    keys = (f"{seed}\0{item.id}\0{item.sha256}".encode("utf-8", "surrogateescape") for item in items)
+    draws = np.array([hashlib.sha256(key).hexdigest() for key in keys])
     order = np.unique(groups[np.argsort(draws, kind="stable")], return_index=True)[1]
     return _deal(counts, np.argsort(order), n_folds)[groups]
-
-
-def _draw(item: Item, seed: int) -> str:
-    """Return a random number that depends on the image, not on its place in a list."""
-    return hashlib.sha256(f"{seed}\0{item.id}\0{item.sha256}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _deal(counts: Integers, order: Integers, n_folds: int) -> Integers:

@@ -14,21 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from synth.data.dataset import Dataset
 from synth.data.duplicates import picture_groups
-from synth.data.findings import (
-    Finding,
-    duplicates,
-    few,
-    group_by,
-    ids_of,
-    label_conflicts,
-    n_images,
-    split_leaks,
-)
-from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Item
+from synth.data.findings import Finding, duplicates, few, group_by, ids_of, label_conflicts, n_images, split_leaks
+from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item
 
 IMBALANCE_MIN = 3.0
 FEW = 5
@@ -232,7 +222,7 @@ def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
         yield from _about("odd_size", odd, f"{off}: check for mistakes")
 
 
-def _nine_in_ten(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _nine_in_ten(values: Floats) -> tuple[float, float]:
     """Return the 5th and 95th percentile, rounded inwards, so that one odd image among few has no effect."""
     return float(np.percentile(values, 5, method="higher")), float(np.percentile(values, 95, method="lower"))
 

@@ -11,15 +11,12 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import imagehash
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
 from PIL import (
     Image,
@@ -169,7 +166,7 @@ def _check_png(data: bytes) -> None:
     raise ImageError("damaged: the file is cut off before its end")
 
 
-_TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+_TURNS = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],

@@ -40,8 +40,7 @@ def parse_row(line: bytes, where: str) -> Row:
         record = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ManifestError(f"{where}: not JSON ({error})") from None
-    if not isinstance(record, dict) or set(_KEYS) - set(record):
-        missing = sorted(set(_KEYS) - set(record)) if isinstance(record, dict) else _KEYS
+    if missing := sorted(set(_KEYS).difference(record if isinstance(record, dict) else ())):
         hint = "if synth did not write this file, move it away"
         raise ManifestError(f"{where}: not a manifest row, missing {', '.join(missing[:4])}; {hint}")
     _check_record(record, where)

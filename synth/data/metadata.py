@@ -97,19 +97,14 @@ def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[st
         check_path(id, "file_name")
     except ManifestError:
         return f"file_name {id!r} leads out of the folder"
-    if _bad_label(label):
+    unusable = not label or label.startswith(".") or re.search(r"[/\\\0]", label) or bad_name(label)
+    if unusable or len(label.encode()) > NAME_BYTES:
         return f"label {label!r} can't be a folder name"
     if split not in SPLIT_WORDS:
         return f"split {split!r}: expected one of {', '.join(SPLIT_WORDS)}"
     if id in listed:
         return f"{id} is listed twice"
     return None if id in known else f"{id} is listed, but there is no such file"
-
-
-def _bad_label(label: str) -> bool:
-    if not label or label.startswith(".") or re.search(r"[/\\\0]", label) or bad_name(label):
-        return True
-    return len(label.encode()) > NAME_BYTES
 
 
 def _output_path(label: str, id: str, *, split: str, taken: set[str]) -> str:

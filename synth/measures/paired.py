@@ -52,17 +52,13 @@ def difference(values: Sequence[float], *, ratio: float, alpha: float = 0.05, n_
         return Difference(n, values[0] if n else None)
     mean, spread = statistics.fmean(values), statistics.stdev(values)
     if spread <= _ROUNDING * max(map(abs, values)):
-        return _without_spread(n, values[0])
+        if values[0] == 0:
+            return Difference(n, 0.0, (0.0, 0.0), 1.0)
+        return Difference(n, values[0], (values[0], values[0]), 0.0) if n >= MIN_EQUAL else Difference(n, values[0])
     error = spread * math.sqrt(1 / n + ratio)
     half = float(stdtrit(n - 1, 1 - alpha / 2)) * error
     detectable = float(stdtrit(n - 1, 1 - alpha / (2 * max(n_tests, 1))) + stdtrit(n - 1, POWER)) * error
     return Difference(n, mean, (mean - half, mean + half), float(2 * stdtr(n - 1, -abs(mean / error))), detectable)
-
-
-def _without_spread(n: int, value: float) -> Difference:
-    if value == 0:
-        return Difference(n, 0.0, (0.0, 0.0), 1.0)
-    return Difference(n, value, (value, value), 0.0) if n >= MIN_EQUAL else Difference(n, value)
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:

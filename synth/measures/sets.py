@@ -53,7 +53,8 @@ def kid(features: Floats, reference: Floats, *, rng: np.random.Generator, n: int
     if min(len(features), len(reference)) < 2:
         return Kid()
     a, b = _some(features, KID_POOL, rng), _some(reference, KID_POOL, rng)
-    gram = _kernel(*_rescaled(a, b))
+    scaled = np.concatenate(_rescaled(a, b))
+    gram = (scaled @ scaled.T / scaled.shape[1] + 1) ** 3
     value = float(_mmd(gram, np.ones((1, len(a))), np.ones((1, len(b))))[0])
     half_a, half_b = min(n or len(a), len(a)) // 2, len(b) // 2
     if min(half_a, half_b) < 2:
@@ -71,12 +72,6 @@ def _rescaled(points: Floats, reference: Floats) -> tuple[Floats, Floats]:
     centre = (wide.mean(axis=0) + base.mean(axis=0)) / 2
     scale = math.sqrt(float(base.var(axis=0, ddof=1).mean())) or 1.0
     return (wide - centre) / scale, (base - centre) / scale
-
-
-def _kernel(points: Floats, reference: Floats) -> Floats:
-    both = np.concatenate([points, reference])
-    gram: Floats = (both @ both.T / both.shape[1] + 1) ** 3
-    return gram
 
 
 def _subsets(n: int, size: int, rng: np.random.Generator) -> Floats:

@@ -62,9 +62,9 @@ def sheet_png(strips: Sequence[Strip]) -> bytes:
 
 def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
     """Draw rows of images on one sheet, each scaled to its tile; long captions are shortened."""
-    n = max(len(strip.tiles) for strip in strips)
-    heights = [_height(strip) for strip in strips]
-    width = 2 * MARGIN + n * (TILE + GAP)
+    n_lines = [max((len(tile.caption) for tile in strip.tiles), default=0) for strip in strips]
+    heights = [LINE + 3 + TILE + n * LINE + 2 * GAP for n in n_lines]
+    width = 2 * MARGIN + max(len(strip.tiles) for strip in strips) * (TILE + GAP)
     sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights)), PAPER)
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
@@ -74,11 +74,6 @@ def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
             _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + LINE + 3))
         top += height
     return sheet
-
-
-def _height(strip: Strip) -> int:
-    lines = max((len(tile.caption) for tile in strip.tiles), default=0)
-    return LINE + 3 + TILE + lines * LINE + 2 * GAP
 
 
 def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, *, at: tuple[int, int]) -> None:

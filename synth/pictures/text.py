@@ -63,16 +63,17 @@ def score(value: object) -> str:
     return (f"{part:.2f}" if abs(part) >= 0.1 or not part else f"{part:.2g}").replace("-", "\u2212")
 
 
-def points(value: object) -> str:
+def points(value: object, *, sign: str = "-") -> str:
     """Format a fraction in points: 0.984 is 98.4."""
     part = number(value)
-    return "not known" if part is None else f"{round(100 * part, 1) + 0.0:.1f}".replace("-", "\u2212")  # no "-0.0"
+    if part is None:
+        return "not known"
+    return f"{round(100 * part, 1) + 0.0:{sign}.1f}".replace("-", "\u2212")  # + 0.0 turns -0.0 into 0.0
 
 
 def signed(value: object) -> str:
     """Format a difference in points, with its sign."""
-    part = number(value)
-    return "not known" if part is None else f"{round(100 * part, 1) + 0.0:+.1f}".replace("-", "\u2212")
+    return points(value, sign="+")
 
 
 def table_cell(text: str) -> str:
