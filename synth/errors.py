@@ -1,15 +1,7 @@
-"""Everything that can go wrong, as one tree.
+"""The exceptions of this package.
 
-SynthError                 one clear line; the command line prints it and exits with `exit_status`
-├── UsageError             a wrong option, recipe or method (also a ValueError); exit status 2
-├── DatasetError           the input as a whole can't be used (also a ValueError)
-├── ImageError             one image file can't be used (also a ValueError); its reason lands in `refused`
-├── GeneratorError         a generator broke its contract or failed (also a RuntimeError)
-├── TrainingError          a network can't be trained (also a RuntimeError)
-├── BundleError            a trained network is damaged, hostile, foreign or does not fit (also a ValueError)
-├── ManifestError          a manifest is damaged or hostile (also a ValueError)
-└── OutputError            the output folder can't be written or is not ours (also an OSError)
-    └── LockedError        another run is writing there; exit status 11
+All are children of `SynthError`: one clear line, which the command line prints before it exits with `exit_status`. Each
+also inherits the built-in exception that it resembles.
 """
 
 from __future__ import annotations
@@ -19,13 +11,13 @@ from collections.abc import Iterable
 
 
 class SynthError(Exception):
-    """Root of all errors of this package; `str(error)` is one line for a person."""
+    """Base class of all exceptions of this package; `str(error)` is one line for a person."""
 
     exit_status = 1
 
 
 class UsageError(SynthError, ValueError):
-    """A wrong option, recipe or method."""
+    """A wrong option, recipe or method; exit status 2."""
 
     exit_status = 2
 
@@ -35,11 +27,11 @@ class DatasetError(SynthError, ValueError):
 
 
 class ImageError(SynthError, ValueError):
-    """One image file can't be used; the message is the reason, without the path."""
+    """One image file can't be used; the message is the reason, without the path. The file counts as refused."""
 
 
 class GeneratorError(SynthError, RuntimeError):
-    """A generator failed, or gave something that is not an image."""
+    """A generator failed, or returned something that is not an image."""
 
 
 class TrainingError(SynthError, RuntimeError):
@@ -51,20 +43,20 @@ class BundleError(SynthError, ValueError):
 
 
 class ManifestError(SynthError, ValueError):
-    """A manifest is damaged, hostile or not ours."""
+    """A manifest is damaged, hostile or not from this package."""
 
 
 class OutputError(SynthError, OSError):
-    """The output folder can't be written, or holds something that is not ours."""
+    """The output folder can't be written, or holds foreign files."""
 
 
 class LockedError(OutputError):
-    """Another run holds the output folder."""
+    """Another run holds the output folder; exit status 11."""
 
     exit_status = 11
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The nearest known name as the end of a message, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    """Return the end of a message that suggests the nearest known name; an empty string if none is near."""
+    near = difflib.get_close_matches(name, known, n=1)
     return f'; did you mean "{near[0]}"?' if near else ""

@@ -1,6 +1,6 @@
-"""Files of our own, written whole or not at all, and the lock of a folder that is being written.
+"""Atomic writes of our own files, and the lock of a folder that is being written.
 
-A run on OUT works in `OUT.incomplete` beside it and holds `OUT.lock`; only what is complete appears as OUT.
+A run on OUT works in `OUT.incomplete` beside it and holds `OUT.lock`; OUT appears when it is complete.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ LOCK_SECONDS = 0.5  # the workers of a run that was just killed may take a momen
 
 
 def staging_folder(out: Path) -> Path:
-    """Where a run on `out` works until it is complete."""
+    """Return the folder in which a run on `out` works until it is complete."""
     real = Path(os.path.realpath(out))
     return real.with_name(real.name + ".incomplete")
 
 
 @contextlib.contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Hold the output folder for one run; a lock dies with its process.
+    """Lock the output folder for one run; the lock ends with its process.
 
     Raises:
-        LockedError: another run holds it, named by process, machine and start.
+        LockedError: another run holds it; the message names its process, machine and start.
         OutputError: the folder that would hold the output can't be written.
     """
     path = staging_folder(out).with_suffix(".lock")
@@ -41,7 +41,7 @@ def locked(out: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        if not path.exists():  # on some file systems a refusal looks like a lock that is held
+        if not path.exists():  # on some file systems a missing permission looks like a held lock
             raise OutputError(f"can't write beside {out}") from None
         raise LockedError(f"{out} is being written by another run ({_holder(out)})") from None
     except OSError as error:
@@ -49,12 +49,12 @@ def locked(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: whoever waits on this file notices that it is gone
+        path.unlink(missing_ok=True)  # still locked, so that a process that waits for it notices that it is gone
         lock.release()
 
 
-def worker() -> dict[str, str | int]:
-    """Who is at work, as `run.json` of a staging folder says it."""
+def this_process() -> dict[str, str | int]:
+    """Return process, machine and start time for the `run.json` of a staging folder."""
     return {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
 
 
@@ -68,7 +68,7 @@ def _holder(out: Path) -> str:
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file of our own whole: readers see the old one or the new one, never half."""
+    """Write one of our own files atomically: readers see the old file or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         yield file
@@ -78,6 +78,6 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a small file of our own whole."""
+    """Write one of our own small files atomically."""
     with new_file(path) as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""The records that travel between the rooms: immutable, without behaviour beyond their own form.
+"""Immutable records that all rooms share.
 
 An `Item` is one real image. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer turns
 both into a `Row` of the manifest.
@@ -6,8 +6,10 @@ both into a `Row` of the manifest.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,41 +17,43 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """An image: (H, W) grey or (H, W, 3) RGB; uint8 in 0..255, or uint16 in 0..65535 for 16-bit grey."""
 
 Scores = Mapping[str, float | Mapping[str, float]]
-"""What gates measured: a number under each name, and under "classes" the judge's probabilities."""
+"""Measurements of the gates by name; "classes" holds the judge's probabilities by class."""
 
 SPLITS = ("train", "val", "test")
 PARENT_SPLIT = "train"
 SWITCHED_OFF = "switched_off"
-"""Reason against an image of a class for which its method passed too seldom."""
+"""Reason to reject an image: the gates accept too few images of this method for this class."""
 ENCODED_AS = "encoded_as"
-"""Parameter of an image that is not made of a parent's own pixels: format, quality and subsampling of its file."""
+"""Parameter of an image that is not made from a parent's own pixels: format, quality and subsampling of its file."""
 CODES_OF = "codes_of"
-"""Parameter of an image that a GAN drew: the class of the real images whose codes it is a mix of."""
+"""Parameter of a GAN image: the class of the real images whose codes it mixes."""
 EFFECTS, FIRST, SECOND = "effects", "first", "second"
-"""Parameters of an image between two others: effects on the whole, on its first and on its second parent."""
-BLANK_SPREAD = 0.005
-"""Standard deviation of the levels (0..1) up to which all pixels of an image are alike."""
+"""Parameters of an interpolated image: the effects on the result, on its first and on its second parent."""
+BLANK_STD = 0.005
+"""An image is blank up to this standard deviation of its levels (0..1)."""
 
 
 def pixels_sha256(pixels: Pixels) -> str:
-    """Hash of form and levels: the same pixels in another file format give the same hash."""
+    """Return the SHA-256 of dtype, shape and levels; the file format does not change it."""
     digest = hashlib.sha256(f"uint{8 * pixels.itemsize} {pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Encoding:
     """How an image file is encoded."""
 
     format: str
     """One of jpeg, png, webp, bmp, tiff, ppm, gif."""
     mode: str
-    """The mode that the file itself states, in Pillow's words (RGB, L, P, CMYK, I;16 ...)."""
+    """Pillow's mode of the file (RGB, L, P, CMYK, I;16 ...)."""
     quality: int | None = None
     """JPEG quality 1..100, estimated from the quantisation tables."""
     subsampling: str | None = None
@@ -63,38 +67,38 @@ class Item:
     id: str
     """Path below the dataset's root, with forward slashes."""
     path: str
-    """Where the file is read."""
+    """Path of the file."""
     label: str
     split: str
     """train, val or test."""
-    place: str
-    """Its path in an output folder."""
+    output_path: str
+    """Its path below an output folder."""
     group: str | None
     sha256: str
     pixels_sha256: str
     width: int
     height: int
-    form: Form
+    encoding: Encoding
     grey: bool
     """True for single-channel pixels."""
     dhash: bytes
     """Difference hash of 256 bits: near duplicates differ in few of them."""
     mean: float
     """Mean level, 0..1."""
-    spread: float
+    std: float
     """Standard deviation of the levels, 0..1."""
     notes: tuple[str, ...] = ()
-    """Kinds of things worth a word: animated, alpha, extension, turned."""
+    """Any of animated, alpha, extension, turned."""
 
     @property
-    def wide(self) -> bool:
-        """True for levels of 16 bits."""
-        return self.form.mode.startswith(("I", "F"))
+    def sixteen_bit(self) -> bool:
+        """Whether the levels have 16 bits."""
+        return self.encoding.mode.startswith(("I", "F"))
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A real image known by its name and hash only: a trained network remembers no more of it."""
+    """A real image as a trained network remembers it: id and hash only."""
 
     id: str
     sha256: str
@@ -105,7 +109,7 @@ Parent = Item | Origin
 
 @dataclass(frozen=True)
 class Candidate:
-    """What one attempt gave, before any gate."""
+    """The result of one attempt, before any gate."""
 
     pixels: Pixels
     label: str
@@ -114,9 +118,9 @@ class Candidate:
     parents: tuple[Parent, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     from_parent_pixels: bool = False
-    """Declared to be made of its parents' own pixels, and so near to them by its nature."""
+    """Whether it is made from its parents' own pixels, and so lies near them by design."""
     file: bytes | None = None
-    """The whole encoded file, where the candidate is an exact copy of one; otherwise the writer encodes the pixels."""
+    """The encoded file of an exact copy; None: the writer encodes the pixels."""
 
     @functools.cached_property
     def pixels_sha256(self) -> str:
@@ -126,14 +130,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gates said of a candidate: every score, and the reasons against it."""
+    """The gates' scores of a candidate, and their reasons to reject it."""
 
     scores: Scores = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
-        """True where no gate had a reason against it."""
+        """Whether no gate has a reason to reject it."""
         return not self.reasons
 
 
@@ -147,8 +151,8 @@ class Row(NamedTuple):
     split: str
     synthetic: bool
     method: str | None
-    """The generator of a synthetic image; `copy`, `hard` or `sym` for a real one put there by us; None for one that
-    stood there before."""
+    """The generator of a synthetic image; `copy`, `hard` or `sym` for a real image that the run put there; None for one
+    that was there before."""
     attempt: int | None
     seed: int | None
     parents: tuple[Mapping[str, str], ...]
@@ -161,3 +165,16 @@ class Row(NamedTuple):
     pixels_sha256: str
     width: int
     height: int
+
+
+def rounded(value: Any) -> Any:
+    """Return a value as JSON: dataclasses as objects, floats with four digits, infinity and NaN as null."""
+    if dataclasses.is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(part) for part in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value

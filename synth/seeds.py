@@ -1,9 +1,8 @@
-"""Randomness as a pure function: (run seed, class, stream, attempt) -> numbers.
+"""Random numbers as a pure function of (run seed, class, stream, attempt).
 
 Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the key names
-the stream, the counter is the attempt. So the numbers of attempt 17 are the same whether it is drawn alone, in a chunk
-of 64, first or last. Each effect has a stream of its own: no two effects are tied, and a new effect changes no other's
-draws.
+the stream, and the counter is the attempt. So attempt 17 gets the same numbers whether it is drawn alone, in a chunk of
+64, first or last. Each effect has its own stream: effects are independent, and a new effect changes no other's draws.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ def uniforms(seed: int, label: str, *, stream: str, attempts: range, n_draws: in
 
 
 def generator(seed: int, label: str, *, stream: str, attempt: int) -> np.random.Generator:
-    """A NumPy generator of its own for one attempt, for code that draws as it goes."""
+    """Return a NumPy generator for one attempt, for code that does not know in advance how many numbers it needs."""
     return np.random.Generator(np.random.Philox(key=_key(seed, label, stream), counter=[0, attempt, 0, 0]))
 
 
 def permutation(seed: int, label: str, *, stream: str, attempt: int, n: int) -> npt.NDArray[np.intp]:
-    """A random order of 0..n-1. (By sorting uniforms, which stays the same in every version of NumPy.)"""
+    """Return a random order of 0..n-1, by sorting random integers: the same in every version of NumPy."""
     draws = generator(seed, label, stream=stream, attempt=attempt).bit_generator.random_raw(n)
     return np.argsort(draws, kind="stable")
 
 
 def derived(seed: int, name: str) -> int:
-    """Another seed, for something of that name."""
+    """Derive another seed for `name`."""
     return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:7], "big")

@@ -1,4 +1,4 @@
-"""Versions of all that decides about bytes."""
+"""Versions of everything that the bytes of an output depend on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ NETWORKS = ("numpy", "opencv-python-headless", "scikit-learn", "torch")
 
 
 def versions(libraries: Sequence[str] = PIXELS) -> dict[str, str]:
-    """Versions of this package, of Python and of some libraries."""
+    """Return the versions of this package, of Python and of the libraries."""
     found = {"synth": importlib.metadata.version("synth-images"), "python": platform.python_version()}
     return found | {name: importlib.metadata.version(name) for name in libraries}

@@ -1,12 +1,13 @@
-"""Chunks in, results out, in order: in this process or in several.
+"""Map a function over chunks, in this process or in several, with the results in order.
 
-A chunk is the unit of work everywhere. Results come in the order of the chunks, whatever finishes first, and only a few
-chunks are in flight, so memory stays flat. A worker that dies (out of memory, killed) gets its chunks done once more.
+A chunk is the unit of work everywhere. Results come in the order of the chunks, whichever finishes first. Only a few
+chunks are in flight, so memory stays flat. If a worker dies (out of memory, killed), its chunks are tried once more.
 """
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import multiprocessing
 import os
 import signal
@@ -25,14 +26,14 @@ State = TypeVar("State")
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, images done, images in all)."""
+"""Called with (name of the step, images done, images in total)."""
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 WAIT_SECONDS = 0.5
 IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat
 
 
 def n_cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -46,8 +47,8 @@ def run(
 ) -> Iterator[tuple[Chunk, Result]]:
     """Yield (chunk, function(state, chunk)) in the order of `chunks`.
 
-    The state goes to each worker once, when it starts; `function`, a function of a module, and chunks go each time.
-    `on_wait` is called twice a second while a long chunk is awaited.
+    Each worker gets the state once, when it starts. `function` is defined at the top of a module, so that it can be
+    pickled. `on_wait` is called twice a second while a long chunk runs.
 
     Raises:
         SynthError: a worker died twice on the same chunks.
@@ -61,7 +62,8 @@ def run(
     retried = False
     try:
         while True:
-            _submit(pool, function, source, waiting=waiting, limit=n_workers * IN_FLIGHT)
+            for chunk in itertools.islice(source, n_workers * IN_FLIGHT - len(waiting)):
+                waiting.append((chunk, pool.submit(_in_worker, function, chunk)))
             if not waiting:
                 return
             try:
@@ -86,24 +88,8 @@ def _result(future: Future[Result], on_wait: Callable[[], None] | None) -> Resul
     return future.result()
 
 
-def _submit(
-    pool: ProcessPoolExecutor,
-    function: Callable[[Any, Chunk], Result],
-    source: Iterator[Chunk],
-    *,
-    waiting: deque[tuple[Chunk, Future[Result]]],
-    limit: int,
-) -> None:
-    while len(waiting) < limit:
-        try:
-            chunk = next(source)
-        except StopIteration:
-            return
-        waiting.append((chunk, pool.submit(_in_worker, function, chunk)))
-
-
 def _pool(n_workers: int, state: Any) -> ProcessPoolExecutor:
-    # Forking starts a worker in 20 ms and asks nothing of the caller's script; elsewhere the platform's default holds.
+    # A fork starts a worker in 20 ms and needs no `if __name__ == "__main__"` in the caller's script.
     context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
     return ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker, initargs=(state,))
 
@@ -114,20 +100,20 @@ _state: Any = None
 def _start_worker(state: Any) -> None:
     global _state
     _state = state
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: only the parent answers it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the parent handles it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if "torch" in sys.modules:
-        # A forked process hangs where it starts threads of a kind that its parent had; and there are enough processes.
+        # A forked process hangs when it starts threads that its parent had; and the processes fill all cores.
         sys.modules["torch"].set_num_threads(1)
     _die_with_parent()
 
 
 def _die_with_parent() -> None:
-    """A killed parent must not leave workers behind that hold its lock and wait for chunks for ever."""
+    """End this worker when its parent is killed; otherwise it holds the lock and waits for chunks for ever."""
     parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before the call above
             os._exit(1)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()

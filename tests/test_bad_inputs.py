@@ -25,13 +25,12 @@ from synth.records import Item
 from synth.settings.recipe import Data
 
 CORPUS = corpus.every_file()
-MAX_PIXELS = 50_000_000
 SYNTH = [sys.executable, "-c", "from synth.cli.app import main; main()"]
 HANGS_AFTER_SECONDS = 120
 
 
 def pixels_of(data: bytes, *, background: str = "#ffffff") -> npt.NDArray[Any]:
-    return images.decode(data, max_pixels=MAX_PIXELS, background=background).pixels
+    return images.decode(data, Data(background=background)).pixels
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -162,8 +161,8 @@ def test_sixteen_bit_colour_keeps_its_high_byte() -> None:
 
 @pytest.mark.parametrize(("name", "format"), [("16.png", "png"), ("16-big.tiff", "tiff"), ("16.pgm", "ppm")])
 def test_sixteen_bits_come_out_again(name: str, format: str) -> None:
-    decoded = images.decode(CORPUS[name].data, max_pixels=MAX_PIXELS, background="#ffffff")
-    form = encoding.output_form(decoded.form, format="auto", quality=None, wide=True)
+    decoded = images.decode(CORPUS[name].data, Data())
+    form = encoding.output_encoding(decoded.encoding, format="auto", quality=None, sixteen_bit=True)
     assert form.format == format
     np.testing.assert_array_equal(pixels_of(encoding.encode(decoded.pixels, form)), corpus.LEVELS16)
 
@@ -344,7 +343,7 @@ def test_max_pixels_is_a_setting(tmp_path: Path, run: Run, capsys: pytest.Captur
 
 def test_a_limit_above_pillows_own_is_not_misquoted() -> None:
     with pytest.raises(ImageError, match=r"^more than \d+ pixels$") as caught:
-        images.decode(corpus.png(60_000, 60_000), max_pixels=10**10, background="#ffffff")
+        images.decode(corpus.png(60_000, 60_000), Data(max_pixels=10**10))
     assert int(str(caught.value).split()[2]) < 60_000 * 60_000
 
 
@@ -381,4 +380,4 @@ def test_content_decides_and_the_extension_is_noted(tmp_path: Path) -> None:
     path.write_bytes(corpus.encoded(corpus.picture(), "PNG"))
     item = read_item("picture.gif", path, Data())
     assert isinstance(item, Item)
-    assert (item.form.format, item.notes) == ("png", ("extension",))
+    assert (item.encoding.format, item.notes) == ("png", ("extension",))

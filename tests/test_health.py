@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from synth.data.dataset import open_dataset
 from synth.data.duplicates import NEAR_BITS, near_groups
-from synth.data.health import ORDER, Inspection, inspect
+from synth.data.health import Inspection, inspect
 from synth.settings.recipe import Data
 
 Pixels = npt.NDArray[np.uint8]
@@ -318,10 +318,29 @@ def test_most_harmful_first(sound: Path) -> None:
     save(picture(0), sound / "train/dog/again.png")
     save(picture(1), sound / "test/cat/again.png")
     save(picture(2), sound / "train/cat/again.png")
+    save(noisy(picture(3)), sound / "train/cat/near.png")
     save(picture(77), sound / "train/cat/inner/0.png")
-    order = [finding.kind for finding in found(sound).findings]
-    assert order == ["label_conflict", "split_leak", "exact_duplicates", "layout"]
-    assert order == sorted(order, key=ORDER.index)
+    save(picture(78), sound / "train/cat/CON.png")
+    save(np.full((32, 40, 3), 90, np.uint8), sound / "train/cat/blank.png")
+    save(picture(79)[:, :, 0], sound / "train/cat/grey.png")
+    save(picture(51), sound / "train/cat/p7_a.png")
+    save(picture(52), sound / "test/cat/p7_b.png")
+    save(picture(500), sound / "test/bird/0.png")
+    (sound / "train/ape").mkdir()
+    order = [finding.kind for finding in found(sound, Data(groups=r"(p\d)_")).findings]
+    assert order == [
+        "label_conflict",
+        "split_leak",
+        "group_leak",
+        "class_only_in",
+        "tiny_class",
+        "mixed_modes",
+        "exact_duplicates",
+        "near_duplicates",
+        "blank",
+        "not_portable",
+        "layout",
+    ]
 
 
 def test_same_findings_each_time_and_one_per_group(sound: Path) -> None:

@@ -22,7 +22,7 @@ from synth.generators.base import Context, Generator, Walker
 from synth.generators.registry import GENERATORS, open_generator
 from synth.records import Candidate, Row
 from synth.runs.remake import synthetic_ids
-from synth.settings.oversampling import MIXED
+from synth.settings.oversampling import MIXABLE
 
 COUNTS = {"train": {"blue": 2, "red": 18, "yellow": 5, "green": 16}}
 N_REAL = sum(COUNTS["train"].values())
@@ -262,7 +262,7 @@ def test_what_can_not_be_mixed_is_refused_before_anything_is_written(
 
 
 def test_every_method_but_the_control_can_be_mixed() -> None:
-    assert set(MIXED) == set(GENERATORS) - {"mix", "duplicate"}
+    assert set(MIXABLE) == set(GENERATORS) - {"mix", "duplicate"}
 
 
 def test_classes_and_bundles_that_one_of_them_refuses(made: Made, tmp_path: Path) -> None:

@@ -393,7 +393,7 @@ def test_classes_of_one_or_two_images_give_no_error_and_no_nan(judge: Judge, tmp
     quality = check(data, synthetic=tmp_path / "made", judge=judge)
     json.dumps(quality.to_json(), allow_nan=False)
     assert quality.classes["green"].synthetic["kid"] is None
-    assert "too few to say anything" in quality.classes["green"].note
+    assert "too few for a reliable score" in quality.classes["green"].note
 
 
 def test_a_class_without_any_real_image_is_judged_by_the_judge_alone(judge: Judge, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from synth.data.manifest import read_manifest
 from synth.errors import ManifestError, OutputError
 from synth.pages.album import BUDGET, Spread
 from synth.pages.report import write_report
-from synth.pictures.text import share
+from synth.pictures.text import percent
 from synth.records import Row
 
 HOSTILE = ('<b onclick="x">&', "שלום {{ 7*7 }}", "🦜 parrot'")
@@ -349,7 +349,7 @@ def test_shown_ones_are_spread_over_all() -> None:
     [(None, "n/a"), (float("nan"), "n/a"), (0, "0"), (1, "100"), (0.9999, "99.9"), (0.0001, "0.1"), (0.5, "50")],
 )
 def test_shares_are_never_rounded_to_all_or_nothing(part: float | None, words: str) -> None:
-    assert share(part).removesuffix("\u202f%") == words
+    assert percent(part).removesuffix("\u202f%") == words
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -128,9 +128,9 @@ def one_class(n: int, n_right: int) -> ClassScores:
     ("n", "n_right", "note"),
     [
         (0, 0, "no held-out image"),
-        (1, 1, "only 1 held-out image: too few to say anything"),
-        (3, 1, "only 3 held-out images: too few to say anything"),
-        (9, 7, "9 held-out images: recall is somewhere in 0.45 to 0.94; about 330 would tell it to +-0.05"),
+        (1, 1, "only 1 held-out image: too few for a reliable score"),
+        (3, 1, "only 3 held-out images: too few for a reliable score"),
+        (9, 7, "9 held-out images: the recall is between 0.45 and 0.94; about 330 images would measure it to +-0.05"),
         (200, 150, ""),
     ],
 )

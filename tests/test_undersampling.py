@@ -48,7 +48,7 @@ def names(items: Sequence[Item]) -> list[str]:
 
 def looks(items: Sequence[Item]) -> np.ndarray:
     """A few numbers of each image."""
-    return np.array([[item.mean, item.spread, *np.frombuffer(item.dhash[:4], np.uint8) / 255] for item in items])
+    return np.array([[item.mean, item.std, *np.frombuffer(item.dhash[:4], np.uint8) / 255] for item in items])
 
 
 @pytest.mark.parametrize(

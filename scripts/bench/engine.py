@@ -151,7 +151,9 @@ class Bench:
 
 def _encoded(pixels: np.ndarray, item: Item) -> bytes:
     pixels = np.ascontiguousarray(pixels)
-    return bytes(simplejpeg.encode_jpeg(pixels, quality=item.form.quality, colorsubsampling=item.form.subsampling))
+    return bytes(
+        simplejpeg.encode_jpeg(pixels, quality=item.encoding.quality, colorsubsampling=item.encoding.subsampling)
+    )
 
 
 def _write(out: Path, i: int, data: bytes) -> None:

@@ -75,7 +75,7 @@ def split(source: Path, target: Path, number: int, counts: dict[str, int]) -> No
 
 def inputs_of(paths: Sequence[Path]) -> list[np.ndarray]:
     settings = Data()
-    images = [read(path, max_pixels=settings.max_pixels, background=settings.background)[1] for path in paths]
+    images = [read(path, settings)[1] for path in paths]
     return [network_input(image.pixels, SIDE) for image in images]
 
 

@@ -26,10 +26,10 @@ import synth
 from synth.classifier.training import train_classifier
 from synth.data.encoding import encode
 from synth.demo.traffic_lights import TrafficLights
-from synth.records import Form
+from synth.records import Encoding
 from synth.settings.recipe import load_recipe
 
-FORM = Form("jpeg", "RGB", 95, "420")
+FORM = Encoding("jpeg", "RGB", 95, "420")
 COUNTS = {"red": 200, "green": 150, "yellow": 50}
 
 

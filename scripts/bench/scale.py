@@ -22,9 +22,9 @@ import numpy as np
 from sources import make_sources
 
 from synth.data.encoding import encode
-from synth.records import Form
+from synth.records import Encoding
 
-FORM = Form("jpeg", "RGB", 85, "420")
+FORM = Encoding("jpeg", "RGB", 85, "420")
 SYNTH = (sys.executable, "-m", "synth")
 
 

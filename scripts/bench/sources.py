@@ -13,10 +13,10 @@ import numpy as np
 
 from synth.data.encoding import encode
 from synth.demo.traffic_lights import TrafficLights
-from synth.records import Form
+from synth.records import Encoding
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-FORM = Form("jpeg", "RGB", 95, "420")
+FORM = Encoding("jpeg", "RGB", 95, "420")
 
 
 def make_sources(root: Path) -> dict[str, Path]:

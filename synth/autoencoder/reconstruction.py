@@ -14,7 +14,7 @@ from synth.measures.subset import evenly_spaced
 from synth.measures.texture import sharpness
 from synth.networks.autoencoder import Autoencoder
 from synth.pictures.sheets import Strip, sheet_png, tiles
-from synth.pictures.text import cell
+from synth.pictures.text import table_cell
 from synth.training.batches import Images
 from synth.training.inference import Floats, decode, encode
 
@@ -95,7 +95,7 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     """README.md of a bundle, from bundle.json and scores.json."""
     network, counts = info["network"], info["counts"]
     rows = [
-        f"| {cell(label)} | {counts[label]} | {_number(s['error'], 4)} | {_number(s['sharpness'], 2)} |"
+        f"| {table_cell(label)} | {counts[label]} | {_number(s['error'], 4)} | {_number(s['sharpness'], 2)} |"
         for label, s in document["reconstruction"]["classes"].items()
     ]
     stopped = [f"* Training stopped early: {why}." for why in info["stopped"].values()]

@@ -13,7 +13,7 @@ from synth.classifier.ensemble import RESULT, ClassifierTask, save_member
 from synth.classifier.linear_head import Floats, Head, augmented_copies, features_of, fit_head
 from synth.effects.policy import Policy
 from synth.files import new_file
-from synth.networks.heads import FrozenHead
+from synth.networks.base import FrozenHead
 from synth.networks.pretrained import Backbone, open_backbone
 from synth.training.batches import Images
 from synth.training.device import choose_device

@@ -20,8 +20,8 @@ from torch import nn
 
 from synth.data.network_input import network_input
 from synth.errors import BundleError
+from synth.networks.base import FrozenHead
 from synth.networks.build import build_network
-from synth.networks.heads import FrozenHead
 from synth.networks.pretrained import open_backbone, weights_digest
 from synth.records import Pixels
 from synth.training.bundle import CLASSIFIER, Bundle, open_bundle

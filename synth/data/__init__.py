@@ -1,4 +1,4 @@
-"""Real images: from a folder or table to items, and what is wrong with them.
+"""Real images: a folder or table becomes a dataset of items, and problems in it become findings.
 
-In: a path. Out: a `Dataset` of `Item`s, its findings and its plan. Start with `dataset`.
+In: a path. Out: a `Dataset` of `Item`s, its findings, and its plan. Start with `dataset`.
 """

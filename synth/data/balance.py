@@ -1,4 +1,4 @@
-"""Counts and a target -> a plan; counts -> class weights. Plans are settled here, before any work starts."""
+"""Plans of how many images each class gets, and class weights, from the class counts."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ EFFECTIVE_BETA = 0.999
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """What one class gets."""
+    """The plan for one class."""
 
     real: int
     """Real training images."""
     existing: int
-    """New images that earlier runs put there."""
+    """New images of earlier runs."""
     target: int
-    """Wished total of real plus new training images."""
+    """Wanted total of real and new training images."""
     planned: int
-    """New images that this run makes."""
+    """New images of this run."""
     note: str = ""
-    """Why planned is less than the target needs."""
+    """Why fewer images are planned than the target needs."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`{class: how many new}`, settled and shown before work starts."""
+    """The plan of a run: how many new images each class gets."""
 
     classes: Mapping[str, ClassPlan]
 
     @property
     def new(self) -> Mapping[str, int]:
-        """{class: new images}, only classes that get any."""
+        """{class: number of new images}, without classes that get none."""
         return {label: plan.planned for label, plan in self.classes.items() if plan.planned}
 
     def to_json(self) -> dict[str, dict[str, int | str]]:
-        """{class: {real, existing, target, planned, note}}."""
+        """Return {class: {real, existing, target, planned, note}}."""
         return {label: dict(vars(plan)) for label, plan in self.classes.items()}
 
 
@@ -56,15 +56,15 @@ def make_plan(
     existing: Mapping[str, int] | None = None,
     needs_parents: bool = True,
 ) -> Plan:
-    """How many new training images each class gets.
+    """Plan how many new training images each class gets.
 
     Args:
-        target: `majority`, `mean`, `median`, a number, a multiple of the class's own count such as `2x`, or totals by
-            class; totals of real plus new.
-        cap: at most this many new images per real one.
-        classes: only these get new images; empty: all.
-        existing: new images that earlier runs made, by class.
-        needs_parents: False for a generator that can also fill a class without any real image.
+        target: total of real and new images: `majority`, `mean`, `median`, a number, a multiple of the class's own
+            count such as `2x`, or totals by class.
+        cap: at most this many new images per real image.
+        classes: only these classes get new images; empty: all.
+        existing: new images of earlier runs, by class.
+        needs_parents: False if the generator can also fill a class without real images.
 
     Raises:
         UsageError: an unknown word, or a class that the dataset does not have.
@@ -76,7 +76,7 @@ def make_plan(
     plans = {}
     for label, real in counts.items():
         wished = max(targets[label], real) if not classes or label in classes else real
-        bound = cap if real or needs_parents else math.inf  # a simulator may fill a class that has no image yet
+        bound = cap if real or needs_parents else math.inf  # a simulator may fill a class without images
         plans[label] = _class_plan(real, made.get(label, 0), target=wished, cap=bound, needs_parents=needs_parents)
     return Plan(plans)
 
@@ -91,7 +91,7 @@ def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_pare
 
 
 def targets_of(target: int | str | Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
-    """The total that a target asks for, of each class.
+    """Return the total of each class that a target asks for.
 
     Raises:
         UsageError: an unknown word or class.
@@ -116,10 +116,10 @@ def targets_of(target: int | str | Mapping[str, int], counts: Mapping[str, int])
 
 
 def check_classes(names: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse a class that the dataset does not have.
+    """Check that the dataset has these classes.
 
     Raises:
-        UsageError: with the nearest known class, or all of them.
+        UsageError: an unknown class; the message has the nearest known class, or all of them.
     """
     classes = list(known)
     for name in names:
@@ -131,20 +131,22 @@ def check_classes(names: Iterable[str], known: Iterable[str]) -> None:
 def class_weights(
     dataset: Dataset | Mapping[str, int], scheme: str = "inverse", *, filled: bool = True
 ) -> dict[str, float]:
-    """Loss weight of each class, in sorted order, which is torchvision's and Keras's too.
+    """Return the loss weight of each class, in sorted order like torchvision and Keras.
 
     `inverse` n / n_c; `balanced` n / (K n_c), as scikit-learn; `sqrt` sqrt(n / n_c); `effective` (1 - b) / (1 - b^n_c),
     scaled to mean 1, b = .999 (Cui et al. 2019, "Class-balanced loss based on effective number of samples", eq. 2).
-    A class without images gets 0: no sample asks for its weight.
+    A class without images gets 0.
 
     Args:
-        dataset: its training counts are used; or the counts themselves.
-        filled: count the images that earlier runs put into the dataset's folder too.
+        dataset: a dataset, or its training counts by class.
+        filled: whether the images of earlier runs in the dataset's folder count.
 
     Raises:
         UsageError: an unknown scheme.
     """
-    counts = _counts_for_weights(dataset, filled=filled) if isinstance(dataset, Dataset) else dict(dataset)
+    counts = dict(dataset.train_counts if isinstance(dataset, Dataset) else dataset)
+    if isinstance(dataset, Dataset) and filled:
+        counts = {label: n + dataset.synthetic.get(label, 0) for label, n in counts.items()}
     present = {label: n for label, n in counts.items() if n}
     total = sum(present.values())
     if scheme == "inverse":
@@ -159,8 +161,3 @@ def class_weights(
     else:
         raise UsageError(f'unknown scheme "{scheme}": expected one of {", ".join(SCHEMES)}')
     return {label: weights.get(label, 0.0) for label in counts}
-
-
-def _counts_for_weights(dataset: Dataset, *, filled: bool) -> dict[str, int]:
-    added = dataset.synthetic if filled else {}
-    return {label: n + added.get(label, 0) for label, n in dataset.train_counts.items()}

@@ -1,8 +1,8 @@
-"""A folder of images -> `Dataset`: an index, nothing is moved or rewritten.
+"""Index a folder of images as a `Dataset`, without moving or changing any file.
 
 Layouts: `<class>/...`; `{train,val,test}/<class>/...`; or a `metadata.csv` / `metadata.jsonl` with `file_name, label`
-and, if wanted, `split, group`. Every file found ends in one state: used (an item), skipped (not ours to read) or
-refused (ours, but bad, with the reason). Images that an earlier run made are known from its manifest and are skipped.
+and optionally `split, group`. Every file is either used (an item), skipped (not an image of the dataset) or refused (a
+bad image or name, with the reason). Images of an earlier run are listed in its manifest and are skipped.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth import workers
 from synth.data import encoding, images
 from synth.data.listing import list_files
-from synth.data.tree import FoundFile, Listing
+from synth.data.tree import FoundFile
 from synth.errors import DatasetError, ImageError
 from synth.records import PARENT_SPLIT, SPLITS, Item, pixels_sha256
 from synth.settings.recipe import Data
 
 CHUNK = 128
 Progress = Callable[[int, int], None]
-"""Called with (files read, files in all)."""
+"""Called with (files read, files in total)."""
 
 
 @dataclass(frozen=True)
@@ -37,45 +37,45 @@ class Dataset:
     items: tuple[Item, ...]
     """Sorted by id."""
     classes: tuple[str, ...]
-    """Sorted; with those that have no usable image."""
+    """Sorted; classes without a usable image are included."""
     refused: tuple[tuple[str, str], ...]
     """(path below the root, reason)."""
     skipped: Mapping[str, int]
-    """Kind of file -> how many."""
+    """{kind of file: count}."""
     train_folder: str
-    """Where the class folders with training images lie, below the root: "train/", or "" without split folders."""
+    """Folder below the root that holds the class folders with training images: "train/", or "" without splits."""
     in_class_folders: bool
-    """False where a metadata file gives the labels."""
+    """False if a metadata file gives the labels."""
     warnings: tuple[str, ...] = ()
     synthetic: Mapping[str, int] = field(default_factory=dict)
-    """{class: images that earlier runs put into this folder}; they are no items."""
+    """{class: images that earlier runs put into this folder}; they are not items."""
 
     @functools.cached_property
     def digest(self) -> str:
-        """Changes when any image, label or split does."""
+        """A hash of all images, labels and splits."""
         lines = (f"{i.id}\0{i.label}\0{i.split}\0{i.sha256}\n" for i in self.items)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @functools.cached_property
     def pixels(self) -> frozenset[str]:
-        """Hashes of the pixels of all images, of every split."""
+        """Hashes of the pixels of all images in all splits."""
         return frozenset(item.pixels_sha256 for item in self.items)
 
     @functools.cached_property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """{class: {split: n}}; every class, and every split that has images."""
+        """{class: {split: n}} for every class, and for every split that has images."""
         tally = Counter((item.label, item.split) for item in self.items)
         splits = [split for split in SPLITS if any(item.split == split for item in self.items)] or [PARENT_SPLIT]
         return {label: {split: tally[label, split] for split in splits} for label in self.classes}
 
     @functools.cached_property
     def train_counts(self) -> Mapping[str, int]:
-        """{class: real training images}; every class."""
+        """{class: number of real training images} for every class."""
         return {label: by_split.get(PARENT_SPLIT, 0) for label, by_split in self.counts.items()}
 
     @functools.cached_property
     def train(self) -> Mapping[str, tuple[Item, ...]]:
-        """{class: its training items}, the only images that become parents."""
+        """{class: its training items}; only these become parents."""
         by_class: dict[str, list[Item]] = {label: [] for label in self.classes}
         for item in self.items:
             if item.split == PARENT_SPLIT:
@@ -84,11 +84,7 @@ class Dataset:
 
 
 def open_dataset(
-    path: str | Path,
-    settings: Data | None = None,
-    *,
-    n_workers: int = 1,
-    progress: Progress | None = None,
+    path: str | Path, settings: Data | None = None, *, n_workers: int = 1, progress: Progress | None = None
 ) -> Dataset:
     """Read every image of a folder once and index it; the folder is opened read-only.
 
@@ -97,14 +93,19 @@ def open_dataset(
     """
     settings = settings or Data()
     listing = list_files(Path(path), settings)
-    items, refused = _read_all(listing, settings, n_workers=n_workers, progress=progress)
+    results = _read_all(listing.files, settings, n_workers=n_workers, progress=progress)
+    items = [result for result in results if isinstance(result, Item)]
+    unreadable = [(file.id, r) for file, r in zip(listing.files, results, strict=True) if isinstance(r, str)]
+    refused = (*listing.refused, *unreadable)
     if not items and not listing.classes:
-        raise DatasetError(f"{path}: found no image in a class folder ({_tried(listing, refused)})")
+        first = f"; {refused[0][0]}: {refused[0][1]}" if refused else ""
+        counts = f"{listing.skipped.total()} files skipped, {len(refused)} refused{first}"
+        raise DatasetError(f"{path}: found no image in a class folder ({counts})")
     return Dataset(
         root=Path(path),
         items=tuple(sorted(items, key=lambda item: item.id)),
         classes=tuple(sorted(listing.classes)),
-        refused=tuple(sorted((*listing.refused, *refused))),
+        refused=tuple(sorted(refused)),
         skipped=dict(sorted(listing.skipped.items())),
         train_folder=listing.train_folder,
         in_class_folders=listing.in_class_folders,
@@ -113,75 +114,58 @@ def open_dataset(
     )
 
 
-def _tried(listing: Listing, refused: Sequence[tuple[str, str]]) -> str:
-    all_refused = (*listing.refused, *refused)
-    first = f"; {all_refused[0][0]}: {all_refused[0][1]}" if all_refused else ""
-    return f"{sum(listing.skipped.values())} files skipped, {len(all_refused)} refused{first}"
-
-
 def _read_all(
-    listing: Listing, settings: Data, *, n_workers: int, progress: Progress | None
-) -> tuple[list[Item], list[tuple[str, str]]]:
-    items: list[Item] = []
-    refused: list[tuple[str, str]] = []
-    total, done = len(listing.files), 0
-    few = total < 4 * CHUNK  # starting workers costs more than it saves
-    chunks = _chunks(listing.files, CHUNK)
-    for chunk, results in workers.run(_read_chunk, settings, chunks, n_workers=1 if few else n_workers):
-        for found, result in zip(chunk, results, strict=True):
-            if isinstance(result, Item):
-                items.append(result)
-            else:
-                refused.append((found.id, result))
-        done += len(chunk)
+    files: Sequence[FoundFile], settings: Data, *, n_workers: int, progress: Progress | None
+) -> list[Item | str]:
+    results: list[Item | str] = []
+    chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
+    few = len(files) < 4 * CHUNK  # starting workers costs more than it saves
+    for _, read in workers.run(_read_chunk, settings, chunks, n_workers=1 if few else n_workers):
+        results += read
         if progress:
-            progress(done, total)
-    return items, refused
+            progress(len(results), len(files))
+    return results
 
 
-def _chunks(files: Sequence[FoundFile], size: int) -> Iterator[Sequence[FoundFile]]:
-    return (files[start : start + size] for start in range(0, len(files), size))
-
-
-def _read_chunk(settings: Data, files: Iterable[FoundFile]) -> list[Item | str]:
-    """Each file's item, or the reason why it is refused."""
+def _read_chunk(settings: Data, files: Sequence[FoundFile]) -> list[Item | str]:
+    """Return the item of each file, or the reason to refuse it."""
     return [_read_one(file, settings) for file in files]
 
 
 def _read_one(file: FoundFile, settings: Data) -> Item | str:
     try:
-        data, decoded = images.read(file.path, max_pixels=settings.max_pixels, background=settings.background)
+        data, decoded = images.read(file.path, settings)
     except ImageError as error:
         return str(error)
     pixels = decoded.pixels
-    mean, spread = images.mean_and_spread(pixels)
+    mean, std = images.mean_and_std(pixels)
     suffix = os.path.splitext(file.path)[1].lower()
-    renamed = () if suffix in encoding.EXTENSIONS[decoded.form.format] else ("extension",)
+    renamed = () if suffix in encoding.EXTENSIONS[decoded.encoding.format] else ("extension",)
     return Item(
         id=file.id,
         path=file.path,
         label=file.label,
         split=file.split,
-        place=file.place,
+        output_path=file.output_path,
         group=file.group or _group(file.id, settings.groups),
         sha256=hashlib.sha256(data).hexdigest(),
         pixels_sha256=pixels_sha256(pixels),
         width=pixels.shape[1],
         height=pixels.shape[0],
-        form=decoded.form,
+        encoding=decoded.encoding,
         grey=pixels.ndim == 2,
         dhash=images.dhash(pixels),
         mean=mean,
-        spread=spread,
+        std=std,
         notes=decoded.notes + renamed,
     )
 
 
 def read_item(id: str, path: Path, settings: Data) -> Item | str:
-    """One image file as an item without class or split, or the reason why it can't be read."""
-    return _read_one(FoundFile(id, str(path), "", PARENT_SPLIT, place=id), settings)
+    """Read one image file as an item without a class, or return the reason to refuse it."""
+    return _read_one(FoundFile(id, str(path), "", PARENT_SPLIT, output_path=id), settings)
 
 
 def _group(id: str, pattern: str) -> str | None:
     match = re.search(pattern, id) if pattern else None
-    return match[1] if match and match.re.groups else match[0] if match else None
+    return match and match[1 if match.re.groups else 0]

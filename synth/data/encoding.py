@@ -1,6 +1,6 @@
-"""The one place where pixels leave: pixels -> the bytes of a file, encoded as real images of the class are.
+"""Encode image files: pixels -> bytes, in the format of real images of the class.
 
-Nothing but pixels is ever written: no EXIF, GPS, profile or comment.
+A file holds only pixels: no EXIF, GPS, colour profile or comment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import simplejpeg
 from PIL import Image
 
 from synth.errors import ImageError, UsageError
-from synth.records import Form, Pixels
+from synth.records import Encoding, Pixels
 
 EXTENSIONS = {
     "jpeg": (".jpg", ".jpeg"),
@@ -31,7 +31,7 @@ SIXTEEN_BIT_FORMATS = ("png", "tiff", "ppm")
 
 @functools.cache
 def _quantisation_tables() -> np.ndarray:
-    """Luminance tables that libjpeg uses for quality 1..100: (100, 64)."""
+    """Return libjpeg's luminance tables for quality 1..100: (100, 64)."""
     tables = []
     for quality in range(1, 101):
         file = io.BytesIO()
@@ -42,52 +42,48 @@ def _quantisation_tables() -> np.ndarray:
 
 @functools.lru_cache(maxsize=1024)
 def estimate_quality(luminance: tuple[int, ...]) -> int:
-    """JPEG quality 1..100 whose standard luminance table is nearest to a file's own, 64 numbers."""
+    """Return the JPEG quality 1..100 whose luminance table is nearest to that of a file (64 numbers)."""
     return int(np.abs(_quantisation_tables() - np.array(luminance)).sum(axis=1).argmin()) + 1
 
 
-def output_form(parent: Form | None, *, format: str, quality: int | None, wide: bool) -> Form:
-    """How a new image is encoded: as its parent, or as the settings say.
+def output_encoding(parent: Encoding | None, *, format: str, quality: int | None, sixteen_bit: bool) -> Encoding:
+    """Return the encoding of a new image: that of its parent, or what the settings ask for.
 
     Raises:
-        UsageError: 16-bit grey asked for in a format that can't hold it.
+        UsageError: the format can't hold 16-bit grey.
     """
     name = format if format != "auto" else (parent.format if parent else "png")
-    name = "png" if name == "gif" or (format == "auto" and wide and name not in SIXTEEN_BIT_FORMATS) else name
-    if wide and name not in SIXTEEN_BIT_FORMATS:
+    name = "png" if name == "gif" or (format == "auto" and sixteen_bit and name not in SIXTEEN_BIT_FORMATS) else name
+    if sixteen_bit and name not in SIXTEEN_BIT_FORMATS:
         raise UsageError(f"16-bit grey can't be written as {name}: use --format png or tiff")
     same = parent is not None and parent.format == name
     inherited = parent.quality if same and parent else DEFAULT_QUALITY
     subsampling = parent.subsampling if same and parent else "420"
-    return Form(name, "", quality or inherited, subsampling)
+    return Encoding(name, "", quality or inherited, subsampling)
 
 
-def extension(form: Form, pixels: Pixels) -> str:
-    """File name ending that fits the format."""
-    return ".pgm" if form.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[form.format][0]
+def extension(encoding: Encoding, pixels: Pixels) -> str:
+    """Return the file name extension of a format."""
+    return ".pgm" if encoding.format == "ppm" and pixels.ndim == 2 else EXTENSIONS[encoding.format][0]
 
 
-def encode(pixels: Pixels, form: Form) -> bytes:
-    """Encode pixels; the same pixels and form give the same bytes."""
-    if form.format == "jpeg":
-        return _encode_jpeg(pixels, form)
-    options = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}.get(form.format, [])
-    if form.format == "webp":
-        options = [cv2.IMWRITE_WEBP_QUALITY, form.quality or 101]  # above 100 cv2 writes lossless
-    bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(extension(form, pixels), bgr, options)
-    if not done:
-        raise ImageError(f"{form.format}: can't encode {pixels.dtype} {pixels.shape}")
-    return bytes(data)
-
-
-def _encode_jpeg(pixels: Pixels, form: Form) -> bytes:
+def encode(pixels: Pixels, encoding: Encoding) -> bytes:
+    """Encode pixels; the same pixels and encoding give the same bytes."""
     grey = pixels.ndim == 2
-    return bytes(
-        simplejpeg.encode_jpeg(
+    if encoding.format == "jpeg":
+        data = simplejpeg.encode_jpeg(
             np.ascontiguousarray(pixels[:, :, None] if grey else pixels),
-            quality=form.quality or DEFAULT_QUALITY,
+            quality=encoding.quality or DEFAULT_QUALITY,
             colorspace="GRAY" if grey else "RGB",
-            colorsubsampling="Gray" if grey else (form.subsampling or "420").replace("gray", "420"),
+            colorsubsampling="Gray" if grey else (encoding.subsampling or "420").replace("gray", "420"),
         )
-    )
+        return bytes(data)
+    options = {
+        "png": [cv2.IMWRITE_PNG_COMPRESSION, 1],
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, encoding.quality or 101],  # above 100 is lossless
+    }
+    bgr = pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(extension(encoding, pixels), bgr, options.get(encoding.format, []))
+    if not done:
+        raise ImageError(f"{encoding.format}: can't encode {pixels.dtype} {pixels.shape}")
+    return bytes(data)

@@ -1,7 +1,7 @@
-"""What is in a dataset and what is wrong with it: counts, and findings from the most to the least harmful.
+"""Inspect a dataset: counts, and findings from the most to the least harmful.
 
-Only the index is read, and the pixels of near duplicates. The thresholds are set so that sound data gives no
-finding; the words are those of cleanvision where it has one.
+Only the index is read, and the pixels of near duplicates. The thresholds are chosen so that sound data gives no
+finding. The kinds have the names of cleanvision if it has one.
 """
 
 from __future__ import annotations
@@ -14,58 +14,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from synth.data.dataset import Dataset
-from synth.data.findings import Finding, duplicate_findings, few, group_by, ids_of, n_images
-from synth.records import BLANK_SPREAD, PARENT_SPLIT, SPLITS, Item
+from synth.data.duplicates import picture_groups
+from synth.data.findings import Finding, duplicates, few, group_by, ids_of, label_conflicts, n_images, split_leaks
+from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item
 
 IMBALANCE_MIN = 3.0
 FEW = 5
 DARK_MAX = 0.1
-"""Mean plus two standard deviations (0..1) up to which an image is dark; light is the mirror of it."""
+"""An image is dark if its mean plus two standard deviations (0..1) is at most this; light is the opposite."""
 ODD_SIZE = 4.0
 """A side this many times longer or shorter than the median side is odd."""
 MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
-"""95th over 5th percentile of size and of width/height from which the sizes are mixed."""
+"""Sizes are mixed if the 95th percentile of size or of width/height is this many times the 5th."""
 APART_MIN, APART_MIN_FEW = 0.5, 0.9
-"""Share of a class that is unlike the other classes: with at least 10 images, and with 2 to 9."""
+"""A class differs from the others from this share of its images on: with 10 images or more, and with 2 to 9."""
 QUALITY_GAP = 5
-ORDER = [
-    "label_conflict",
-    "split_leak",
-    "group_leak",
-    "class_only_in",
-    "tiny_class",
-    "single_class",
-    "imbalance",
-    "mixed_formats_by_class",
-    "mixed_modes",
-    "exact_duplicates",
-    "near_duplicates",
-    "search_cut_short",
-    "blank",
-    "dark",
-    "light",
-    "odd_size",
-    "mixed_sizes",
-    "first_frame_only",
-    "odd_extension",
-    "alpha",
-    "not_portable",
-    "layout",
-]
-"""All kinds of findings, the most harmful first."""
-
 TINY = {
-    0: "it stays in the list of classes, but nothing can be made for it: add images",
-    1: "`augment` works, `smote` on its own changed copies, and all new images will look alike: add images if you can",
-    2: "`augment` works, and `smote` with k = n - 1; a network of its own can't be trained",
+    0: "no new image can be made until you add some",
+    1: "`augment` works, and `smote` between changed copies of it, but all new images look alike: add images",
+    2: "`augment` works, and `smote` with k = n - 1, but there are too few images to train a network for this class",
 }
 NOTES = (
-    ("animated", "first_frame_only", "hold several frames or pages: only the first is used"),
-    ("extension", "odd_extension", "have another format's extension: read by content; rename them"),
-    ("alpha", "alpha", "are transparent: laid on the colour of data.background; set it if that is wrong"),
+    ("animated", "first_frame_only", "with several frames or pages: only the first is used"),
+    ("extension", "odd_extension", "with the extension of another format: the content decides; correct the name"),
+    ("alpha", "alpha", "with transparent pixels, which get the colour data.background: set it if it is wrong"),
 )
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
@@ -78,7 +52,7 @@ class Inspection:
     classes: Mapping[str, Mapping[str, int]]
     """{class: {split: n}}."""
     imbalance_ratio: float | None
-    """Largest over smallest class among those with a training image; None where there is none."""
+    """Largest over smallest class, of those with training images; None without training images."""
     files: Mapping[str, int]
     """found = used + skipped + refused."""
     findings: tuple[Finding, ...]
@@ -86,10 +60,10 @@ class Inspection:
     refused: tuple[tuple[str, str], ...]
     """(path, reason)."""
     skipped: Mapping[str, int]
-    """Kind of file -> how many."""
+    """{kind of file: count}."""
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `synth inspect --json`."""
+        """Return the document of `synth inspect --json`."""
         findings = [{"kind": f.kind, "paths": list(f.paths), "message": f.message} for f in self.findings]
         return {
             "classes": {label: dict(counts) for label, counts in self.classes.items()},
@@ -102,15 +76,21 @@ class Inspection:
 
 
 def inspect(dataset: Dataset) -> Inspection:
-    """Count a dataset and look for what harms training or its measurement."""
+    """Count a dataset and look for problems that harm training or its evaluation."""
+    counts = {label: n for label, n in dataset.train_counts.items() if n}
+    ratio = max(counts.values()) / min(counts.values()) if counts else None
     used, skipped, refused = len(dataset.items), sum(dataset.skipped.values()), len(dataset.refused)
-    findings = (
-        *duplicate_findings(dataset.items),
+    groups, n_cut = picture_groups(dataset.items)
+    pictures = group_by(dataset.items, groups.tolist()).values()
+    findings = (  # the most harmful first
+        *label_conflicts(pictures),
+        *split_leaks(pictures),
         *_group_leaks(dataset.items),
         *_small_classes(dataset),
-        *_imbalance(dataset),
+        *_imbalance(counts, ratio),
         *_format_differs(dataset),
         *_mixed_modes(dataset),
+        *duplicates(pictures, n_cut),
         *_levels(dataset.items),
         *_sizes(dataset.items),
         *_noted(dataset.items),
@@ -119,9 +99,9 @@ def inspect(dataset: Dataset) -> Inspection:
     )
     return Inspection(
         classes=dataset.counts,
-        imbalance_ratio=_ratio(dataset),
+        imbalance_ratio=ratio,
         files={"found": used + skipped + refused, "used": used, "skipped": skipped, "refused": refused},
-        findings=tuple(sorted(findings, key=lambda finding: ORDER.index(finding.kind))),
+        findings=findings,
         refused=dataset.refused,
         skipped=dataset.skipped,
     )
@@ -133,66 +113,51 @@ def _group_leaks(items: Sequence[Item]) -> Iterator[Finding]:
         splits = Counter(item.split for item in members)
         if group is not None and len(splits) > 1:
             counts = ", ".join(f"{splits[split]} in {split}" for split in SPLITS if splits[split])
-            message = f"images of group {group} are in several splits ({counts}): keep a group on one side"
+            message = f"images of group {group} are in several splits ({counts}): keep each group in one split"
             yield Finding("group_leak", ids_of(members), message)
 
 
 def _small_classes(dataset: Dataset) -> Iterator[Finding]:
-    if len(dataset.classes) == 1:
-        yield Finding("single_class", (), f"{dataset.classes[0]} is the only class: nothing to balance or tell apart")
+    tiny = []
     for label, counts in dataset.counts.items():
         n, elsewhere = counts.get(PARENT_SPLIT, 0), [split for split in counts if counts[split]]
         if n == 0 and elsewhere:
-            message = f"{label} has images only in {' and '.join(elsewhere)}: none to learn from or to start from"
+            message = f"{label} has images only in {' and '.join(elsewhere)}, and no training images: move or add some"
             yield Finding("class_only_in", (), message)
         elif n <= FEW:
-            yield Finding("tiny_class", (), f"{label} has {n_images(n)} to train on: {TINY[min(n, 2)]}")
+            tiny.append(Finding("tiny_class", (), f"{label} has {n_images(n)} for training: {TINY[min(n, 2)]}"))
+    yield from tiny
+    if len(dataset.classes) == 1:
+        yield Finding("single_class", (), f"{dataset.classes[0]} is the only class: there is nothing to balance")
 
 
-def _present(dataset: Dataset) -> dict[str, int]:
-    return {label: n for label, n in dataset.train_counts.items() if n}
-
-
-def _ratio(dataset: Dataset) -> float | None:
-    counts = _present(dataset).values()
-    return max(counts) / min(counts) if counts else None
-
-
-def _imbalance(dataset: Dataset) -> Iterator[Finding]:
-    ratio, counts = _ratio(dataset), _present(dataset)
+def _imbalance(counts: Mapping[str, int], ratio: float | None) -> Iterator[Finding]:
     if ratio is not None and ratio >= IMBALANCE_MIN:
-        most, least = (
-            max(counts, key=lambda label: counts[label]),
-            min(counts, key=lambda label: counts[label]),
-        )
-        yield Finding(
-            "imbalance",
-            (),
-            f"{most} has {counts[most]} training images, {least} {counts[least]} ({ratio:.1f} to 1): "
-            "`synth plan` says how many new ones would even that out",
-        )
+        most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+        shown = f"{most} has {counts[most]} training images and {least} has {counts[least]} ({ratio:.1f} to 1)"
+        yield Finding("imbalance", (), f"{shown}: `synth plan` shows how many new images would balance them")
 
 
 def _format_differs(dataset: Dataset) -> Iterator[Finding]:
-    """Classes whose file format, or else JPEG quality, is not that of the others."""
-    formats = _unlike_others(dataset, [item.form.format for item in dataset.items])
+    """Yield a finding if a class differs from the others in its file format, or else in its JPEG quality."""
+    formats = _unlike_others(dataset, [item.encoding.format for item in dataset.items])
     quality = {} if formats else _unlike_others(dataset, _qualities(dataset.items))
     if apart := formats or quality:
         which = "; ".join(f"{label} mostly {own}, the others {others}" for label, (own, others) in apart.items())
-        harm = "a classifier can learn that instead of the picture; store all classes alike"
+        harm = "a classifier can learn the files instead of the content; store all classes in the same way"
         yield Finding("mixed_formats_by_class", (), f"classes differ in their files ({which}): {harm}")
 
 
 def _qualities(items: Sequence[Item]) -> list[str]:
-    """The range of JPEG quality that each file is in; ranges are told apart by gaps of `QUALITY_GAP`."""
-    values = np.unique([item.form.quality or 0 for item in items])
+    """Return the range of JPEG quality of each file; gaps of `QUALITY_GAP` separate the ranges."""
+    values = np.unique([item.encoding.quality or 0 for item in items])
     lowest = values[np.diff(values, prepend=-QUALITY_GAP) >= QUALITY_GAP]
-    own = np.searchsorted(lowest, [item.form.quality or 0 for item in items], side="right") - 1
-    return [f"of quality {low} or a little more" for low in lowest[own].tolist()]
+    own = np.searchsorted(lowest, [item.encoding.quality or 0 for item in items], side="right") - 1
+    return [f"of quality {low} or slightly more" for low in lowest[own].tolist()]
 
 
 def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """{class: (its word, the others' word)} where the two distributions of words lie far apart."""
+    """Return {class: (its word, the others' word)} of classes whose distribution of words differs from the others."""
     tallies: dict[str, Counter[str]] = {label: Counter() for label in dataset.classes}
     for item, word in zip(dataset.items, words, strict=True):
         tallies[item.label][word] += 1
@@ -208,39 +173,33 @@ def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[st
     return found
 
 
-def _mode(item: Item) -> str:
-    return ("16-bit " if item.form.mode.startswith(("I", "F")) else "") + ("grey" if item.grey else "colour")
-
-
 def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
-    modes = [_mode(item) for item in dataset.items]
+    modes = [f"{'16-bit ' * item.sixteen_bit}{'grey' if item.grey else 'colour'}" for item in dataset.items]
     tally = Counter(modes).most_common()
     if len(tally) < 2:
         return
     apart = _unlike_others(dataset, modes)
     by_class = "; ".join(f"{label} is mostly {own}, the others {others}" for label, (own, others) in apart.items())
-    harm = f" ({by_class}): a classifier can learn that instead of the picture" if apart else ""
+    harm = f" ({by_class}): a classifier can learn the mode instead of the content" if apart else ""
     minority = ids_of(item for item, mode in zip(dataset.items, modes, strict=True) if mode != tally[0][0])
     counts = ", ".join(f"{n} {mode}" for mode, n in tally)
-    yield Finding("mixed_modes", minority, f"{counts} images in one dataset{harm}; convert all to one kind")
+    yield Finding("mixed_modes", minority, f"{counts} images in one dataset{harm}; convert all to one mode")
 
 
 def _levels(items: Sequence[Item]) -> Iterator[Finding]:
-    blank = [item for item in items if item.spread <= BLANK_SPREAD]
-    rest = [item for item in items if item.spread > BLANK_SPREAD]
-    dark = [item for item in rest if item.mean + 2 * item.spread <= DARK_MAX]
-    light = [item for item in rest if item.mean - 2 * item.spread >= 1 - DARK_MAX]
-    if blank:
-        yield Finding(
-            "blank",
-            ids_of(blank),
-            f"{n_images(len(blank))} of one level all over: remove if they show nothing",
-        )
+    blank = [item for item in items if item.std <= BLANK_STD]
+    rest = [item for item in items if item.std > BLANK_STD]
+    dark = [item for item in rest if item.mean + 2 * item.std <= DARK_MAX]
+    light = [item for item in rest if item.mean - 2 * item.std >= 1 - DARK_MAX]
+    yield from _about("blank", blank, "with the same level in all pixels: remove if nothing is visible")
     for kind, found in (("dark", dark), ("light", light)):
-        if 0 < len(found) < len(items) / 2:  # where most are, it is the nature of the data
-            yield Finding(
-                kind, ids_of(found), f"{n_images(len(found))} nearly all {kind}: look whether the class shows"
-            )
+        if len(found) < len(items) / 2:  # otherwise it is the nature of the data
+            yield from _about(kind, found, f"almost completely {kind}: check that the class is visible")
+
+
+def _about(kind: str, items: Sequence[Item], message: str) -> Iterator[Finding]:
+    if items:
+        yield Finding(kind, ids_of(items), f"{n_images(len(items))} {message}")
 
 
 def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
@@ -253,41 +212,39 @@ def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
     (small, large), (tall, wide) = _nine_in_ten(size), _nine_in_ten(aspect)
     if large / small >= MIXED_SIZE or wide / tall >= MIXED_ASPECT:
         message = (
-            f"sizes differ much: 9 in 10 are between {small:.0f} and {large:.0f} pixels (root of the area), "
-            f"width/height between {tall:.2f} and {wide:.2f}; networks see one size: crop or sort them first"
+            f"sizes differ a lot: for 9 in 10 images the root of the area is {small:.0f} to {large:.0f} pixels and "
+            f"width/height is {tall:.2f} to {wide:.2f}; networks use one size: crop or sort the images first"
         )
         yield Finding("mixed_sizes", (), message)
-    elif odd:
+    else:
         width, height = np.median(sides, axis=0)
-        message = f"{n_images(len(odd))} with a side {ODD_SIZE:.0f} times off the median {width:.0f}x{height:.0f}"
-        yield Finding("odd_size", ids_of(odd), f"{message}: look whether they belong here")
+        off = f"with a side over {ODD_SIZE:.0f} times longer or shorter than the median {width:.0f}x{height:.0f}"
+        yield from _about("odd_size", odd, f"{off}: check for mistakes")
 
 
-def _nine_in_ten(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """5th and 95th percentile, inwards: a single odd one among few has no say."""
+def _nine_in_ten(values: Floats) -> tuple[float, float]:
+    """Return the 5th and 95th percentile, rounded inwards, so that one odd image among few has no effect."""
     return float(np.percentile(values, 5, method="higher")), float(np.percentile(values, 95, method="lower"))
 
 
 def _noted(items: Sequence[Item]) -> Iterator[Finding]:
     for note, kind, message in NOTES:
-        found = [item for item in items if note in item.notes]
-        if found:
-            yield Finding(kind, ids_of(found), f"{n_images(len(found))}: {message}")
+        yield from _about(kind, [item for item in items if note in item.notes], message)
 
 
 def _not_portable(dataset: Dataset) -> Iterator[Finding]:
-    advice = "other systems can't keep them (Windows, macOS, archives): rename before you pass the data on"
+    advice = "some systems can't store this (Windows, macOS, archives): rename before you share the data"
     classes = sorted(_clashing(dataset.classes) | {label for label in dataset.classes if _bad(label)})
     if classes:
         yield Finding("not_portable", (), f"class names {few(map(repr, classes))}: {advice}")
     ids = [item.id for item in dataset.items]
     names = sorted(_clashing(ids) | {id for id in ids if _bad(id.rpartition("/")[2])})
     if names:
-        yield Finding("not_portable", tuple(names), f"{n_images(len(names))} with names like {names[0]!r}: {advice}")
+        yield Finding("not_portable", tuple(names), f"{n_images(len(names))} with a name like {names[0]!r}: {advice}")
 
 
 def _clashing(paths: Iterable[str]) -> set[str]:
-    """Paths that differ from another one of the same folder only in case or in Unicode normal form."""
+    """Return the paths that differ from another path of the same folder only in case or Unicode normal form."""
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in paths:
         folder, _, name = path.rpartition("/")

@@ -1,8 +1,9 @@
-"""The one place where pixels enter: the bytes of a file -> pixels, and what identifies them.
+"""Decode image files: bytes -> pixels and their difference hash. All pixels of the package come in here.
 
-Rules, the same for every file: an allow-list of formats, chosen by content; size limits read from the header, before
-any pixel; the EXIF turn applied once; 16-bit grey stays 16-bit; 32-bit float grey becomes 16-bit; transparency is laid
-on a stated background; the first frame of an animation.
+The rules are the same for every file. The content decides the format, from a list of allowed ones. Size limits are
+checked on the header, before any pixel is decoded. The EXIF orientation is applied once. 16-bit grey stays 16-bit, and
+32-bit float grey becomes 16-bit. Transparent pixels show the background colour. Only the first frame of an animation is
+read.
 """
 
 from __future__ import annotations
@@ -10,15 +11,12 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import imagehash
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
 from PIL import (
     Image,
@@ -33,9 +31,10 @@ from PIL import (
 
 from synth.data.encoding import DEFAULT_QUALITY, estimate_quality
 from synth.errors import ImageError
-from synth.records import Form, Pixels
+from synth.records import Encoding, Pixels
+from synth.settings.recipe import Data
 
-cv2.setNumThreads(0)  # chunks are the unit of parallel work: threads below them only get in each other's way
+cv2.setNumThreads(0)  # the processes fill all cores: threads inside them would only slow them down
 
 READERS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 MIN_SIDE, MAX_SIDE = 2, 16_384
@@ -47,14 +46,14 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF"
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One image file, read."""
+    """A decoded image file."""
 
     pixels: Pixels
-    form: Form
+    encoding: Encoding
     notes: tuple[str, ...]
 
 
-def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
+def decode(data: bytes, settings: Data) -> Decoded:
     """Decode one image file.
 
     Returns: pixels (H, W) or (H, W, 3), uint8, or uint16 for grey of more than 8 bits.
@@ -62,41 +61,43 @@ def decode(data: bytes, *, max_pixels: int, background: str) -> Decoded:
     Raises:
         ImageError: not an image of an allowed format, damaged, too large or too small, levels not finite.
     """
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # process-wide in Pillow: another library may have switched it on
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # a global of Pillow: another library may have set it
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # broken metadata never refuses a file
+            warnings.simplefilter("ignore")  # broken metadata is no reason to refuse a file
             with Image.open(io.BytesIO(data), formats=READERS) as image:
-                _check_size(image, max_pixels)
-                return _decode_opened(image, data, background)
+                _check_size(image, settings.max_pixels)
+                return _decode_opened(image, data, settings.background)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        # Pillow's own limit, which comes first where it is the lower one.
-        raise ImageError(f"more than {min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))} pixels") from None
+        # Pillow has its own limit.
+        limit = min(settings.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or settings.max_pixels))
+        raise ImageError(f"more than {limit} pixels") from None
     except UnidentifiedImageError:
         raise ImageError(_what_it_is(data)) from None
     except Exception as error:  # Pillow's readers raise anything from SyntaxError to IndexError on damaged bytes
         raise ImageError(f"damaged: {_words(error)}") from None
 
 
-def read(path: str | Path, *, max_pixels: int, background: str) -> tuple[bytes, Decoded]:
+def read(path: str | Path, settings: Data) -> tuple[bytes, Decoded]:
     """Read and decode one image file.
 
     Raises:
-        ImageError: as `decode`; also where the file can't be read.
+        ImageError: as `decode`; or the file can't be read.
     """
     try:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
         raise ImageError(f"can't be read: {error.strerror}") from None
-    return data, decode(data, max_pixels=max_pixels, background=background)
+    return data, decode(data, settings)
 
 
 def _words(error: Exception) -> str:
     first = str(error).partition("\n")[0]
-    return first if " " in first else f"{type(error).__name__} {first}".strip()  # a KeyError says no more than its key
+    # The message of a KeyError is only the key.
+    return first if " " in first else f"{type(error).__name__} {first}".strip()
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:
@@ -113,9 +114,9 @@ def _what_it_is(data: bytes) -> str:
     if data.startswith(_LFS):
         return "a Git LFS pointer, not the image: run `git lfs pull`"
     if data.startswith(_SIGNATURES):
-        return "damaged or cut off: begins like an image, but can't be read"
+        return "damaged or cut off: it starts like an image but can't be decoded"
     if data[4:8] == b"ftyp":
-        return "HEIC, AVIF or video, whatever its name: convert to JPEG (pillow-heif reads HEIC)"
+        return "HEIC, AVIF or a video: convert it to JPEG (pillow-heif reads HEIC)"
     return "not an image of a known format"
 
 
@@ -131,27 +132,28 @@ def _decode_opened(image: Image.Image, data: bytes, background: str) -> Decoded:
     elif name == "png":
         _check_png(data)
     if name == "jpeg" and mode in ("RGB", "L"):
-        pixels = _jpeg_pixels(data, mode)
+        pixels = decode_jpeg(data, mode)
     else:
-        if name == "jpeg":  # only looks for damage, which Pillow passes over: half a file of zeros, say
-            _jpeg_pixels(data, "CMYK")
+        if name == "jpeg":  # only to find damage that Pillow ignores, such as a file whose second half is zeros
+            decode_jpeg(data, "CMYK")
         image.load()
-        notes += ["alpha"] if _has_alpha(image) else []
+        notes += ["alpha"] if image.has_transparency_data else []
         pixels = _to_pixels(image, background)
     turn = _TURNS.get(_orientation(image))
     if turn:
         notes.append("turned")
         pixels = np.ascontiguousarray(turn(pixels))
-    return Decoded(pixels, Form(name, mode, quality, subsampling), tuple(notes))
+    return Decoded(pixels, Encoding(name, mode, quality, subsampling), tuple(notes))
 
 
-def _jpeg_pixels(data: bytes, mode: str) -> Pixels:
+def decode_jpeg(data: bytes, mode: str) -> Pixels:
+    """Decode a JPEG file as RGB, L or CMYK: (H, W) for L, else (H, W, channels)."""
     pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace={"L": "GRAY"}.get(mode, mode))
     return pixels[:, :, 0] if mode == "L" else pixels
 
 
 def _check_png(data: bytes) -> None:
-    """Pillow skips the checksums of pixel data: a flipped bit would become other pixels without a word."""
+    """Check the checksums of the pixel data. Pillow ignores them, so a flipped bit would silently change pixels."""
     view, at = memoryview(data), len(b"\x89PNG\r\n\x1a\n")
     while at + 12 <= len(data):
         kind, end = data[at + 4 : at + 8], at + 8 + int.from_bytes(data[at : at + 4], "big")
@@ -164,7 +166,7 @@ def _check_png(data: bytes) -> None:
     raise ImageError("damaged: the file is cut off before its end")
 
 
-_TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+_TURNS = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -173,28 +175,24 @@ _TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
     8: lambda pixels: np.rot90(pixels),
 }
-"""EXIF orientation -> what makes the picture upright; other values are none."""
+"""{EXIF orientation: function that makes the image upright}; other values change nothing."""
 
 
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF" or not {"exif", "Raw profile type exif"} & image.info.keys():
-        return 1  # Pillow turns a TIFF by itself
+        return 1  # Pillow applies the orientation of a TIFF by itself
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # broken metadata never refuses a file
+    except Exception:  # broken metadata is no reason to refuse a file
         return 1
-
-
-def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
 def _to_pixels(image: Image.Image, background: str) -> Pixels:
     if image.mode.startswith("I"):
-        return _wide_integers(np.asarray(image))
+        return _integers_to_uint16(np.asarray(image))
     if image.mode == "F":
-        return _floats(np.asarray(image))
-    if _has_alpha(image):
+        return _floats_to_uint16(np.asarray(image))
+    if image.has_transparency_data:
         return _on_background(image, background)
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
@@ -204,13 +202,13 @@ def _to_pixels(image: Image.Image, background: str) -> Pixels:
     return np.asarray(image.convert("RGB"))
 
 
-def _wide_integers(levels: np.ndarray) -> Pixels:
+def _integers_to_uint16(levels: np.ndarray) -> Pixels:
     if levels.min() < 0 or levels.max() > 65535:
         raise ImageError(f"integer levels {levels.min()}..{levels.max()} beyond 16 bits: convert to 16 bits")
     return levels.astype(np.uint16)
 
 
-def _floats(levels: np.ndarray) -> Pixels:
+def _floats_to_uint16(levels: np.ndarray) -> Pixels:
     if not np.isfinite(levels).all():
         raise ImageError("float levels that are NaN or infinite")
     top = next((top for top in (1.0, 255.0, 65535.0) if levels.max() <= top), None)
@@ -229,17 +227,17 @@ def _on_background(image: Image.Image, background: str) -> Pixels:
 
 
 def to_uint8(pixels: Pixels) -> np.ndarray:
-    """8-bit view of any pixels: the high byte of 16-bit levels, so that nothing is clipped."""
+    """Convert pixels to 8 bits; 16-bit levels keep their high byte, so that nothing is clipped."""
     return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
-def mean_and_spread(pixels: Pixels) -> tuple[float, float]:
-    """Mean and standard deviation of all levels, 0..1."""
-    mean, spread = cv2.meanStdDev(np.ascontiguousarray(to_uint8(pixels)).reshape(-1, 1))
-    return float(mean[0, 0]) / 255, float(spread[0, 0]) / 255
+def mean_and_std(pixels: Pixels) -> tuple[float, float]:
+    """Return mean and standard deviation of all levels, 0..1."""
+    mean, std = cv2.meanStdDev(np.ascontiguousarray(to_uint8(pixels)).reshape(-1, 1))
+    return float(mean[0, 0]) / 255, float(std[0, 0]) / 255
 
 
 def dhash(pixels: Pixels) -> bytes:
-    """Difference hash (Krawetz 2013), 256 bits: is a cell brighter than its left neighbour, on a 16 x 16 grid."""
+    """Return the difference hash (Krawetz 2013), 256 bits: is a cell of a 16 x 16 grid brighter than its left one?"""
     bits = imagehash.dhash(Image.fromarray(to_uint8(pixels)), hash_size=HASH_SIDE).hash
     return np.packbits(bits).tobytes()

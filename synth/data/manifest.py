@@ -1,7 +1,7 @@
-"""The manifest: one JSON line per image of an output folder, and one per rejected candidate.
+"""The manifest: one JSON line for each image of an output folder, and one for each rejected candidate.
 
-A row that could lead outside the folder, or a line that is no row, is refused with its number; rows are streamed, only
-their ids are held.
+Reading raises an error with the line number for a line that is not a row, or for a path outside the folder. Rows are
+streamed; only their ids stay in memory.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ RUN_NAME = re.compile(r"[0-9a-f]{12}")
 
 
 def row_line(row: Row) -> bytes:
-    """One row as a line of JSON; NaN and Infinity become null."""
+    """Return a row as a line of JSON; NaN and Infinity become null."""
     return orjson.dumps(dict(zip(_KEYS, row, strict=True)), option=_OPTIONS)
 
 
 def parse_row(line: bytes, where: str) -> Row:
-    """The row of a line.
+    """Parse a line; `where` is its place in error messages.
 
     Raises:
-        ManifestError: not JSON, a missing key, a path that leads outside, a hash that is none; `where` is named.
+        ManifestError: not JSON, a missing key, a path outside the folder, or a wrong hash.
     """
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ManifestError(f"{where}: not JSON ({error})") from None
-    if not isinstance(record, dict) or set(_KEYS) - set(record):
-        missing = sorted(set(_KEYS) - set(record)) if isinstance(record, dict) else _KEYS
-        hint = "if this file is not of synth, move it away"
+    if missing := sorted(set(_KEYS).difference(record if isinstance(record, dict) else ())):
+        hint = "if synth did not write this file, move it away"
         raise ManifestError(f"{where}: not a manifest row, missing {', '.join(missing[:4])}; {hint}")
     _check_record(record, where)
     return Row(
@@ -75,40 +74,40 @@ def _check_record(record: Mapping[str, Any], where: str) -> None:
         if not isinstance(record[key], kind):
             raise ManifestError(f"{where}: {key} can't be {record[key]!r}")
     if not RUN_NAME.fullmatch(record["run"]):
-        raise ManifestError(f"{where}: run {record['run']!r} is no name of a run")
+        raise ManifestError(f"{where}: run {record['run']!r} is not the name of a run")
     if record["path"] is not None:
         check_path(record["path"], where)
     for parent in record["parents"]:
         check_path(parent.get("path") if isinstance(parent, dict) else None, where)
     if record["sha256"] is not None and not _HASH.fullmatch(str(record["sha256"])):
-        raise ManifestError(f"{where}: sha256 is no hash")
+        raise ManifestError(f"{where}: sha256 is not a hash")
     if record["verdict"] not in ("accepted", "rejected"):
         raise ManifestError(f"{where}: verdict must be accepted or rejected")
 
 
 def check_path(path: object, where: str) -> None:
-    """Refuse a path that is not plainly below its folder.
+    """Check that a path is below its folder.
 
     Raises:
         ManifestError: not text, absolute, with `..`, a backslash, a NUL byte or a drive letter.
     """
     if not isinstance(path, str) or not path:
-        raise ManifestError(f"{where}: path is no text")
+        raise ManifestError(f"{where}: path is not text")
     if path.startswith("/") or ".." in path.split("/") or "\\" in path or "\0" in path or _DRIVE.match(path):
         raise ManifestError(f"{where}: path {path!r} leads outside the folder")
 
 
 def read_manifest(path: Path) -> Iterator[Row]:
-    """Stream the rows.
+    """Yield the rows.
 
     Raises:
-        ManifestError: a damaged or hostile line, or an id that stands twice; file and line are named.
+        ManifestError: a damaged or hostile line, or a repeated id; the message has file and line.
     """
     seen: set[str] = set()
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             row = parse_row(line, f"{path.name}:{number}")
             if row.id in seen:
-                raise ManifestError(f"{path.name}:{number}: the id {row.id!r} stands twice")
+                raise ManifestError(f"{path.name}:{number}: the id {row.id!r} is repeated")
             seen.add(row.id)
             yield row

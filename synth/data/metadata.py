@@ -1,4 +1,4 @@
-"""A metadata file, `metadata.csv` or `metadata.jsonl`: label, split and group of each image it lists."""
+"""Read `metadata.csv` or `metadata.jsonl`: label, split and group of each listed image."""
 
 from __future__ import annotations
 
@@ -9,34 +9,29 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from synth.data.manifest import check_path
-from synth.data.tree import FoundFile, Listing, bad_name, is_image, shown
+from synth.data.tree import FoundFile, Listing, bad_name, shown
 from synth.errors import DatasetError, ManifestError
 from synth.records import PARENT_SPLIT
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 NAME_BYTES = 255
 SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "validation": "val",
-    "valid": "val",
-    "val": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-    "evaluation": "test",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
+"""{name of a split: train, val or test}."""
 
 
 def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], listing: Listing) -> None:
-    """Sort the files out as the metadata files say; `found` and `metadata` are paths below the root.
+    """Sort the files by the metadata files; `found` and `metadata` are paths below the root.
 
     Raises:
-        DatasetError: a file that can't be read, or has no column file_name or label.
+        DatasetError: a metadata file is not readable, or has no column file_name or label.
     """
     listing.in_class_folders = False
     known, listed, places = set(found), set[str](), set[str]()
@@ -56,22 +51,16 @@ def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], lis
                 listed.add(id)
                 continue
             listed.add(id)
-            place = _place(label, id, split=SPLIT_WORDS[split_word], taken=places)
+            place = _output_path(label, id, split=SPLIT_WORDS[split_word], taken=places)
             group = shown(str(row["group"])) if row.get("group") not in (None, "") else None
             listing.classes.add(label)
             listing.files.append(FoundFile(id, f"{root}/{id}", label, SPLIT_WORDS[split_word], place, group))
-    for path in known - listed:
-        if is_image(path, listing):
-            listing.skipped["not in the metadata file"] += 1
+    if n_unlisted := sum(map(listing.accepts, known - listed)):
+        listing.skipped["not in the metadata file"] = n_unlisted
     if has_splits:
         listing.train_folder = f"{PARENT_SPLIT}/"
-    else:
-        listing.files[:] = [_without_split_folder(file) for file in listing.files]
-
-
-def _without_split_folder(file: FoundFile) -> FoundFile:
-    place = file.place.partition("/")[2]
-    return FoundFile(file.id, file.path, file.label, file.split, place, file.group)
+    else:  # no split folder in the output either
+        listing.files = [replace(file, output_path=file.output_path.partition("/")[2]) for file in listing.files]
 
 
 def _metadata_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -100,7 +89,7 @@ def _json_row(line: str, where: str) -> Mapping[str, object]:
 def _field(row: Mapping[str, object], name: str, where: str) -> str:
     if name not in row:
         raise DatasetError(f'{where}: expected the columns file_name and label, "{name}" is missing (got {list(row)})')
-    return "" if row[name] is None else str(row[name])  # a short line of a CSV file has None
+    return "" if row[name] is None else str(row[name])  # None in a short line of a CSV file
 
 
 def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[str]) -> str | None:
@@ -108,7 +97,8 @@ def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[st
         check_path(id, "file_name")
     except ManifestError:
         return f"file_name {id!r} leads out of the folder"
-    if _bad_label(label):
+    unusable = not label or label.startswith(".") or re.search(r"[/\\\0]", label) or bad_name(label)
+    if unusable or len(label.encode()) > NAME_BYTES:
         return f"label {label!r} can't be a folder name"
     if split not in SPLIT_WORDS:
         return f"split {split!r}: expected one of {', '.join(SPLIT_WORDS)}"
@@ -117,14 +107,8 @@ def _bad_row(id: str, label: str, split: str, *, known: set[str], listed: set[st
     return None if id in known else f"{id} is listed, but there is no such file"
 
 
-def _bad_label(label: str) -> bool:
-    if not label or label.startswith(".") or re.search(r"[/\\\0]", label) or bad_name(label):
-        return True
-    return len(label.encode()) > NAME_BYTES
-
-
-def _place(label: str, id: str, *, split: str, taken: set[str]) -> str:
-    """Path in an output: split and class folder, and a name that follows from the id, so that it stays the same."""
+def _output_path(label: str, id: str, *, split: str, taken: set[str]) -> str:
+    """Return the path in an output: split and class folder, and a name that depends only on the id."""
     name = id.replace("/", "-")
     if len(name.encode()) > NAME_BYTES or _folded(f"{split}/{label}/{name}") in taken:
         ending = f"-{hashlib.sha256(id.encode()).hexdigest()[:8]}{os.path.splitext(name)[1]}"
@@ -134,5 +118,5 @@ def _place(label: str, id: str, *, split: str, taken: set[str]) -> str:
 
 
 def _folded(path: str) -> str:
-    """What is the same name for a system that ignores case and the form of accents."""
+    """Return the name as a system sees it that ignores case and Unicode normal form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -1,4 +1,4 @@
-"""From an image of any size to the square that a network sees."""
+"""Resize images to the square input of a network."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from synth.data.images import to_uint8
 from synth.records import Pixels
 
 SIDES = (32, 48, 64, 96)
-SHRINKS = 1.5  # an image may lose so much of its side: what tells classes apart is rarely finer
+SHRINKS = 1.5  # images may shrink this much: finer detail rarely separates classes
 
 
 def network_input(pixels: Pixels, side: int) -> npt.NDArray[np.uint8]:
-    """Any image as (side, side, 3) uint8; grey becomes three equal channels, 16 bits become 8, the aspect is lost."""
+    """Resize to (side, side, 3) uint8: grey becomes three equal channels, 16 bits become 8, and the aspect changes."""
     levels = to_uint8(pixels)
     shrinking = min(levels.shape[:2]) >= side
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
@@ -25,6 +25,6 @@ def network_input(pixels: Pixels, side: int) -> npt.NDArray[np.uint8]:
 
 
 def fitting_side(sizes: Sequence[tuple[int, int]]) -> int:
-    """The side that suits images of these (width, height)."""
+    """Return the side that suits images of these (width, height)."""
     typical = float(np.median([(width * height) ** 0.5 for width, height in sizes])) / SHRINKS
     return max((side for side in SIDES if side <= typical), default=SIDES[0])

@@ -1,4 +1,4 @@
-"""Decoded originals, as generators, gates and trainings ask for them."""
+"""Access to the pixels and files of real images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CACHE_BYTES = 64 * 2**20
 
 
 class Originals:
-    """Decoded originals, the last used ones kept in memory up to a bound in bytes."""
+    """Decodes originals, and caches the most recently used ones up to a limit in bytes."""
 
     def __init__(self, settings: Data) -> None:
         self._settings = settings
@@ -19,7 +19,7 @@ class Originals:
         self._bytes = 0
 
     def pixels(self, item: Item) -> Pixels:
-        """Pixels of an original, read-only.
+        """Return the pixels of an original, read-only.
 
         Raises:
             GeneratorError: the file can no longer be read or decoded.
@@ -34,17 +34,15 @@ class Originals:
 
     def _read(self, item: Item) -> Pixels:
         try:
-            pixels = images.decode(
-                read_file(item), max_pixels=self._settings.max_pixels, background=self._settings.background
-            ).pixels
+            pixels = images.decode(read_file(item), self._settings).pixels
         except ImageError as error:
-            raise GeneratorError(f"{item.id}: {error}, though it was read before: did it change?") from None
+            raise GeneratorError(f"{item.id}: {error}; it was readable before: did the file change?") from None
         pixels.flags.writeable = False
         return pixels
 
 
 def read_file(item: Item) -> bytes:
-    """The bytes of an original.
+    """Return the bytes of the file of an original.
 
     Raises:
         GeneratorError: it can no longer be read.
@@ -53,4 +51,4 @@ def read_file(item: Item) -> bytes:
         with open(item.path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise GeneratorError(f"{item.id}: {error.strerror}, though it was read before: did it change?") from None
+        raise GeneratorError(f"{item.id}: {error.strerror}; it was readable before: did the file change?") from None

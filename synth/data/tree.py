@@ -1,4 +1,4 @@
-"""Walking a folder: which files are there to be looked at, and what becomes of all others. Nothing is opened."""
+"""Walk a folder: find the files to read, and sort out all others. No file is opened."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ LINK_OUT = "link that leads out of the folder: --follow-symlinks reads it"
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """An image file and what it is meant to be."""
+    """An image file with its class and split."""
 
     id: str
     path: str
     label: str
     split: str
-    place: str
+    output_path: str
     group: str | None = None
 
 
 @dataclass
 class Listing:
-    """All files of a folder, sorted out."""
+    """The files of a folder: to read, refused or skipped."""
 
     files: list[FoundFile] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
@@ -42,20 +42,32 @@ class Listing:
     synthetic: Counter[str] = field(default_factory=Counter)
     """{class: images of earlier runs}, from the folder's own manifest."""
 
+    def accepts(self, path: str) -> bool:
+        """Whether a file is an image by its extension; other files are counted as skipped."""
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix in IMAGE_SUFFIXES:
+            return True
+        convert = " (convert to JPEG; pillow-heif reads it)" if suffix in (".heic", ".heif") else ""
+        self.skipped[f"{suffix or 'no extension'}{convert}"] += 1
+        return False
+
 
 @dataclass
 class Walk:
-    """One pass over the tree: yields the files that are ours to look at, settles all others in the listing."""
+    """One pass over the tree: yields the files to read, and records all others in the listing."""
 
     root: Path
     listing: Listing
     follow: bool
     ours: Mapping[str, bool]
-    seen: set[str]
+    """{path: whether it is synthetic} of the files that an earlier run put there."""
+
+    def __post_init__(self) -> None:
+        self.seen = {os.path.realpath(self.root)}
 
     def files(self) -> Iterator[str]:
-        """Paths below the root, folder by folder."""
-        pending = [""]  # folders below the root, with a slash at their end
+        """Yield paths below the root, folder by folder."""
+        pending = [""]  # folders below the root, with a final slash
         while pending:
             folder = pending.pop()
             try:
@@ -64,14 +76,14 @@ class Walk:
                 self._refuse(folder.rstrip("/"), f"can't be read: {error.strerror}")
                 continue
             for entry in entries:
-                state = self._settle(entry, f"{folder}{entry.name}")
-                if state == "folder":
+                kind = self._kind(entry, f"{folder}{entry.name}")
+                if kind == "folder":
                     pending.append(f"{folder}{entry.name}/")
-                elif state == "file":
+                elif kind == "file":
                     yield f"{folder}{entry.name}"
 
-    def _settle(self, entry: os.DirEntry[str], below: str) -> str:
-        """`file` or `folder` for what is ours to look at; anything else is settled in the listing."""
+    def _kind(self, entry: os.DirEntry[str], below: str) -> str:
+        """Return "file" or "folder" for an entry to read; record any other in the listing."""
         if is_system(entry.name):
             self.listing.skipped["system file"] += _count_files(entry)
         elif reason := bad_name(entry.name) or self._bad_link(entry, below):
@@ -83,7 +95,7 @@ class Walk:
             self._refuse(below, reason)
         else:
             return "file"
-        return "settled"
+        return "other"
 
     def _refuse(self, below: str, reason: str) -> None:
         self.listing.refused.append((shown(below), reason))
@@ -97,24 +109,24 @@ class Walk:
         inside = Path(real).is_relative_to(os.path.realpath(self.root))
         if os.path.isdir(real) and (inside or real in self.seen):
             return "link to a folder that is read already"
-        # Links that a run of ours put there (--link sym) are listed in the manifest.
+        # Links of an earlier run (--link sym) are listed in the manifest.
         return None if inside or self.follow or below in self.ours else LINK_OUT
 
 
 def _bad_file(entry: os.DirEntry[str]) -> str | None:
     try:
         return None if stat.S_ISREG(entry.stat().st_mode) else "not a regular file"
-    except OSError as error:  # a folder that may be listed but not entered
+    except OSError as error:  # a folder that can be listed but not entered
         return f"can't be read: {error.strerror}"
 
 
 def shown(name: str) -> str:
-    """A name that JSON and terminals can hold."""
+    """Return a name that JSON and terminals can show."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_system(name: str) -> bool:
-    """Files and folders of operating systems and editors, which no one means to be data."""
+    """Whether a name belongs to an operating system or editor and is not data."""
     return name.startswith(".") or name.casefold() in SYSTEM_NAMES
 
 
@@ -125,28 +137,9 @@ def _count_files(entry: os.DirEntry[str]) -> int:
 
 
 def bad_name(name: str) -> str | None:
-    """Why a name can't be used; None for a good one."""
+    """Return the reason to refuse a name; None for a good one."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
         return "name is not UTF-8: rename it"
-    return "name holds a backslash: rename it" if "\\" in name else None
-
-
-def _suffix(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
-
-
-def is_image(path: str, listing: Listing) -> bool:
-    """By its extension; what is none is counted as skipped."""
-    if _suffix(path) in IMAGE_SUFFIXES:
-        return True
-    listing.skipped[_kind(path)] += 1
-    return False
-
-
-def _kind(path: str) -> str:
-    suffix = _suffix(path)
-    if suffix in (".heic", ".heif"):
-        return f"{suffix} (convert to JPEG; pillow-heif reads it)"
-    return suffix or "no extension"
+    return "name has a backslash: rename it" if "\\" in name else None

@@ -18,7 +18,7 @@ from cv2.typing import MatLike
 
 from synth.data.encoding import encode
 from synth.errors import OutputError, UsageError
-from synth.records import Form
+from synth.records import Encoding
 
 Rng = np.random.Generator
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ COUNTS: Mapping[str, Mapping[str, int]] = {
     "test": {"red": 28, "yellow": 6, "green": 20},
 }
 SPLITS = tuple(COUNTS)
-FORM = Form("jpeg", "RGB", 90, "420")
+FORM = Encoding("jpeg", "RGB", 90, "420")
 SCALE = 4  # the canvas is this many times larger, then shrunk: smooth edges from the plain polygon fill
 FRACTION_BITS = 3  # polygon corners are placed to an eighth of a canvas pixel
 ARROW_RATE = 1 / 8

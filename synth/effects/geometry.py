@@ -1,9 +1,8 @@
-"""All geometry of an attempt becomes one matrix and one interpolation.
+"""All geometric effects of an attempt become one matrix and one interpolation.
 
-Coordinates are of pixel centres: (0, 0) is the centre of the top left pixel, x to the right, y downwards.
-Each function gives the forward matrix source -> output of one effect for m images at once: (m, 3, 3) float64.
-Angles are anticlockwise, as seen on a screen. The conventions are those of albumentations' Affine, so both
-agree.
+Coordinates are those of pixel centres: (0, 0) is the centre of the top left pixel, x points right, y points down.
+The function of an effect returns the forward matrices source -> output of m images: (m, 3, 3) float64. Positive angles
+are anticlockwise on a screen. The conventions are those of albumentations' Affine.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from typing import cast
 import cv2
 import numpy as np
 
-from synth.effects.parameters import Columns, Floats, Touch
+from synth.effects.parameters import Columns, EffectBatch, Floats
 from synth.records import Pixels
 
 Sizes = Floats  # (m, 2): width, height
 
 LARGE_SIDE = 256
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
-STAY, MIRROR, AFFINE, PERSPECTIVE = range(4)  # what a matrix asks for: nothing, a copy, or an interpolation of a kind
+IDENTITY, FLIP, AFFINE, PERSPECTIVE = range(4)  # kinds of matrices; the first two need no interpolation
 _BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
 
 
@@ -32,12 +31,12 @@ def _eye(m: int) -> Floats:
 
 
 def _each(function: Callable[[float], float], values: Floats) -> Floats:
-    # One by one through the C library: vectorised sin, cos and tan may round differently with the length.
+    # One by one through the C library: vectorised sin, cos and tan may round differently for another length.
     return np.array([function(value) for value in values])
 
 
 def _about_centre(linear: Floats, sizes: Sizes) -> Floats:
-    """Lay a linear map about the centre of the frame."""
+    """Move the fixed point of a linear map to the centre of the frame."""
     centre = sizes / 2 - 0.5
     linear[:, 0, 2] = centre[:, 0] - linear[:, 0, 0] * centre[:, 0] - linear[:, 0, 1] * centre[:, 1]
     linear[:, 1, 2] = centre[:, 1] - linear[:, 1, 0] * centre[:, 0] - linear[:, 1, 1] * centre[:, 1]
@@ -45,7 +44,7 @@ def _about_centre(linear: Floats, sizes: Sizes) -> Floats:
 
 
 def crop(columns: Columns, sizes: Sizes) -> Floats:
-    """Stretch a part of the frame over all of it: output = (source - corner + 1/2) * zoom - 1/2."""
+    """Enlarge a part of the frame to all of it: output = (source - corner + 1/2) * zoom - 1/2."""
     matrix = _eye(len(sizes))
     side = np.sqrt(columns["area"])
     for axis, name in enumerate("xy"):
@@ -55,34 +54,24 @@ def crop(columns: Columns, sizes: Sizes) -> Floats:
     return matrix
 
 
-def flip_horizontal(columns: Columns, sizes: Sizes) -> Floats:
-    """x -> width - 1 - x."""
+def flip(axis: int, sizes: Sizes) -> Floats:
+    """Mirror the frame: x -> width - 1 - x for axis 0, y -> height - 1 - y for axis 1."""
     matrix = _eye(len(sizes))
-    matrix[:, 0, 0] = -1
-    matrix[:, 0, 2] = sizes[:, 0] - 1
-    return matrix
-
-
-def flip_vertical(columns: Columns, sizes: Sizes) -> Floats:
-    """y -> height - 1 - y."""
-    matrix = _eye(len(sizes))
-    matrix[:, 1, 1] = -1
-    matrix[:, 1, 2] = sizes[:, 1] - 1
+    matrix[:, axis, axis] = -1
+    matrix[:, axis, 2] = sizes[:, axis] - 1
     return matrix
 
 
 def quarter_turn(columns: Columns, sizes: Sizes) -> Floats:
-    """Turn anticlockwise by 90 degrees, `turns` times; the frame turns with the picture."""
-    matrices = []
-    for turns, (width, height) in zip(columns["turns"], sizes, strict=True):
-        matrices.append(
-            {
-                1: [[0, 1, 0], [-1, 0, width - 1], [0, 0, 1]],
-                2: [[-1, 0, width - 1], [0, -1, height - 1], [0, 0, 1]],
-                3: [[0, -1, height - 1], [1, 0, 0], [0, 0, 1]],
-            }[int(turns)]
-        )
-    return np.array(matrices, np.float64)
+    """Rotate anticlockwise by 90 degrees, `turns` times; the frame rotates with the image."""
+    matrix = _eye(len(sizes))
+    for i, (turns, (width, height)) in enumerate(zip(columns["turns"].tolist(), sizes, strict=True)):
+        matrix[i, :2] = {
+            1: [[0, 1, 0], [-1, 0, width - 1]],
+            2: [[-1, 0, width - 1], [0, -1, height - 1]],
+            3: [[0, -1, height - 1], [1, 0, 0]],
+        }[turns]
+    return matrix
 
 
 def scale(columns: Columns, sizes: Sizes) -> Floats:
@@ -93,7 +82,7 @@ def scale(columns: Columns, sizes: Sizes) -> Floats:
 
 
 def shear(columns: Columns, sizes: Sizes) -> Floats:
-    """Slant both axes about the centre: above 0, x moves the top to the right and y the left side down."""
+    """Slant both axes about the centre: a positive x moves the top to the right, a positive y the left side down."""
     matrix = _eye(len(sizes))
     matrix[:, 0, 1] = -_each(math.tan, np.radians(columns["x"]))
     matrix[:, 1, 0] = -_each(math.tan, np.radians(columns["y"]))
@@ -101,7 +90,7 @@ def shear(columns: Columns, sizes: Sizes) -> Floats:
 
 
 def perspective(columns: Columns, sizes: Sizes) -> Floats:
-    """The homography that moves each corner of the frame by its share of width and height."""
+    """Return the homography that moves each corner of the frame by its share of width and height."""
     matrices = []
     for i, size in enumerate(sizes):
         # The corners of a frame one pixel wide must not coincide.
@@ -132,8 +121,8 @@ def shift(columns: Columns, sizes: Sizes) -> Floats:
 
 GEOMETRY: Mapping[str, Callable[[Columns, Sizes], Floats]] = {
     "crop": crop,
-    "flip_horizontal": flip_horizontal,
-    "flip_vertical": flip_vertical,
+    "flip_horizontal": lambda columns, sizes: flip(0, sizes),
+    "flip_vertical": lambda columns, sizes: flip(1, sizes),
     "quarter_turn": quarter_turn,
     "scale": scale,
     "shear": shear,
@@ -141,47 +130,46 @@ GEOMETRY: Mapping[str, Callable[[Columns, Sizes], Floats]] = {
     "rotate": rotate,
     "shift": shift,
 }
-"""The geometric effects, in the order in which they act."""
+"""The geometric effects, in the order in which they run."""
 
 
-def compose(effects: Sequence[Touch], sizes: Sizes) -> tuple[Floats, Sizes]:
-    """One matrix for each of n images; effects that are not geometry are passed over.
+def compose(batches: Sequence[EffectBatch], sizes: Sizes) -> tuple[Floats, Sizes]:
+    """Compose the geometric effects of each of n images; other effects are ignored.
 
     Returns: (n, 3, 3) float64 source -> output, and the output sizes (n, 2).
     """
     matrices, sizes = _eye(len(sizes)), sizes.copy()
-    for name, touched, columns in effects:
+    for name, indices, columns in batches:
         if name not in GEOMETRY:
             continue
-        matrices[touched] = GEOMETRY[name](columns, sizes[touched]) @ matrices[touched]
+        matrices[indices] = GEOMETRY[name](columns, sizes[indices]) @ matrices[indices]
         if name == "quarter_turn":
-            sideways = touched[columns["turns"] % 2 == 1]
+            sideways = indices[columns["turns"] % 2 == 1]
             sizes[sideways] = sizes[sideways][:, ::-1]
     return matrices, sizes
 
 
-def forms(matrices: Floats, sizes: Sizes) -> list[int]:
-    """What each matrix asks for: STAY, MIRROR, AFFINE or PERSPECTIVE."""
-    mirrors = flip_horizontal({}, sizes)
-    found = np.where((matrices[:, 2] == (0, 0, 1)).all(axis=1), AFFINE, PERSPECTIVE)
-    found[(matrices == mirrors).all(axis=(1, 2))] = MIRROR
-    found[(matrices == np.eye(3)).all(axis=(1, 2))] = STAY
-    return [int(form) for form in found]
+def kinds_of(matrices: Floats, sizes: Sizes) -> list[int]:
+    """Return the kind of each matrix: IDENTITY, FLIP (left and right), AFFINE or PERSPECTIVE."""
+    kinds = np.where((matrices[:, 2] == (0, 0, 1)).all(axis=1), AFFINE, PERSPECTIVE)
+    kinds[(matrices == flip(0, sizes)).all(axis=(1, 2))] = FLIP
+    kinds[(matrices == np.eye(3)).all(axis=(1, 2))] = IDENTITY
+    return [int(kind) for kind in kinds]
 
 
-def warp(pixels: Pixels, matrix: Floats, size: Sequence[int], form: int, *, interpolation: str, fill: str) -> Pixels:
-    """Apply one matrix of a known form with one interpolation; `size` is (width, height)."""
-    if form == STAY:
+def warp(pixels: Pixels, matrix: Floats, size: Sequence[int], kind: int, *, interpolation: str, fill: str) -> Pixels:
+    """Apply a matrix of a known kind with one interpolation; `size` is (width, height)."""
+    if kind == IDENTITY:
         return pixels
-    if form == MIRROR:
+    if kind == FLIP:
         return cast(Pixels, cv2.flip(pixels, 1))
     if fill == "reflect" and min(size) == 1:
-        fill = "edge"  # the same picture; OpenCV's cubic reflection of a single row never ends
+        fill = "edge"  # the same image; OpenCV's cubic reflection of a single row never ends
     border, colour = _border(fill, pixels.ndim, pixels.itemsize)
     flags = _flags(interpolation, pixels)
-    fast = pixels.ndim == 3 and flags == cv2.INTER_LINEAR  # OpenCV moves four channels twice as fast as three
+    fast = pixels.ndim == 3 and flags == cv2.INTER_LINEAR  # OpenCV warps four channels twice as fast as three
     source = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA) if fast else pixels
-    if form == AFFINE:
+    if kind == AFFINE:
         moved = cv2.warpAffine(source, matrix[:2], size, flags=flags, borderMode=border, borderValue=colour)
     else:
         moved = cv2.warpPerspective(source, matrix, size, flags=flags, borderMode=border, borderValue=colour)
@@ -189,7 +177,7 @@ def warp(pixels: Pixels, matrix: Floats, size: Sequence[int], form: int, *, inte
 
 
 def _flags(interpolation: str, pixels: Pixels) -> int:
-    """Linear interpolation takes a third of the sharpness of small images, cubic a tenth, at three times the cost."""
+    # Linear interpolation costs small images a third of their sharpness, cubic a tenth, but takes three times as long.
     if interpolation == "auto":
         interpolation = "cubic" if min(pixels.shape[:2]) < LARGE_SIDE else "linear"
     return INTERPOLATIONS[interpolation]
@@ -197,7 +185,7 @@ def _flags(interpolation: str, pixels: Pixels) -> int:
 
 @functools.cache
 def _border(fill: str, n_dimensions: int, n_bytes: int) -> tuple[int, tuple[float, ...]]:
-    """OpenCV's border mode and colour for the recipe's fill, in the channels and levels of the pixels."""
+    """Return OpenCV's border mode and colour for the recipe's fill, in the channels and levels of the pixels."""
     if fill in _BORDERS:
         return _BORDERS[fill], (0,)
     step = 257 if n_bytes == 2 else 1

@@ -1,4 +1,4 @@
-"""Drawing an effect's parameters for a chunk of attempts: which attempts it touches, and with what values."""
+"""Random parameters of one effect for a chunk of attempts: which attempts it changes, and its values."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from synth.settings.effects import Effect, Effects
 
 Floats = npt.NDArray[np.float64]
 Columns = Mapping[str, Floats]
-"""One effect's parameters for the m images that it touches: {parameter: (m,)}."""
-Touch = tuple[str, npt.NDArray[np.intp], Columns]
-"""An effect, the m images of a chunk that it touches, and their parameters."""
+"""The parameters of one effect for the m images that it changes: {parameter: (m,)}."""
+EffectBatch = tuple[str, npt.NDArray[np.intp], Columns]
+"""An effect, the (m,) indices of the images in a chunk that it changes, and their parameters."""
 Params = Mapping[str, Any]
-"""What one attempt drew: {effect: {parameter: value}}, only the effects that fired."""
+"""The parameters of one attempt: {effect: {parameter: value}}; only effects that change it."""
 
 CORNERS = 4
 _EXTRA_DRAWS = {"quarter_turn": 1, "crop": 3, "perspective": 1 + 2 * CORNERS, "channel_gain": 3}
-DECIMALS = 6  # what is applied is what the manifest shows, so values are rounded before they are used
+DECIMALS = 6  # values are rounded before they are used, so that the manifest holds exactly what was applied
 
 
 def draw_effect(
     name: str, effect: Effect, *, seed: int, label: str, attempts: range
 ) -> tuple[npt.NDArray[np.bool_], dict[str, Floats]]:
-    """Draw one effect for a range of attempts, from the effect's own stream.
+    """Draw the parameters of one effect for a range of attempts, from the effect's own stream.
 
-    Returns: (n,) bool, which attempts it touches; and {parameter: (n,) float64} for all of them.
+    Returns: (n,) bool, whether it changes the attempt; and {parameter: (n,) float64} for all attempts.
     """
     ranges = {key: value for key, value in effect if key not in ("p", "turns")}
     n_draws = 1 + (_EXTRA_DRAWS.get(name) or len(ranges))
@@ -46,10 +46,10 @@ def _within(pair: tuple[float, float], draws: Floats) -> Floats:
 
 
 def _special(name: str, effect: Any, draws: Floats) -> dict[str, Floats] | None:
-    """Effects whose draws are not simply one uniform number for each range."""
+    """Return the values of effects that need more than one uniform number for each range."""
     if name == "quarter_turn":
         return {"turns": np.array(effect.turns, np.float64)[(draws[:, 0] * len(effect.turns)).astype(int)]}
-    if name == "crop":  # a rectangle of the frame's own aspect, anywhere in the frame: x, y share the free room
+    if name == "crop":  # a rectangle with the aspect of the frame; x and y are shares of the free space
         return {"area": _within(effect.area, draws[:, 0]), "x": draws[:, 1], "y": draws[:, 2]}
     if name == "perspective":
         strength = _within(effect.strength, draws[:, 0])
@@ -63,16 +63,16 @@ def _special(name: str, effect: Any, draws: Floats) -> dict[str, Floats] | None:
     return None
 
 
-def by_effect(params: Sequence[Params]) -> list[Touch]:
-    """From one record per image to one column per parameter, in the order in which the effects act."""
-    touched: dict[str, list[int]] = {}
+def by_effect(params: Sequence[Params]) -> list[EffectBatch]:
+    """Regroup the parameters of n images by effect, in the order in which the effects run."""
+    indices: dict[str, list[int]] = {}
     for index, drawn in enumerate(params):
         for name in drawn:
-            touched.setdefault(name, []).append(index)
+            indices.setdefault(name, []).append(index)
     return [
-        (name, np.array(touched[name]), _columns([params[index][name] for index in touched[name]]))
+        (name, np.array(indices[name]), _columns([params[index][name] for index in indices[name]]))
         for name in Effects.model_fields
-        if name in touched
+        if name in indices
     ]
 
 

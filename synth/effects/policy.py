@@ -1,7 +1,6 @@
-"""A recipe's effects for one class: draw(attempts) -> parameters, apply(pixels, parameters) -> pixels.
+"""The effects of a recipe for one class: draw(attempts) -> parameters, apply(pixels, parameters) -> pixels.
 
-Parameters are drawn and settled for a whole chunk, then applied image by image; what is applied is exactly
-what the manifest records.
+Parameters are drawn for a whole chunk and then applied image by image, exactly as the manifest records them.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ FLIPS = ("flip_horizontal", "flip_vertical")
 
 
 class Policy:
-    """The effects of one class, ready to draw and apply."""
+    """The effects of one class."""
 
     def __init__(self, settings: Augment, label: str, *, seed: int) -> None:
-        """Settle which effects can fire.
+        """Select the effects that can occur.
 
         Raises:
             UsageError: a transform or pipeline that albumentations does not accept, or that is forbidden.
@@ -44,35 +43,36 @@ class Policy:
         )
 
     def draw(self, attempts: range, *, leave_out: Sequence[str] = ()) -> list[Params]:
-        """Parameters of each attempt of a range; effects in `leave_out` are decided elsewhere."""
+        """Draw the parameters of each attempt of a range; the caller decides about the effects in `leave_out`."""
         drawn: list[dict[str, Any]] = [{} for _ in attempts]
         for name, effect in self.effects.items():
             if name in leave_out:
                 continue
             fires, values = draw_effect(name, effect, seed=self.seed, label=self.label, attempts=attempts)
-            touched = np.flatnonzero(fires)
-            columns = {key: value[touched].tolist() for key, value in values.items()}
-            for row, index in enumerate(touched.tolist()):
+            indices = np.flatnonzero(fires)
+            columns = {key: value[indices].tolist() for key, value in values.items()}
+            for row, index in enumerate(indices.tolist()):
                 drawn[index][name] = {key: column[row] for key, column in columns.items()}
         return list(drawn)
 
     def apply(self, sources: Sequence[Pixels], params: Sequence[Params], *, attempts: range) -> list[Pixels]:
         """Apply each attempt's parameters to its source.
 
-        One kind of effect after the other runs over all images, which is twice as fast for small ones as all effects
-        over one image after the other: code and tables stay in the processor's caches.
+        Each kind of effect runs over all images before the next kind starts. For small images this is twice as fast as
+        one image after the other, because code and tables stay in the processor's caches.
 
-        Returns: pixels of each source's own dtype and channels; the source itself where nothing fired.
+        Returns: pixels with the dtype and channels of the source; the source itself if no effect changes it.
         """
-        touches = by_effect(params)
-        matrices, sizes = geometry.compose(touches, _sizes(sources))
-        forms = geometry.forms(matrices, sizes)
-        tones = colour.settle(touches, sources)
+        batches = by_effect(params)
+        source_sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
+        matrices, sizes = geometry.compose(batches, source_sizes)
+        kinds = geometry.kinds_of(matrices, sizes)
+        transforms = colour.compose(batches, sources)
         warped = [
             geometry.warp(*each, interpolation=self.interpolation, fill=self.fill)
-            for each in zip(sources, matrices, sizes.astype(int).tolist(), forms, strict=True)
+            for each in zip(sources, matrices, sizes.astype(int).tolist(), kinds, strict=True)
         ]
-        coloured = [colour.recolour(pixels, tone) for pixels, tone in zip(warped, tones, strict=True)]
+        coloured = [colour.recolour(*each) for each in zip(warped, transforms, strict=True)]
         blurred = [texture.blur(pixels, drawn) for pixels, drawn in zip(coloured, params, strict=True)]
         if self._transforms is None:
             return blurred
@@ -80,7 +80,3 @@ class Policy:
             self._transforms.apply(pixels, seed=self.seed, label=self.label, attempt=attempt)
             for pixels, attempt in zip(blurred, attempts, strict=True)
         ]
-
-
-def _sizes(sources: Sequence[Pixels]) -> geometry.Sizes:
-    return np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)

@@ -1,8 +1,8 @@
-"""What is neither matrix nor table: blur, and every albumentations transform by its own name.
+"""Blur, and the albumentations transforms of a recipe.
 
-The only file that imports albumentations, and it does so only where a recipe names a transform. Draws come
-from the attempt's own generator, shared by all transforms of a pipeline: albumentations' `set_random_seed`
-would give each the same seed and so tie their draws to one another.
+Only this file imports albumentations, and only if a recipe names a transform. All transforms of a pipeline share the
+random generator of the attempt: albumentations' `set_random_seed` would give each the same seed, so that their draws
+would depend on one another.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STREAM = "albumentations"
 
 
 def blur(pixels: Pixels, params: Params) -> Pixels:
-    """Gaussian blur of the drawn standard deviation, in pixels."""
+    """Blur with a Gaussian; its standard deviation is in pixels."""
     drawn = params.get("blur")
     if not drawn or drawn["sigma"] <= 0:
         return pixels
@@ -45,7 +45,7 @@ class Transforms:
         """Build the pipeline.
 
         Raises:
-            UsageError: an unknown transform or argument, a forbidden transform, albumentationsx in its place.
+            UsageError: an unknown transform or argument, a forbidden transform, or albumentationsx is installed.
         """
         library = _albumentations()
         steps = [_build(library, settings) for settings in transforms]
@@ -56,16 +56,16 @@ class Transforms:
         self._compose = library.Compose(steps)
 
     def apply(self, pixels: Pixels, *, seed: int, label: str, attempt: int) -> Pixels:
-        """Run the pipeline on one image; the same attempt draws the same.
+        """Run the pipeline on one image; the same attempt gives the same pixels.
 
         Raises:
-            GeneratorError: a transform that can't take these pixels, or gives back another kind.
+            GeneratorError: a transform fails on these pixels, or changes their dtype or number of dimensions.
         """
         generator = seeds.generator(seed, label, stream=STREAM, attempt=attempt)
         self._compose.set_random_state(generator, random.Random(int(generator.integers(2**63))))
         try:
             result = self._compose(image=pixels)["image"]
-        except Exception as error:  # a transform may raise anything on pixels that it was not made for
+        except Exception as error:  # a transform may raise any exception on pixels that it does not support
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise GeneratorError(f"albumentations on {pixels.dtype} {pixels.shape} of class {label}: {first}") from None
         if result.dtype != pixels.dtype or result.ndim != pixels.ndim:
@@ -78,7 +78,7 @@ class Transforms:
 
 @functools.cache
 def _albumentations() -> Any:
-    """The library, without its look at the network for a newer version."""
+    """Import the library without its check for a newer version on the network."""
     if next(iter(importlib.metadata.distributions(name="albumentationsx")), None):
         raise UsageError(
             "albumentationsx overwrites albumentations: uninstall both, then install albumentations==2.0.8"
@@ -91,7 +91,7 @@ def _albumentations() -> Any:
 
 @contextlib.contextmanager
 def _without_torch() -> Iterator[None]:
-    """Hide albumentations' optional torch part: it takes seconds to import and only makes tensors."""
+    """Hide albumentations.pytorch: it takes seconds to import and only makes tensors."""
     name = "albumentations.pytorch"
     if name in sys.modules:
         yield
@@ -108,10 +108,10 @@ def _build(library: Any, settings: Mapping[str, Any]) -> Any:
     arguments = {key: _tuples(value) for key, value in settings.items() if key != "name"}
     known = _known(library)
     if name not in known:
-        what = "is no single transform, see augment.pipeline" if hasattr(library, name) else "does not exist"
+        what = "is not a single transform, see augment.pipeline" if hasattr(library, name) else "does not exist"
         raise UsageError(f'augment.transforms: albumentations "{name}" {what}{did_you_mean(name, known)}')
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)  # a misspelt argument only warns there
+        warnings.simplefilter("error", UserWarning)  # an unknown argument only causes a warning
         try:
             return known[name](**arguments)
         except (UserWarning, ValueError, TypeError) as error:
@@ -121,7 +121,7 @@ def _build(library: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def _known(library: Any) -> dict[str, Any]:
-    """The library's transforms by name; its unfinished base classes name no targets or do nothing."""
+    """Return the transforms of the library by name, without the base classes."""
     bases = {library.BasicTransform, library.DualTransform, library.ImageOnlyTransform, library.Transform3D}
     return {
         name: kind
@@ -131,7 +131,7 @@ def _known(library: Any) -> dict[str, Any]:
 
 
 def _one_line(error: Exception) -> str:
-    # albumentations' checks are pydantic's, which frame the message with a headline and an address.
+    # albumentations checks with pydantic, which adds a headline and an address to the message.
     noise = ("validation error", "For further information")
     lines = [line.split(" [type=")[0] for line in str(error).splitlines() if not any(part in line for part in noise)]
     return " ".join(" ".join(lines).split()) or type(error).__name__
@@ -146,7 +146,7 @@ def _load(library: Any, pipeline: str) -> Any:
         warnings.simplefilter("error", UserWarning)
         try:
             return library.from_dict(json.loads(pipeline))
-        except Exception as error:  # whatever a foreign file makes the library raise is a wrong setting
+        except Exception as error:  # a wrong file may make the library raise any exception
             problem = f"{type(error).__name__}: {_one_line(error)}"
             raise UsageError(f"augment.pipeline: not a pipeline that albumentations saved: {problem}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synth.pictures.text import cell
+from synth.pictures.text import table_cell
 
 COLUMNS = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "kept")
 
@@ -15,7 +15,9 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     found = document["drawn"]["classes"]
     rows = [_row(label, info["counts"][label], found[label]) for label in found]
     reasons = [
-        f"* **{cell(label)}**: {'; '.join(entry['reasons'])}." for label, entry in found.items() if entry["reasons"]
+        f"* **{table_cell(label)}**: {'; '.join(entry['reasons'])}."
+        for label, entry in found.items()
+        if entry["reasons"]
     ]
     remarks = [f"* {remark}." for remark in (*info["stopped"].values(), *info["remarks"])]
     return "\n".join(
@@ -57,7 +59,7 @@ def _row(label: str, n: int, found: Mapping[str, Any]) -> str:
     numbers = [_number(found[name]) for name in COLUMNS]
     real = f"{_number(found['kid_real'])} +- {_number(found['kid_real_spread'])}"
     kid = f"{_number(found['kid'])} ({real})" if found["kid"] is not None else "unknown"
-    return f"| {' | '.join([cell(label), str(n), *numbers, kid, found['verdict']])} |"
+    return f"| {' | '.join([table_cell(label), str(n), *numbers, kid, found['verdict']])} |"
 
 
 def _number(value: float | None) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from synth.data.originals import Originals
 from synth.gates.base import Answer, Batch
-from synth.measures.grain import grain
 from synth.measures.subset import evenly_spaced
-from synth.records import BLANK_SPREAD, Candidate, Item, Pixels
+from synth.measures.texture import grain
+from synth.records import BLANK_STD, Candidate, Item, Pixels
 from synth.settings.gates import IntegrityGate as Settings
 
 N_REAL = 64
@@ -42,7 +42,7 @@ class IntegrityGate:
         return max(usual, NEVER_NOISE) + self._settings.grain_margin
 
     def judge(self, batch: Batch) -> list[Answer]:
-        """Scores: `contrast`, standard deviation of the levels, 0..1; `grain`, see `measures.grain`; `size`, how many
+        """Scores: `contrast`, standard deviation of the levels, 0..1; `grain`, see `measures.texture`; `size`, how many
         times a side is shorter or longer than those of real images, where it is.
         """
         return [self._answer(candidate) for candidate in batch.candidates]
@@ -51,7 +51,7 @@ class IntegrityGate:
         deviation, size = round(contrast(candidate.pixels), 4), round(self._out_of_range(candidate), 4)
         scores = {"contrast": deviation, "grain": round(grain(candidate.pixels), 4)}
         if deviation <= self._settings.contrast_min:
-            blank_parent = any(isinstance(p, Item) and p.spread <= BLANK_SPREAD for p in candidate.parents)
+            blank_parent = any(isinstance(p, Item) and p.std <= BLANK_STD for p in candidate.parents)
             return Answer(scores, None if blank_parent else "blank")
         if size > 1:
             scores["size"] = size

@@ -151,7 +151,7 @@ class GanGenerator:
         return [_Form(item.width, item.height, self._mode(item)) for item in chosen]
 
     def _mode(self, item: Item | None) -> str:
-        if item is not None and item.wide:
+        if item is not None and item.sixteen_bit:
             return WIDE
         return GREY if self._gan.channels == 1 or (item is not None and item.grey) else COLOUR
 

@@ -1,4 +1,4 @@
-"""Numbers about sets of images and predictions: arrays in, numbers out.
+"""Measures of images, sets of images and predictions.
 
 In: features, probabilities, pixels. Out: scores, distances, intervals. Start with `scores` and `sets`.
 """

@@ -1,47 +1,40 @@
-"""Can a classifier tell two sets of images apart? The area under its ROC curve: .5 says no, 1 says always."""
+"""How well a classifier separates two sets of images: its area under the ROC curve, .5 (chance) to 1."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
+from synth.data.duplicates import sharing_groups
+from synth.records import Floats, Ints
 
 N_FOLDS = 5
 POOL = 500
-"""Images of a set that are looked at in one draw."""
+"""Largest sample of a set in one draw."""
 N_TESTED = 200
-"""Small sets are cut into folds again and again, until about so many images were tested."""
+"""Small sets are split into folds repeatedly, until about this many images are tested."""
 MAX_DRAWS = 3
 STD_FLOOR = 0.1
-"""Of a feature, in units of the usual standard deviation of its block: features that hardly vary are no loud voice."""
+"""Lowest standard deviation of a feature, relative to the median of its block: it limits nearly constant features."""
 
 
 def detectable_auc(
-    ours: Sequence[Floats],
-    reference: Sequence[Floats],
-    *,
-    groups: Ints,
-    rng: np.random.Generator,
-    n: int | None = None,
+    ours: Sequence[Floats], reference: Sequence[Floats], *, groups: Ints, rng: np.random.Generator, n: int | None = None
 ) -> float | None:
-    """Cross-validated AUC of a logistic regression that tells `ours` from `reference`, mean over several draws.
+    """Return the cross-validated AUC of a logistic regression that separates `ours` from `reference`.
 
-    Features come as blocks (of a judge, of texture); each is standardised and weighs the same however many columns it
-    has, so that a few texture numbers are heard beside a thousand features of a network.
+    It is the mean over several draws. Features come in blocks (of a judge, of texture). Each block is standardised and
+    has the same weight, so that a few texture numbers count as much as a thousand features of a network.
 
     Args:
         ours: blocks of (n, F_block).
         reference: the same blocks of (m, F_block).
-        groups: (n,) images of `ours` with equal numbers are relatives (same parent), and are never both learnt from and
-            tested on. Images of the reference are each alone.
-        n: that many of `ours` in each draw, so that AUCs of sets of different size can be compared.
+        groups: (n,) group numbers of `ours`: images with a common parent are in the same fold. Each image of the
+            reference is a group of its own.
+        n: sample size of `ours` in each draw, so that AUCs of sets of different sizes can be compared.
 
-    Returns: None where either side has fewer than two groups.
+    Returns: None if either side has fewer than two groups.
     """
     n_folds = min(N_FOLDS, len(np.unique(groups)), len(reference[0]))
     if n_folds < 2:
@@ -60,32 +53,18 @@ def detectable_auc(
 
 
 def relatives(parents: Sequence[Sequence[str]]) -> Ints:
-    """Number the families of images: those that share a parent, directly or through others, have one number.
+    """Return (n,) family numbers: images that share a parent, directly or through others, are one family.
 
-    Where mixing of parents ties nearly all images together, no two folds could be made of them: then images count as
-    relatives if they have the same first parent.
+    If one family has more than half of the images, folds are impossible. Then only the first parent counts.
     """
-    families = _families(parents)
+    families = sharing_groups(parents)
     if len(families) and np.bincount(families).max() > len(families) / 2:
-        return _families([names[:1] for names in parents])
+        return sharing_groups([names[:1] for names in parents])
     return families
 
 
-def _families(parents: Sequence[Sequence[str]]) -> Ints:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    number = {name: len(parents) + i for i, name in enumerate(dict.fromkeys(n for names in parents for n in names))}
-    pairs = [(i, number[name]) for i, names in enumerate(parents) for name in names]
-    rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
-    size = len(parents) + len(number)
-    graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(size, size))
-    found: Ints = connected_components(graph, directed=False)[1][: len(parents)]
-    return found
-
-
 def _fold_aucs(features: Floats, is_ours: Ints, groups: Ints, *, n_folds: int, seed: int) -> list[float]:
-    """One AUC per fold: scores of different folds can't be ranked together without a bias towards 0."""
+    """Return one AUC per fold, since ranking the scores of all folds together is biased towards 0."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedGroupKFold
@@ -103,10 +82,9 @@ def _fold_aucs(features: Floats, is_ours: Ints, groups: Ints, *, n_folds: int, s
 
 
 def _prepared(blocks: Sequence[Floats]) -> Floats:
-    """Blocks side by side, each standardised and of the same weight, in as few columns as there are rows.
+    """Standardise the blocks, and rotate them into as many columns as there are rows.
 
-    The turn into few columns (onto the span of the rows) changes no distance and no angle, so a regression with a
-    penalty on its length answers the same, much faster. Nothing here looks at which image is whose.
+    The rotation changes no distance and no angle, so a ridge-penalised regression gives the same answer, much faster.
     """
     scaled = np.hstack([_scaled(block.astype(np.float64)) for block in blocks])
     values, vectors = np.linalg.eigh(scaled @ scaled.T)

@@ -1,27 +1,26 @@
-"""Distances between points, block by block, and how far apart images of a class lie: what gates and checks share."""
+"""Distances between points, block by block, and the spread of a class."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from synth.records import Floats
 
 SPREAD_QUANTILE = 0.95
-_BLOCK_CELLS = 4_000_000  # distances held at once: 32 MB
+_BLOCK_CELLS = 4_000_000  # distances in memory at once: 32 MB
 _EXACT = 1e-9  # rounding of a squared distance, in units of the points' mean squared norm
 
 
 def distance_blocks(points: Floats, others: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Euclidean distances, some rows at a time: (rows, (rows, len(others)) float64).
+    """Yield Euclidean distances, some rows at a time: (rows, (rows, len(others)) float64).
 
-    Computed as |a|^2 - 2ab + |b|^2 about the mean of `others`; what rounding leaves between equal points is set to 0,
-    so that coinciding points are seen as such.
+    They are computed as |a|^2 - 2ab + |b|^2 about the mean of `others`. Rounding errors between equal points are set to
+    0, so that equal points have the distance 0.
     """
     centre = others.mean(axis=0, dtype=np.float64)
     right = others - centre
@@ -38,10 +37,11 @@ def distance_blocks(points: Floats, others: Floats) -> Iterator[tuple[slice, Flo
 
 
 def two_nearest(points: Floats, others: Floats) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """Distances of each point to the nearest two others, nearest first, and which they are: (n, 2), or (n, 1) if there
-    is but one other.
+    """Return the distances of each point to its two nearest others, and their indices.
 
-    Each is computed from its pair alone: no other point changes its last bit.
+    Each distance is computed from its pair alone, so other points can't change its last bit.
+
+    Returns: (n, 2) float32, nearest first, and (n, 2) int32; (n, 1) if there is only one other.
     """
     left, right = (np.ascontiguousarray(side, np.float32) for side in (points, others))
     found, which = cv2.batchDistance(left, right, cv2.CV_32F, normType=cv2.NORM_L2, K=min(2, len(others)))
@@ -49,7 +49,7 @@ def two_nearest(points: Floats, others: Floats) -> tuple[Floats, npt.NDArray[np.
 
 
 def nearest(features: Floats, reference: Floats) -> Floats:
-    """Distance of each point to the nearest point of `reference`: (n,) float64; infinite where that is empty."""
+    """Return the distance of each point to the nearest of `reference`: (n,) float64; infinite if that is empty."""
     found = np.full(len(features), math.inf)
     if len(reference):
         for rows, distances in distance_blocks(features, reference):
@@ -58,7 +58,7 @@ def nearest(features: Floats, reference: Floats) -> Floats:
 
 
 def neighbour_distances(points: Floats, k: int) -> Floats:
-    """Distance of each point to its k-th nearest other point: (n,) float64; 1 <= k < n."""
+    """Return the distance of each point to its k-th nearest other point: (n,) float64; 1 <= k < n."""
     found = np.empty(len(points))
     for rows, distances in distance_blocks(points, points):
         distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = -1  # itself comes first
@@ -67,11 +67,10 @@ def neighbour_distances(points: Floats, k: int) -> Floats:
 
 
 def spread(features: Floats) -> float:
-    """How far from the nearest other image the images of a class usually lie: 95 % of them are nearer.
+    """Return the spread of a class: the 95 % quantile of the distance to the nearest other image.
 
-    The unit in which distances to a class are told: an image farther from all real images than a few spreads is unlike
-    them. Equal images count once. With less than two different images nothing is known of the spread: infinite, so
-    nothing is called far.
+    It is the unit of distances to a class: an image is unlike the class if it is more than a few spreads away. Equal
+    images count once. With fewer than two different images the spread is infinite, so that no image is too far.
     """
     different = np.unique(features, axis=0)
     if len(different) < 2:

@@ -1,64 +1,56 @@
-"""Per-class scores of a classifier, each with its interval and with a word where there are too few images.
+"""Per-class scores of a classifier with confidence intervals, and notes about classes with too few images.
 
-Point values are scikit-learn's. Intervals are 95 %: Wilson's for precision and recall, which are shares; percentile
-bootstrap over images, or over groups where images of one group resemble each other, for F1 and average precision. (A
-percentile interval of a perfect score has no width however few images there are: read it beside that of the recall.
-Wilson's interval takes images as independent: with large groups it is too narrow.)
+Point values agree with scikit-learn. Intervals are 95 %: Wilson's for precision and recall, which are shares; the
+percentile bootstrap over images (or over groups of similar images) for F1 and average precision. Note that a percentile
+interval of a perfect score has no width, however few images there are, so read it together with that of the recall; and
+that Wilson's interval assumes independent images, so it is too narrow for large groups.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from synth.measures import intervals
+from synth.records import Floats, Ints, rounded
 
 MIN_IMAGES = 5
-"""Below, one image more or less moves a recall by more than 20 points."""
+"""With fewer images, one image changes the recall by more than 20 points."""
 WIDE = 0.3
-TOLD = 0.05
+"""A wider interval of the recall gets a note."""
+WANTED = 0.05
 NAMES = ("precision", "recall", "f1", "average_precision")
 
-Ints = npt.NDArray[np.integer[Any]]
-Floats = npt.NDArray[np.floating[Any]]
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class, 0..1; None where nothing is known."""
+    """Scores of one class, 0..1; None if unknown."""
 
     n: int
-    """Images of this class that were scored."""
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    average_precision: float | None
-    intervals: Mapping[str, Interval | None]
+    """Number of images of this class."""
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    average_precision: float | None = None
+    intervals: Mapping[str, Interval | None] = field(default_factory=lambda: dict.fromkeys(NAMES))
     """{name of a score: (low, high)}."""
     note: str = ""
-    """Why the scores say little; empty where they say something."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The class's entry in `scores.json`."""
-        bounds = {
-            name: None if pair is None else [_round(end) for end in pair] for name, pair in self.intervals.items()
-        }
-        values = {name: _round(getattr(self, name)) for name in NAMES}
-        return {"n": self.n, **values, "intervals": bounds, "note": self.note}
+    """Why the scores are uncertain; empty if they are not."""
 
 
 @dataclass(frozen=True)
 class Scores:
     """Scores of all classes. Means are over the classes that have images."""
 
-    labels: tuple[str, ...]
     classes: Mapping[str, ClassScores]
+    labels: tuple[str, ...]
     macro_f1: float | None
     balanced_accuracy: float | None
     """Mean recall (also called ACSA)."""
@@ -67,24 +59,13 @@ class Scores:
     """Row: true class, column: predicted class, both in the order of `labels`."""
 
     def to_json(self) -> dict[str, Any]:
-        """The "out_of_fold" document of `scores.json`."""
-        return {
-            "classes": {label: scores.to_json() for label, scores in self.classes.items()},
-            "labels": list(self.labels),
-            "macro_f1": _round(self.macro_f1),
-            "balanced_accuracy": _round(self.balanced_accuracy),
-            "worst_recall": _round(self.worst_recall),
-            "confusion": [list(row) for row in self.confusion],
-        }
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+        """Return the "out_of_fold" document of `scores.json`."""
+        return {name: rounded(value) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class Points:
-    """Scores without their intervals, (C,) each; NaN for a class without images. Means are over the others."""
+    """Scores without intervals, (C,) each; NaN for a class without images. Means are over the other classes."""
 
     confusion: Ints
     """(C, C): row: true class, column: predicted class."""
@@ -110,14 +91,16 @@ def _mean_known(values: Floats) -> float:
 
 
 def points(truth: Ints, probabilities: Floats, shares: Floats | None = None) -> Points:
-    """Score predictions as `score` does, but without intervals, which take nearly all of its time.
+    """Score predictions like `score`, but without the intervals, which take most of its time.
 
     Args:
         truth: (n,) index of each image's true class.
         probabilities: (n, C).
-        shares: (C,) how often classes are where the scores shall hold: images of a class that is rarer among these ones
-            count more. None: as often as they are here. Recall is the same for any.
+        shares: (C,) class frequencies to score for: images are weighted so that their classes have these frequencies.
+            None: those of the given images. Recall does not depend on them.
     """
+    from sklearn.metrics import average_precision_score
+
     n_classes = probabilities.shape[1]
     cells = truth.astype(np.int64) * n_classes + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
@@ -126,13 +109,14 @@ def points(truth: Ints, probabilities: Floats, shares: Floats | None = None) -> 
     right, n, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     precision = np.where(n > 0, np.nan_to_num(_divided(right, called)), np.nan)
     f1 = np.where(n > 0, _divided(2 * right, n + called), np.nan)
-    each = weights[truth]
-    ap = [_average_precision(truth == c, probabilities[:, c], each) if n[c] else math.nan for c in range(n_classes)]
-    return Points(confusion, precision, _divided(right, n), f1, np.array(ap))
+    ap = np.full(n_classes, np.nan)
+    for c in np.flatnonzero(n):
+        ap[c] = average_precision_score(truth == c, probabilities[:, c], sample_weight=weights[truth])
+    return Points(confusion, precision, _divided(right, n), f1, ap)
 
 
 def _weights(counts: Ints, shares: Floats | None) -> Floats:
-    """(C,): how much an image of each class counts; 1 on average."""
+    """Return the (C,) weight of an image of each class; 1 on average."""
     if shares is None:
         return np.ones(len(counts))
     there = np.where(counts > 0, shares, 0.0)
@@ -143,7 +127,7 @@ def _weights(counts: Ints, shares: Floats | None) -> Floats:
 def score(
     truth: Ints, probabilities: Floats, labels: Sequence[str], *, groups: Ints | None = None, seed: int = 0
 ) -> Scores:
-    """Score predictions: the most probable class is the prediction.
+    """Score predictions; the most probable class is the prediction.
 
     Args:
         truth: (n,) index of each image's true class.
@@ -151,8 +135,8 @@ def score(
         groups: (n,) number of each image's group; images of a group are resampled together.
     """
     if len(truth) == 0:
-        empty = {label: _no_scores() for label in labels}
-        return Scores(tuple(labels), empty, None, None, None, tuple((0,) * len(labels) for _ in labels))
+        classes = {label: ClassScores(0, note=_note(0, None)) for label in labels}
+        return Scores(classes, tuple(labels), None, None, None, tuple((0,) * len(labels) for _ in labels))
     found = points(truth, probabilities)
     f1_bounds, ap_bounds = _resample(truth, probabilities, groups, seed)
     classes = {}
@@ -166,39 +150,29 @@ def score(
         }
         precision, recall, f1, ap = (float(getattr(found, name)[c]) for name in NAMES)
         note = _note(n, bounds["recall"])
-        classes[label] = ClassScores(n, precision, recall, f1, ap, bounds, note) if n else _no_scores()
+        classes[label] = ClassScores(n, precision, recall, f1, ap, bounds, note) if n else ClassScores(0, note=note)
     table = tuple(tuple(row) for row in found.confusion.tolist())
     worst = float(np.nanmin(found.recall))
-    return Scores(tuple(labels), classes, found.macro_f1, found.balanced_accuracy, worst, table)
-
-
-def _no_scores() -> ClassScores:
-    return ClassScores(0, None, None, None, None, dict.fromkeys(NAMES), _note(0, None))
-
-
-def _average_precision(is_class: npt.NDArray[np.bool_], probability: Floats, weights: Floats) -> float:
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(is_class, probability, sample_weight=weights))
+    return Scores(classes, tuple(labels), found.macro_f1, found.balanced_accuracy, worst, table)
 
 
 def _note(n: int, recall: Interval | None) -> str:
     if n == 0 or recall is None:
         return "no held-out image"
     if n < MIN_IMAGES:
-        return f"only {n} held-out image{'s' if n > 1 else ''}: too few to say anything"
+        return f"only {n} held-out image{'s' if n > 1 else ''}: too few for a reliable score"
     low, high = recall
     if high - low <= WIDE:
         return ""
-    needed = float(f"{intervals.n_for_half_width((low + high) / 2, TOLD):.1e}")  # two digits: it is a rough number
-    known = f"{n} held-out images: recall is somewhere in {low:.2f} to {high:.2f}"
-    return f"{known}; about {needed:.0f} would tell it to +-{TOLD}"
+    needed = float(f"{intervals.n_for_half_width((low + high) / 2, WANTED):.1e}")  # two digits of a rough number
+    known = f"{n} held-out images: the recall is between {low:.2f} and {high:.2f}"
+    return f"{known}; about {needed:.0f} images would measure it to +-{WANTED}"
 
 
 def _resample(
     truth: Ints, probabilities: Floats, groups: Ints | None, seed: int
 ) -> tuple[list[Interval | None], list[Interval | None]]:
-    """Intervals of F1 and of average precision, for each class."""
+    """Return the intervals of F1 and of average precision of each class."""
     units = np.arange(len(truth)) if groups is None else np.unique(groups, return_inverse=True)[1]
     counts = intervals.resampled_counts(int(units.max()) + 1, np.random.default_rng(seed), intervals.N_RESAMPLES)
     n_classes = probabilities.shape[1]
@@ -208,7 +182,7 @@ def _resample(
 
 
 def _f1_of_resamples(truth: Ints, predicted: Ints, *, n_classes: int, units: Ints, counts: Floats) -> Floats:
-    """(C, n_resamples); NaN where a class is neither there nor predicted."""
+    """Return (C, n_resamples); NaN if a class is neither present nor predicted."""
     shape = len(counts), n_classes
     right = _tally(units[truth == predicted], truth[truth == predicted], shape)
     either = _tally(units, truth, shape) + _tally(units, predicted, shape)
@@ -217,15 +191,15 @@ def _f1_of_resamples(truth: Ints, predicted: Ints, *, n_classes: int, units: Int
 
 
 def _ap_of_resamples(is_class: npt.NDArray[np.bool_], probability: Floats, units: Ints, counts: Floats) -> Floats:
-    """(n_resamples,): sum over thresholds of (gain in recall) x precision, images counted as often as drawn."""
+    """Return (n_resamples,): the sum over thresholds of (gain in recall) x precision, for resampled images."""
     if not is_class.any():
         return np.full(counts.shape[1], np.nan)
     order = np.argsort(-probability, kind="stable")
     hits = is_class[order]
-    # Equal probabilities are one threshold, and only thresholds that find an image of the class gain anything.
+    # Equal probabilities are one threshold. Only thresholds that find an image of the class add to the recall.
     threshold = np.append(0, np.cumsum(np.diff(probability[order]) != 0))
     gaining = np.unique(threshold[hits])
-    step = np.searchsorted(gaining, threshold)  # at which of them an image has been seen
+    step = np.searchsorted(gaining, threshold)  # the first of them that includes the image
     seen_by = _tally(step, units[order], (len(gaining) + 1, len(counts)))[:-1]
     found_by = _tally(step[hits], units[order][hits], (len(gaining), len(counts)))
     seen, gain = (seen_by @ counts).cumsum(axis=0), found_by @ counts
@@ -234,13 +208,13 @@ def _ap_of_resamples(is_class: npt.NDArray[np.bool_], probability: Floats, units
 
 
 def _divided(part: Floats, whole: Floats) -> Floats:
-    """Fractions; NaN for nothing of nothing."""
+    """Return fractions; NaN for 0 / 0."""
     fractions: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
     return fractions
 
 
 def _tally(rows: Ints, columns: Ints, shape: tuple[int, int]) -> Any:
-    """Sparse (rows, columns) table of how many images stand in each cell."""
+    """Return a sparse (rows, columns) table of the number of images in each cell."""
     from scipy.sparse import csr_array
 
     return csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)

@@ -1,4 +1,4 @@
-"""A few that stand for many."""
+"""Evenly spaced subsets."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Kind = TypeVar("Kind")
 
 
 def evenly_spaced(things: Sequence[Kind], at_most: int) -> Sequence[Kind]:
-    """At most so many of them, evenly spaced, in order; all of them where there are no more."""
+    """Return at most `at_most` elements, evenly spaced and in order."""
     return things[:: -(-len(things) // at_most) or 1]

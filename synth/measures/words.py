@@ -1,10 +1,10 @@
-"""Four words that sum up a set of synthetic images: realistic, representative, varied, original.
+"""Four words that summarise a set of synthetic images: realistic, representative, varied, original.
 
-Each rests on one number, and is judged against the same number for real images: a share of .80 on class is good where
-the judge finds .82 of the real ones, and bad where it finds all of them. "yes" from nine tenths of the real number on:
-with the usual tens of held-out images smaller differences are chance. "partly" from six tenths on: most of the images
-are still what they should be. Below, "no". No thresholds on distances or kernel values, which have no scale that people
-know.
+Each word is based on one number, which is compared with the same number of real images: a share of .80 on class is good
+if the judge recognises .82 of the real images, and bad if it recognises all of them. "yes" means at least nine tenths
+of the real number: with the usual tens of held-out images, smaller differences are chance. "partly" means at least six
+tenths: most of the images are good. Less is "no". Distances and kernel values are not used, since their scale has no
+plain meaning.
 """
 
 from __future__ import annotations
@@ -15,52 +15,39 @@ from typing import Any
 
 YES, PARTLY = 0.9, 0.6
 MIN_REAL = 0.5
-"""Where most of the real images fail, passing like them is no praise; failing far more often still says no."""
-WORDS = ("realistic", "representative", "varied", "original")
+"""If fewer real images pass, a good word is impossible, but "no" is still possible."""
+MEASURES = {"realistic": "on_class_near_real", "representative": "coverage", "varied": "diversity"}
+"""{word: the number that it is based on}; "original" is based on the share of copies."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word about a class."""
+    """One of the four words for a class."""
 
     score: float | None
-    """Of the synthetic images, 0..1."""
+    """The number of the synthetic images, 0..1."""
     real: float | None
-    """The same for real images."""
+    """The same number of real images."""
     measure: str
-    """Name of the number that it rests on."""
+    """Name of the number."""
     verdict: str | None
-    """yes, partly or no; None where a number is missing, or nothing can be said since real images fail as well."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The word's entry in `quality.json`."""
-        return dict(vars(self))
+    """yes, partly or no; None if a number is missing, or if too few real images pass for a comparison."""
 
 
 def four_words(synthetic: Mapping[str, Any], real: Mapping[str, Any]) -> dict[str, Word]:
-    """The words for the measures of synthetic images and of real ones.
+    """Return the four words, from the measures of synthetic and of real images.
 
-    realistic: share of images that the judge calls their class and that lie near real ones. representative: share of
-    the real neighbourhoods that are reached. varied: mean distance between images; more than the real ones have is no
-    merit, so it counts as 1. original: share of images that are no copies; copies among the real images excuse none,
-    so this word is judged against 1.
+    realistic: share of images that the judge assigns to their class and that lie near real images. representative:
+    share of the neighbourhoods of real images that contain a synthetic one. varied: mean distance between images,
+    relative to real images and at most 1. original: share of images that are not copies; it is compared with 1, not
+    with the real images, which may contain copies too.
     """
-    return {
-        "realistic": _word("on_class_near_real", synthetic, real),
-        "representative": _word("coverage", synthetic, real),
-        "varied": _word("diversity", synthetic, real),
-        "original": _original(synthetic["copies"], real["copies"]),
-    }
-
-
-def _word(measure: str, synthetic: Mapping[str, Any], real: Mapping[str, Any]) -> Word:
-    score, yardstick = (None if values[measure] is None else min(values[measure], 1.0) for values in (synthetic, real))
-    return Word(score, yardstick, measure, _verdict(score, yardstick))
-
-
-def _original(copies: float | None, real_copies: float | None) -> Word:
-    score, real = (None if share is None else 1 - share for share in (copies, real_copies))
-    return Word(score, real, "copies", _verdict(score, 1.0))
+    words = {}
+    for word, measure in MEASURES.items():
+        score, own = (None if values[measure] is None else min(values[measure], 1.0) for values in (synthetic, real))
+        words[word] = Word(score, own, measure, _verdict(score, own))
+    score, own = (None if values["copies"] is None else 1 - values["copies"] for values in (synthetic, real))
+    return {**words, "original": Word(score, own, "copies", _verdict(score, 1.0))}
 
 
 def _verdict(score: float | None, yardstick: float | None) -> str | None:

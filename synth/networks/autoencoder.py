@@ -1,14 +1,14 @@
-"""Autoencoder: an image -> a code on a sphere -> the image again, told its class.
+"""A class-conditional autoencoder: image -> code on a sphere -> image.
 
     encoder     [4x4 convolution of stride 2 -> batch normalisation -> LeakyReLU]  24, 48, 96 (96 ...) channels,
-                until the map is 4 x 4 or 6 x 6; a linear layer -> Z numbers, put on the sphere
+                until the map is 4 x 4 or 6 x 6; then a linear layer -> code of length Z, scaled onto the sphere
     generator   code and class -> linear -> map of 4 x 4 or 6 x 6, 128 channels
-                [3x3 convolution -> twice the size]   128, 64 (64, 32) channels, until half the side is reached
+                [3x3 convolution -> twice the size]   128, 64 (64, 32) channels, up to half the side
                 3x3 convolution, 3x3 convolution -> PixelShuffle (Shi et al. 2016) -> tanh
     style       after each layer of the generator h <- (1 + a) h / rms(h) + b, with a and b linear in (code, class)
-                (FiLM, Perez et al. 2018): the class enters everywhere, and no image depends on its batch
+                (FiLM, Perez et al. 2018): every layer knows the class, and no image depends on its batch
 
-Codes lie on the sphere |z| = sqrt(Z), where numbers drawn from a normal distribution lie too, nearly.
+Codes lie on the sphere |z| = sqrt(Z), close to where samples of a normal distribution lie.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from torch import Tensor, nn
 SIDES = (32, 48, 64, 96, 128)
 ENCODER_WIDTHS, GENERATOR_WIDTHS = (24, 48, 96, 96, 96), (128, 64, 64, 32)
 STYLE = 64
-"""Numbers that stand for a class, and numbers that a code becomes, where they steer the generator."""
+"""Size of the embedding of a class, and of a code, in the style of the generator."""
 SLOPE, EPSILON = 0.2, 1e-6
 
 
 def grid_of(side: int) -> int:
-    """Side of the smallest map: 4 for 32, 64 and 128, 6 for 48 and 96."""
+    """Return the side of the smallest map: 4 for images of 32, 64 and 128 pixels, 6 for 48 and 96."""
     return 6 if side % 3 == 0 else 4
 
 
 def n_stages_of(side: int) -> int:
-    """How often the side is halved, or doubled, between image and smallest map."""
+    """Return the number of times the side is halved (or doubled) between image and smallest map."""
     return (side // grid_of(side)).bit_length() - 1
 
 
 def on_sphere(codes: Tensor) -> Tensor:
-    """Codes (B, Z) scaled to the norm sqrt(Z)."""
+    """Scale codes (B, Z) to the norm sqrt(Z)."""
     scaled: Tensor = codes * (math.sqrt(codes.shape[1]) / (codes.norm(dim=1, keepdim=True) + EPSILON))
     return scaled
 
@@ -53,7 +53,7 @@ class Encoder(nn.Module):
         self.head = nn.Linear(widths[-1] * grid_of(side) ** 2, n_code)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Codes of images."""
+        """Encode images."""
         return on_sphere(self.head(self.stages(x).flatten(1)))
 
 
@@ -77,19 +77,18 @@ class Generator(nn.Module):
         self.last = nn.Conv2d(widths[-1], widths[-1], 3, padding=1)
         self.styles = nn.ModuleList([Style(width) for width in (widths[0], *widths, widths[-1])])
         self.to_image = nn.Conv2d(widths[-1], 4 * n_channels, 3, padding=1)
-        with (
-            torch.no_grad()
-        ):  # the four pixels of each place begin alike, or a grid is seen (Aitken et al. 2017, "ICNR")
+        # The four pixels of each place start equal; otherwise a grid is visible (ICNR, Aitken et al. 2017).
+        with torch.no_grad():
             for values in (self.to_image.weight, self.to_image.bias):
                 assert values is not None
                 values.copy_(values[::4].repeat_interleave(4, 0))
 
     def forward(self, codes: Tensor, labels: Tensor) -> Tensor:
-        """Images of codes, each drawn as its class."""
+        """Generate images from codes and classes."""
         return self.drawn(codes, self.embedding(labels))
 
     def drawn(self, codes: Tensor, embedded: Tensor) -> Tensor:
-        """Images of codes and of embedded classes (B, STYLE), which may lie between two classes."""
+        """Generate images from codes and class embeddings (B, STYLE), which may lie between two classes."""
         style = torch.cat([self.map_code(codes), embedded], 1)
         h = self.first(torch.cat([codes, embedded], 1)).unflatten(1, (-1, self.grid, self.grid))
         h = self.styles[0](h.contiguous(memory_format=torch.channels_last), style)
@@ -101,7 +100,7 @@ class Generator(nn.Module):
 class DoubledConv(nn.Module):
     """A 3x3 convolution, then twice the size: (B, I, H, W) -> (B, O, 2H, 2W).
 
-    Doubled by bilinear interpolation: pixels repeated leave a grid that a discriminator does not mind, but people do.
+    The size doubles by bilinear interpolation. Nearest-neighbour interpolation leaves a grid that people see.
     """
 
     def __init__(self, n_in: int, n_out: int) -> None:
@@ -109,12 +108,12 @@ class DoubledConv(nn.Module):
         self.convolution = nn.Conv2d(n_in, n_out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Twice the size."""
+        """Convolve and upsample."""
         return nn.functional.interpolate(self.convolution(x), scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class Style(nn.Module):
-    """Scale and shift of each channel from the style, after the map was brought to a mean square of 1; LeakyReLU."""
+    """Normalise the map to a mean square of 1, scale and shift each channel by the style, and apply LeakyReLU."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
@@ -130,7 +129,7 @@ class Style(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """An encoder and a generator that are fitted together."""
+    """An encoder and a generator that are trained together."""
 
     def __init__(self, side: int, n_channels: int, n_code: int, n_classes: int) -> None:
         """Args: side: one of `SIDES`. n_channels: 1 or 3. n_code: Z."""

@@ -1,8 +1,8 @@
-"""Changes of images that gradients pass through, for all that a discriminator sees (DiffAugment, Zhao et al. 2020).
+"""Differentiable augmentation of the discriminator's input (DiffAugment, Zhao et al. 2020).
 
-Real and drawn images are changed alike, so the discriminator can't learn a few real ones by heart. Only what keeps a
-class is there: a little brightness, saturation and contrast, and a shift. Hue would change what a lamp shows, and
-cut-out squares turn up in the images that are drawn.
+Real and generated images are changed in the same way, so the discriminator can't memorise a few real images. All
+changes keep the class: a little brightness, saturation and contrast, and a shift. Hue would change the class of a
+traffic light, and cut-out squares would appear in the generated images.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ N_DRAWS = 5
 
 
 def augmented(x: Tensor, draws: Tensor, *, colour: float, shift: float) -> Tensor:
-    """Change each image by its own draws.
+    """Augment each image with its own random numbers.
 
     Args:
         x: (B, C, S, S) in [-1, 1].
-        draws: (B, 5), evenly distributed in [0, 1).
+        draws: (B, 5), uniform in [0, 1).
         colour: largest change of brightness (of half the range of levels), saturation and contrast (as a fraction).
-        shift: largest shift, as a fraction of the side; what enters repeats the border.
+        shift: largest shift, as a fraction of the side; the border pixels are repeated.
 
     Returns: (B, C, S, S); levels may leave [-1, 1].
     """

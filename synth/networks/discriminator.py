@@ -1,11 +1,11 @@
-"""Discriminator: an image and a class -> one number, the higher the more it looks like a real image of that class.
+"""Projection discriminator: an image and a class -> one number, high for real images of that class.
 
     maps     PixelUnshuffle (Shi et al. 2016), so that no convolution works at full size; then for each size
-             [3x3 convolution -> LeakyReLU] once or twice, and the mean of 2x2, until the map is 4 x 4 or 6 x 6
+             [3x3 convolution -> LeakyReLU] once or twice, and 2x2 mean pooling, until the map is 4 x 4 or 6 x 6
     answer   h = LeakyReLU(linear(map)),  D(x, y) = w . h + v_y . h + b   (projection: Miyato and Koyama 2018)
 
-There is no normalisation: it would tie the images of a batch together, and the penalty on slopes is meant for each
-image alone (Gulrajani et al. 2017).
+The network has no batch normalisation: the images of a batch would depend on one another, but the gradient penalty is
+defined for single images (Gulrajani et al. 2017).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Discriminator(nn.Module):
     """Images (B, C, S, S) in [-1, 1] and class numbers (B,) int64 -> (B,)."""
 
     def __init__(self, side: int, n_channels: int, n_classes: int, *, deep: bool) -> None:
-        """Args: side: one of `SIDES`. n_channels: 1 or 3. deep: two convolutions at each size but the last."""
+        """Args: side: one of `SIDES`. n_channels: 1 or 3. deep: two convolutions at each size except the last."""
         super().__init__()
         n_maps = n_stages_of(side)
         widths = WIDTHS[:n_maps]
@@ -43,7 +43,7 @@ class Discriminator(nn.Module):
         nn.init.normal_(self.of_class.weight, std=HIDDEN**-0.5)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Answers about images, each asked about its class."""
+        """Score images, each for its class."""
         x = x.contiguous(memory_format=torch.channels_last)
         h = self.hidden(self.maps(x).flatten(1))
         answers: Tensor = self.answer(h).squeeze(1) + (h * self.of_class(labels)).sum(1)

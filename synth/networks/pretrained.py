@@ -1,7 +1,7 @@
 """Pretrained backbones: images -> pooled ImageNet features.
 
-`efficientnet-lite0` comes whole from two small packages and works offline; `torchvision:NAME` is any classification
-network of torchvision with its default weights, which torchvision's servers give once.
+`efficientnet-lite0` comes from two small packages and works offline. `torchvision:NAME` is any classification network
+of torchvision with its default weights, which are downloaded once.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from synth.errors import UsageError, did_you_mean
 LITE = "efficientnet-lite0"
 TORCHVISION = "torchvision:"
 LITE_SIZE = 96
-"""Measured on 32-pixel images (CIFAR-10, 1000 to 10 a class): macro-F1 .51, .62 and .64 at 64, 96 and 128 pixels."""
+"""Measured on 32-pixel images (CIFAR-10, 1000 to 10 per class): macro-F1 .51, .62 and .64 at 64, 96 and 128 pixels."""
 DOWNLOAD_SECONDS = 10.0
-"""So long a server may be silent."""
-_OWN_BEGINNINGS = ("googlenet", "inception_v3")  # they fill themselves slowly with numbers of their own, and warn of it
+"""Timeout of a silent server."""
+_OWN_INIT = ("googlenet", "inception_v3")  # their own initialisation of the weights is slow and warns
 _AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
 
 class Backbone(nn.Module):
-    """A network without its classifier, normalisation of the input included; frozen until `unfreeze`."""
+    """A network without its classification head, with the normalisation of its input; frozen until `unfreeze`."""
 
     _scale: torch.Tensor
     _shift: torch.Tensor
@@ -40,63 +40,63 @@ class Backbone(nn.Module):
     def __init__(
         self, name: str, net: nn.Module, *, default_size: int, normalisation: tuple[Sequence[float], Sequence[float]]
     ) -> None:
-        """Take the head off a classifier.
+        """Remove the head of a classifier.
 
         Args:
-            name: what `open_backbone` knows it by.
-            net: a classifier of images.
+            name: its name for `open_backbone`.
+            net: an image classifier.
             default_size: side of its square input in pixels.
             normalisation: mean and standard deviation of each channel, on levels 0..1.
         """
         super().__init__()
         self.name, self.default_size = name, default_size
-        self.n_features = _take_off_head(net)
+        self.n_features = _remove_head(net)
         self.net = net
         mean, deviation = (torch.tensor(values, dtype=torch.float64).view(3, 1, 1) for values in normalisation)
         self.register_buffer("_scale", (0.5 / deviation).float(), persistent=False)
         self.register_buffer("_shift", ((0.5 - mean) / deviation).float(), persistent=False)
         self.frozen = True
         self.requires_grad_(False).eval()
-        # As `to_tensor` lays images out: 1.5 times faster on a processor.
+        # The memory layout of `to_tensor`: 1.5 times faster on a CPU.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) float32 in -1..1 -> (B, n_features) features."""
+        """Return (B, n_features) features of (B, 3, S, S) float32 images in -1..1."""
         features: torch.Tensor = self.net(x * self._scale + self._shift).flatten(1)
         return features
 
     def train(self, mode: bool = True) -> Backbone:
-        """Training mode; a frozen backbone stays as it is, its batch statistics and dropout too."""
+        """Set the training mode; a frozen backbone stays in evaluation mode, with its batch statistics and dropout."""
         return super().train(mode and not self.frozen)
 
     def unfreeze(self) -> Backbone:
-        """Let all weights learn."""
+        """Make all weights trainable."""
         self.frozen = False
         return self.requires_grad_(True)
 
     def check_size(self, size: int) -> None:
-        """Try one image of this size.
+        """Check that the network takes images of this size.
 
         Raises:
-            UsageError: it is too small for the network, or the network takes one size alone.
+            UsageError: the size is too small for the network, or the network takes only one size.
         """
         try:
             with torch.inference_mode():
                 self(torch.zeros(1, 3, size, size, device=self._scale.device))
-        except (AssertionError, RuntimeError, ValueError):  # each architecture has its own way to say so
+        except (AssertionError, RuntimeError, ValueError):  # each architecture raises its own exception
             raise UsageError(
                 f"{self.name} can't take images of {size} pixels (classifier.size); it learned from {self.default_size}"
             ) from None
 
 
 def open_backbone(name: str, *, pretrained: bool = True) -> Backbone:
-    """Open a backbone by name, frozen and in evaluation mode; without `pretrained` its weights are still to be loaded.
+    """Open a backbone by name, frozen and in evaluation mode; without `pretrained` it has no trained weights yet.
 
     Raises:
-        UsageError: unknown name; a package or a file of weights is missing, with what to do about it.
+        UsageError: unknown name; a missing package or file of weights; the message says what to do.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of libraries, about their own future
+        warnings.simplefilter("ignore")  # deprecation warnings of the libraries
         if name == LITE:
             return _open_lite(pretrained)
         if name.startswith(TORCHVISION):
@@ -105,7 +105,7 @@ def open_backbone(name: str, *, pretrained: bool = True) -> Backbone:
 
 
 def weights_digest(module: nn.Module) -> str:
-    """SHA-256 of all weights and statistics, in the order of their names: what a head on frozen features depends on."""
+    """Return the SHA-256 of all weights and statistics, in the order of their names."""
     digest = hashlib.sha256()
     for key, tensor in sorted(module.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
@@ -134,26 +134,26 @@ def _open_torchvision(name: str, pretrained: bool) -> Backbone:
     if model not in known:
         raise UsageError(f'torchvision has no classifier "{model}"{did_you_mean(model, known)}')
     weights = models.get_model_weights(model).DEFAULT
-    options: dict[str, Any] = {"init_weights": False} if model in _OWN_BEGINNINGS else {}
+    options: dict[str, Any] = {"init_weights": False} if model in _OWN_INIT else {}
     if pretrained:
-        path = _fetched(weights.url, name)
-        _load(path)  # torchvision itself would unpickle whatever lies there
+        path = _download(weights.url, name)
+        _load(path)  # torchvision itself would unpickle any file
         options = {"weights": weights, "progress": False}
     try:
         net = models.get_model(model, **options)
-    except (AttributeError, RuntimeError, TypeError):  # weights of another network, or something else altogether
+    except (AttributeError, RuntimeError, TypeError):  # weights of another network, or no weights
         if not pretrained:
             raise
-        raise UsageError(_unfit(path)) from None
-    _without_auxiliary_heads(net)
-    form = weights.transforms()
-    return Backbone(name, net, default_size=int(form.crop_size[0]), normalisation=(form.mean, form.std))
+        raise UsageError(_damaged(path)) from None
+    _remove_auxiliary_heads(net)
+    inputs = weights.transforms()
+    return Backbone(name, net, default_size=int(inputs.crop_size[0]), normalisation=(inputs.mean, inputs.std))
 
 
-def _without_auxiliary_heads(net: Any) -> None:
-    """GoogLeNet and Inception have heads for training alone, and weights that want levels of -1..1 (`transform_input`).
+def _remove_auxiliary_heads(net: Any) -> None:
+    """Remove the auxiliary training heads of GoogLeNet and Inception, and set the input range of their weights.
 
-    They are the same then, with weights or without.
+    The network has the same layers then, with pretrained weights or without.
     """
     if hasattr(net, "transform_input"):
         net.transform_input, net.aux_logits = True, False
@@ -162,10 +162,10 @@ def _without_auxiliary_heads(net: Any) -> None:
                 setattr(net, head, None)
 
 
-def _take_off_head(net: nn.Module) -> int:
-    """Put nothing in the place of the last layer that learned the classes; returns the number of its inputs.
+def _remove_head(net: nn.Module) -> int:
+    """Replace the classification layer by the identity; return the number of its inputs.
 
-    It is the last linear layer everywhere but in SqueezeNet, whose last layer is a convolution before the pooling.
+    It is the last linear layer; in SqueezeNet it is the last convolution, before the pooling.
     """
     name, head = [pair for pair in net.named_modules() if isinstance(pair[1], nn.Linear | nn.Conv2d)][-1]
     net.set_submodule(name, nn.Identity())
@@ -176,16 +176,16 @@ def _load(path: Path) -> dict[str, torch.Tensor]:
     try:
         state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-        raise UsageError(_unfit(path)) from None
+        raise UsageError(_damaged(path)) from None
     return state
 
 
-def _unfit(path: Path) -> str:
+def _damaged(path: Path) -> str:
     return f"{path} is damaged or holds other weights: delete it and try again"
 
 
-def _fetched(url: str, name: str) -> Path:
-    """The file of weights in torch's own store, downloaded if it is not there yet."""
+def _download(url: str, name: str) -> Path:
+    """Return the file of weights in torch's cache; download it if it is missing."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if path.exists():
         return path
@@ -205,7 +205,7 @@ def _fetched(url: str, name: str) -> Path:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Torch's download waits for ever on a server that is silent."""
+    """Set a timeout for the sockets of torch's download, which has none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

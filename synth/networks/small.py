@@ -1,11 +1,11 @@
-"""`small`: a convolutional classifier that keeps where things are.
+"""`small`: a convolutional classifier that keeps spatial positions.
 
     first   4x4 convolution of stride 2 -> batch normalisation -> ReLU                       16 channels
     stage   3x3 convolution -> 2x2 maximum -> batch normalisation -> ReLU                    32, 64 (and 96)
-    map     average over a 4 x 4 grid: the lit position of a traffic light is a cue that a global average would lose
-    head    one linear layer over the map
+    map     average over a 4 x 4 grid: a global average would lose which position of a traffic light is lit
+    head    one linear layer on the map
 
-A first stage with 3x3 and 2x2 maximum was as good on two datasets and took a third longer.
+A first stage with 3x3 convolution and 2x2 maximum was as good on two datasets and took a third longer.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ LARGE_SIDE = 64
 
 
 class Small(FeatureClassifier):
-    """Features are the mean of every early channel, and the last map.
+    """The features are the mean of every early channel, and the last map.
 
-    Early means react to noise and blur, to which the logits may be blind.
+    The early means react to noise and blur, which may not change the logits.
     """
 
     def __init__(self, n_classes: int, side: int) -> None:
@@ -36,7 +36,7 @@ class Small(FeatureClassifier):
         self.head = nn.Linear(n_map, n_classes)
 
     def raw(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features before standardisation, and logits."""
+        """Return features before standardisation, and logits."""
         means = []
         for stage in self.stages:
             x = stage(x)

@@ -27,7 +27,7 @@ from typing import Any
 
 from synth.data.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_line
 from synth.errors import ManifestError, OutputError
-from synth.files import new_file, replace_file, staging_folder, worker
+from synth.files import new_file, replace_file, staging_folder, this_process
 from synth.records import SWITCHED_OFF, Item, Row
 
 CARD, RECIPE, SUMMARY, REJECTED = "README.md", "recipe.toml", "summary.json", "rejected.json"
@@ -85,7 +85,7 @@ class Staging:
         self.journal.touch()
 
     def _write_state(self, run: str, kind: str, *, phase: str) -> None:
-        state = {"run": run, "kind": kind, "phase": phase, **worker()}
+        state = {"run": run, "kind": kind, "phase": phase, **this_process()}
         replace_file(self.folder / "run.json", json.dumps(state, indent=1).encode())
 
     def _other_run(self, items: Iterable[Item]) -> str:

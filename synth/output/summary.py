@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synth.pictures.text import cell
+from synth.pictures.text import table_cell
 from synth.records import SWITCHED_OFF
 from synth.versions import versions
 
@@ -127,7 +127,7 @@ def is_our_card(path: Path) -> bool:
 
 def card(summary: Mapping[str, Any], totals: Mapping[str, tuple[int, int]]) -> str:
     """The data card (Hugging Face's form) from `summary.json` and {class: (real, synthetic)} in the training split."""
-    rows = [f"| {cell(label)} | {real} | {synthetic} |" for label, (real, synthetic) in totals.items()]
+    rows = [f"| {table_cell(label)} | {real} | {synthetic} |" for label, (real, synthetic) in totals.items()]
     return "\n".join(
         [
             "---",

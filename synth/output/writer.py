@@ -14,7 +14,7 @@ from pathlib import Path
 from synth.data import encoding
 from synth.errors import DatasetError, OutputError
 from synth.generators.base import method_slug
-from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Form, Item, Row, Verdict
+from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Encoding, Item, Row, Verdict
 from synth.settings.recipe import Output, Recipe
 
 SLUG_LENGTH = 40
@@ -29,7 +29,7 @@ class Writer:
         self._made: set[str] = set()
 
     def candidates(
-        self, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], *, class_form: Form | None
+        self, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], *, class_form: Encoding | None
     ) -> list[Row]:
         """Write the accepted candidates' files, and give all their rows; a rejected one has a row only."""
         files = [
@@ -42,7 +42,7 @@ class Writer:
                 self._write(row.path, file[0])
         return rows
 
-    def _encoded(self, candidate: Candidate, *, class_form: Form | None) -> tuple[bytes, str]:
+    def _encoded(self, candidate: Candidate, *, class_form: Encoding | None) -> tuple[bytes, str]:
         """(the file's bytes, its name's ending)."""
         form = form_of(candidate, self._output, class_form=class_form)
         return candidate.file or encoding.encode(candidate.pixels, form), encoding.extension(form, candidate.pixels)
@@ -53,7 +53,7 @@ class Writer:
         verdict: Verdict,
         file: tuple[bytes, str] | None,
         *,
-        class_form: Form | None,
+        class_form: Encoding | None,
     ) -> Row:
         path, sha256, params = None, None, candidate.params
         if class_form is not None and _parents_form(candidate) is None:
@@ -91,7 +91,7 @@ class Writer:
         return Row(
             id=item.id,
             run=self._run,
-            path=item.place,
+            path=item.output_path,
             label=item.label,
             split=item.split,
             synthetic=False,
@@ -114,9 +114,9 @@ class Writer:
         if hashlib.sha256(data).hexdigest() != item.sha256:
             raise DatasetError(f"{item.id} changed while the run went on: run the same command again")
         if link == "copy":
-            self._write(item.place, data)
+            self._write(item.output_path, data)
             return
-        target = self._path(item.place)
+        target = self._path(item.output_path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)  # left by a run that was killed before it noted the file
         try:
@@ -142,25 +142,25 @@ class Writer:
         return f"{self._tree}/{path}"
 
 
-def form_of(candidate: Candidate, settings: Output, *, class_form: Form | None) -> Form:
+def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | None) -> Encoding:
     """How a candidate is encoded: as the parent whose own pixels it is made of, else as its class mostly is."""
     parent = _parents_form(candidate) or class_form
     if candidate.file is not None and parent is not None:
         return parent
-    wide = candidate.pixels.dtype.itemsize > 1
-    return encoding.output_form(parent, format=settings.format, quality=settings.quality, wide=wide)
+    sixteen_bit = candidate.pixels.dtype.itemsize > 1
+    return encoding.output_encoding(parent, format=settings.format, quality=settings.quality, sixteen_bit=sixteen_bit)
 
 
-def _parents_form(candidate: Candidate) -> Form | None:
+def _parents_form(candidate: Candidate) -> Encoding | None:
     """The form of its first parent; None for what is not made of its parents' own pixels."""
     if not candidate.from_parent_pixels and candidate.file is None:
         return None
-    return next((parent.form for parent in candidate.parents[:1] if isinstance(parent, Item)), None)
+    return next((parent.encoding for parent in candidate.parents[:1] if isinstance(parent, Item)), None)
 
 
-def most_common_form(items: Sequence[Item]) -> Form | None:
+def most_common_form(items: Sequence[Item]) -> Encoding | None:
     """The form that most images of a class have; None for an empty class."""
-    forms = Counter(item.form for item in items)
+    forms = Counter(item.encoding for item in items)
     return min(forms, key=lambda form: (-forms[form], str(form))) if forms else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from synth.pages.params_text import param_words
 from synth.pages.thumbnails import Thumbnail
-from synth.pictures.text import mapping, number, score, short, texts
+from synth.pictures.text import mapping, number, score, shortened, texts
 from synth.records import FIRST, SECOND, Row
 
 SHOWN_PARAMS = 6
@@ -85,7 +85,7 @@ def rejected(label: str, entry: Mapping[str, Any], row: Row | None, names: Names
     """Caption of a rejected candidate: its entry of `rejected.json`, and its row of the manifest."""
     reasons = texts(entry.get("reasons"))
     id = str(entry["id"])
-    title = f"#{row.attempt}" if row else short(id)
+    title = f"#{row.attempt}" if row else shortened(id)
     return Picture(
         id,
         title,
@@ -101,7 +101,7 @@ def rejected(label: str, entry: Mapping[str, Any], row: Row | None, names: Names
 
 def _parents(row: Row, names: Names) -> tuple[Parent, ...]:
     ids = [str(parent["path"]) for parent in row.parents]
-    return tuple(Parent(id, *names.get(id, (short(id.rpartition("/")[2]), ""))) for id in ids)
+    return tuple(Parent(id, *names.get(id, (shortened(id.rpartition("/")[2]), ""))) for id in ids)
 
 
 def _params(params: Mapping[str, Any]) -> str:
@@ -121,7 +121,7 @@ def _scores(label: str, scores: Mapping[str, Any], reasons: Sequence[str] = ()) 
     classes = {str(name): number(value) or 0 for name, value in mapping(scores, "classes").items()}
     top = max(classes, key=lambda name: classes[name], default=label)
     if top != label:
-        words["classes"] = short(top)
+        words["classes"] = shortened(top)
     order = [word for word in (*SCORES, *words) if word in words]
     main = [word for word in order if word not in ONLY_FOR or ONLY_FOR[word] in reasons]
     return tuple((word, words[word]) for word in dict.fromkeys(main or order))

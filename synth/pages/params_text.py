@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synth.pictures.text import short
+from synth.pictures.text import shortened
 from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND
 
 PLAIN = "plain"
@@ -42,4 +42,4 @@ def value_words(value: object) -> str:
 def _words(name: str, values: object) -> str:
     pairs = values.items() if isinstance(values, Mapping) else [("", values)]
     parts = [f"{value_words(value)}{UNITS.get(key, '')}" for key, value in pairs]
-    return short(" ".join(parts if name in NAMELESS else [name.replace("_", " "), *parts]))
+    return shortened(" ".join(parts if name in NAMELESS else [name.replace("_", " "), *parts]))

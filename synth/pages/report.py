@@ -21,7 +21,7 @@ from synth.measures.words import PARTLY, YES
 from synth.output.staging import QUALITY, RECIPE, REJECTED, REPORT, SUMMARY, is_our_page, page_run, run_of
 from synth.pages.album import SHOWN, Album, Sheets, Shots, read_rejected
 from synth.pages.confusion import confusion
-from synth.pictures.text import at, count, mapping, number, points, score, share, short, signed, texts
+from synth.pictures.text import at, count, mapping, number, percent, points, score, shortened, signed, texts
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def page_template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=share, score=score, count=count, number=number, sh=shlex.quote, short=short)
+    environment.filters.update(share=percent, score=score, count=count, number=number, sh=shlex.quote, short=shortened)
     environment.filters.update(points=points, signed=signed)
     return environment.get_template(name)
 
@@ -271,7 +271,7 @@ def _render(folder: Folder, order: Sequence[ClassFacts]) -> str:
         refused=_records(folder.summary.get("refused")),
         recipe=folder.recipe,
         at=at,
-        share=share,
+        share=percent,
         score=score,
         compare=compare,
         mapping=mapping,

@@ -43,7 +43,7 @@ def shrunk(data: bytes | None) -> Pixels | None:
     """Pixels of an image file that fit into the box; None where it is no picture."""
     settings = Data()
     try:
-        pixels = decode(data or b"", max_pixels=settings.max_pixels, background=settings.background).pixels
+        pixels = decode(data or b"", settings).pixels
     except ImageError:
         return None
     return _within(pixels, BOX)

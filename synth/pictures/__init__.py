@@ -1,4 +1,4 @@
-"""Contact sheets and plots.
+"""Contact sheets, charts, and numbers as text.
 
 In: pixels and numbers. Out: images and SVG, never a page. Start with `sheets`.
 """

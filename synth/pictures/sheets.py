@@ -1,4 +1,4 @@
-"""Contact sheets: rows of pictures, each scaled to its tile, with words under it."""
+"""Contact sheets: rows of images, each scaled to its tile, with a caption."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAPER, INK, FAINT, REJECTED = "#ffffff", "#1c1c1c", "#6a6a6a", "#c62828"
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a sheet, with lines of text under it."""
+    """One image of a sheet, with lines of text below it."""
 
     pixels: Pixels
     caption: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Strip:
 
 
 def in_lines(words: Iterable[str]) -> tuple[str, ...]:
-    """Words with commas between them, in as few lines as a tile's width allows."""
+    """Join words by commas, in as few lines as the width of a tile allows."""
     lines: list[str] = []
     for word in words:
         if lines and _width(f"{lines[-1]}, {word}") <= TILE:
@@ -49,22 +49,22 @@ def in_lines(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def tiles(images: Iterable[Pixels]) -> tuple[Tile, ...]:
-    """Pictures without words."""
+    """Return tiles without captions."""
     return tuple(Tile(image) for image in images)
 
 
 def sheet_png(strips: Sequence[Strip]) -> bytes:
-    """A contact sheet as the bytes of a PNG."""
+    """Return a contact sheet as the bytes of a PNG file."""
     buffer = io.BytesIO()
     contact_sheet(strips).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
-    """Lay rows of pictures out on one sheet, each scaled to its tile; words that are too long for it are cut."""
-    n = max(len(strip.tiles) for strip in strips)
-    heights = [_height(strip) for strip in strips]
-    width = 2 * MARGIN + n * (TILE + GAP)
+    """Draw rows of images on one sheet, each scaled to its tile; long captions are shortened."""
+    n_lines = [max((len(tile.caption) for tile in strip.tiles), default=0) for strip in strips]
+    heights = [LINE + 3 + TILE + n * LINE + 2 * GAP for n in n_lines]
+    width = 2 * MARGIN + max(len(strip.tiles) for strip in strips) * (TILE + GAP)
     sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights)), PAPER)
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
@@ -74,11 +74,6 @@ def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
             _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + LINE + 3))
         top += height
     return sheet
-
-
-def _height(strip: Strip) -> int:
-    lines = max((len(tile.caption) for tile in strip.tiles), default=0)
-    return LINE + 3 + TILE + lines * LINE + 2 * GAP
 
 
 def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, *, at: tuple[int, int]) -> None:
@@ -104,7 +99,7 @@ def _width(text: str) -> float:
 
 
 def _fitted(text: str, width: int) -> str:
-    """What the font can write of a text, cut in its middle where it is too wide: names differ at their ends."""
+    """Return a text in printable characters, shortened in its middle if it is too wide: names differ at their ends."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text.replace("\u2212", "-"))
     fitting, kept = text, len(text)
     while kept and _width(fitting) > width:

@@ -1,4 +1,4 @@
-"""Values of a JSON document of any version, perhaps damaged, as text for people."""
+"""Values of a JSON document as text for pages and cards. The document may be damaged or of another version."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 NOT_KNOWN = "n/a"
-SHOWN_WORD = 60
+MAX_LENGTH = 60
 
 
 def at(document: object, key: str) -> Any:
-    """One value of a JSON document; None where it is missing."""
+    """Return one value of a JSON object; None if it is missing."""
     return document.get(key) if isinstance(document, dict) else None
 
 
-def share(value: object) -> str:
-    """A fraction as a percentage; 100 % and 0 % only where it is exactly that."""
+def percent(value: object) -> str:
+    """Format a fraction as a percentage; only exact values are 0 % and 100 %."""
     part = number(value)
     if part is None:
         return NOT_KNOWN
@@ -26,59 +26,56 @@ def share(value: object) -> str:
 
 
 def count(value: object) -> str:
-    """A count with thin spaces between the thousands."""
+    """Format a count with thin spaces between the thousands."""
     part = number(value)
     return NOT_KNOWN if part is None else f"{part:,.0f}".replace(",", "\u202f")
 
 
 def texts(values: object) -> tuple[str, ...]:
-    """The words of a JSON list; none where it is something else."""
+    """Return the elements of a JSON list as text; empty for any other value."""
     return tuple(map(str, values)) if isinstance(values, list | tuple) else ()
 
 
-def short(text: str, length: int = SHOWN_WORD) -> str:
-    """A long word, cut in its middle."""
+def shortened(text: str, length: int = MAX_LENGTH) -> str:
+    """Return a text, shortened in its middle if it is too long."""
     half = length // 2 - 1
     return text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
 
 
 def mapping(document: object, *keys: str) -> Mapping[str, Any]:
-    """A part of a JSON document; empty where it is missing, null or something else."""
+    """Return an object inside a JSON document; empty if it is missing or not an object."""
     for key in keys:
         document = document.get(key) if isinstance(document, dict) else None
     return document if isinstance(document, dict) else {}
 
 
 def number(value: object) -> float | None:
-    """A finite number, or None."""
+    """Return a finite number; None for any other value."""
     good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if good else None  # type: ignore[arg-type]
 
 
 def score(value: object) -> str:
-    """A score in two digits, a small one in its first digits."""
+    """Format a score with two decimals, and one below 0.1 with two significant digits."""
     part = number(value)
     if part is None:
         return NOT_KNOWN
     return (f"{part:.2f}" if abs(part) >= 0.1 or not part else f"{part:.2g}").replace("-", "\u2212")
 
 
-def points(value: object) -> str:
-    """A fraction in points: 0.984 is 98.4."""
+def points(value: object, *, sign: str = "-") -> str:
+    """Format a fraction in points: 0.984 is 98.4."""
     part = number(value)
-    return "not known" if part is None else f"{_rounded(part):.1f}".replace("-", "\u2212")
+    if part is None:
+        return "not known"
+    return f"{round(100 * part, 1) + 0.0:{sign}.1f}".replace("-", "\u2212")  # + 0.0 turns -0.0 into 0.0
 
 
 def signed(value: object) -> str:
-    """A difference in points, with its sign."""
-    part = number(value)
-    return "not known" if part is None else f"{_rounded(part):+.1f}".replace("-", "\u2212")
+    """Format a difference in points, with its sign."""
+    return points(value, sign="+")
 
 
-def _rounded(part: float) -> float:
-    return round(100 * part, 1) + 0.0  # no "-0.0"
-
-
-def cell(text: str) -> str:
-    """A name inside a table, whatever signs it has."""
+def table_cell(text: str) -> str:
+    """Escape a name for a cell of a Markdown table."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

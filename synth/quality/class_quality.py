@@ -14,6 +14,7 @@ from synth.measures import copies, detection, neighbours, sets
 from synth.measures.scores import ClassScores
 from synth.measures.words import MIN_REAL, Word, four_words
 from synth.quality.samples import Sample, join
+from synth.records import rounded
 
 MIN_REFERENCE = 5
 """Fewer held-out real images of a class than this are no reference."""
@@ -35,20 +36,7 @@ class ClassQuality:
 
     def to_json(self) -> dict[str, Any]:
         """The class's entry in `quality.json`."""
-        words = {name: _rounded(word.to_json()) for name, word in self.words.items()}
-        return {"real": _rounded(self.real), "synthetic": _rounded(self.synthetic), "words": words, "note": self.note}
-
-
-def _rounded(values: Measures) -> dict[str, Any]:
-    return {name: _round(value) for name, value in values.items()}
-
-
-def _round(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_round(part) for part in value]
-    if isinstance(value, Mapping):
-        return _rounded(value)
-    return round(value, 4) if isinstance(value, float) else value
+        return {name: rounded(value) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)

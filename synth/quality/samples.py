@@ -139,7 +139,7 @@ def _read_chunk(settings: Data, pictures: Iterable[Picture]) -> list[_Read | str
 def _read(picture: Picture, settings: Data) -> _Read | str:
     """What can be said of an image without a network, or the reason why it can't be read."""
     try:
-        data, decoded = images.read(picture.path, max_pixels=settings.max_pixels, background=settings.background)
+        data, decoded = images.read(picture.path, settings)
     except ImageError as error:
         return str(error)
     pixels = decoded.pixels

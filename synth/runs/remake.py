@@ -16,7 +16,7 @@ from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.output.staging import RECIPE, aside, run_of
 from synth.output.writer import form_of
-from synth.records import ENCODED_AS, Form, Item, Row
+from synth.records import ENCODED_AS, Encoding, Item, Row
 from synth.settings.recipe import Recipe, load_recipe
 
 
@@ -85,7 +85,7 @@ def _remake_row(
     parents = [_parent(parent, recipe, places=places, data=data) for parent in wanted]
     candidate = generator.remake(row.label, attempt, parents=parents, params=row.params)
     encoded_as = row.params.get(ENCODED_AS)
-    class_form = Form(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
+    class_form = Encoding(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
     form = form_of(candidate, recipe.output, class_form=class_form)
     file = candidate.file or encoding.encode(candidate.pixels, form)
     return Remade(

@@ -11,7 +11,7 @@ from synth.data.manifest import row_line
 from synth.gates.panel import Panel
 from synth.generators.base import Context, Generator
 from synth.output.writer import Writer, most_common_form
-from synth.records import Candidate, Form, Item
+from synth.records import Candidate, Encoding, Item
 
 BATCH_PIXELS = 1_000_000
 
@@ -53,7 +53,7 @@ class Job:
     generator: Generator
 
     @functools.cached_property
-    def class_forms(self) -> Mapping[str, Form | None]:
+    def class_forms(self) -> Mapping[str, Encoding | None]:
         """How most images of each class are encoded."""
         return {label: most_common_form(items) for label, items in self.context.train.items()}
 

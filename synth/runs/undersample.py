@@ -23,7 +23,7 @@ from synth.files import locked, replace_file
 from synth.output.staging import CARD, RECIPE, SUMMARY, Staging, run_of
 from synth.output.summary import CARD_MARK
 from synth.output.writer import Writer
-from synth.pictures.text import cell
+from synth.pictures.text import table_cell
 from synth.records import PARENT_SPLIT, Item
 from synth.runs.preflight import check_places, check_space, leak_warnings
 from synth.settings.recipe import Recipe, dump_recipe
@@ -242,8 +242,8 @@ def write_list(thinning: Thinning, path: str | Path) -> None:
 
 def _card(thinning: Thinning, summary: Mapping[str, Any]) -> str:
     rows = [
-        f"| {cell(label)} | {found.real} | {len(found.kept)} | {found.duplicates} | "
-        f"{'' if found.whole else cell(thinning.method)} |"
+        f"| {table_cell(label)} | {found.real} | {len(found.kept)} | {found.duplicates} | "
+        f"{'' if found.whole else table_cell(thinning.method)} |"
         for label, found in thinning.classes.items()
     ]
     return "\n".join(
@@ -257,7 +257,7 @@ def _card(thinning: Thinning, summary: Mapping[str, Any]) -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
-            f"* Run `{thinning.run}`, `{cell(summary['method'])}`, seed {thinning.seed}, "
+            f"* Run `{thinning.run}`, `{table_cell(summary['method'])}`, seed {thinning.seed}, "
             f"synth {summary['versions']['synth']}.",
             "* Other splits are whole. No image was changed, and the dataset that they come from was only read.",
             "* `manifest.jsonl` has one line per image, `recipe.toml` every setting. `synth verify` checks all files;",

@@ -21,7 +21,7 @@ from synth.generators.interpolation import lerp
 from synth.generators.neighbour_pairs import Floats, Indices
 from synth.generators.smote import MAX_OTHERS, PORTION
 from synth.measures.subset import evenly_spaced
-from synth.records import Form, Pixels
+from synth.records import Encoding, Pixels
 from synth.settings.recipe import Data
 
 Array = npt.NDArray[Any]
@@ -133,7 +133,7 @@ class FileRows:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            paths = [self._write(encode(pixels, Form("png", ""))) for pixels in made]
+            paths = [self._write(encode(pixels, Encoding("png", ""))) for pixels in made]
         except OSError as error:
             raise OutputError(f"can't write in {self._folder}: {error.strerror}") from None
         if self._paths.dtype.kind == "U":
@@ -155,7 +155,7 @@ class FileRows:
     def _decoded(self, row: int) -> Pixels:
         path, settings = self._paths[row], self._settings
         try:
-            return images.read(path, max_pixels=settings.max_pixels, background=settings.background)[1].pixels
+            return images.read(path, settings)[1].pixels
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
 

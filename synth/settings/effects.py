@@ -1,90 +1,49 @@
 """The settings of every effect, with their ranges and defaults.
 
-The defaults are the safe policy: mirror, a little rotation, scale, shift, brightness, contrast and blur, each with
-probability .5, so that some images stay unwarped. Everything that can change a class (hue, vertical flip, quarter
-turns ...) is there with `p = 0`.
+The defaults are the safe policy: horizontal flip and a little rotation, scale, shift, brightness, contrast and blur,
+each with probability .5, so that some images keep their geometry. Effects that can change a class (hue, vertical flip,
+quarter turns ...) have `p = 0`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
+from synth.settings.base import Pair, Settings, within
 
-class Settings(BaseModel):
-    """Base of all settings: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _pair(value: object) -> object:
-    return (value, value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def within(low: float, high: float) -> AfterValidator:
-    """Both ends of a range lie within these bounds."""
-
-    def check(value: tuple[float, float]) -> tuple[float, float]:
-        if not (low <= value[0] <= value[1] <= high):
-            raise ValueError(f"expected low <= high within {low:g}..{high:g}, got {list(value)}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _colour(value: str) -> str:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ValueError(f'expected a colour like "#ffffff", got "{value}"')
-    return value.lower()
-
-
-FILL_WORDS = ("reflect", "edge")
-
-
-def valid_fill(value: str) -> str:
-    """A word for what enters the frame, or a colour."""
-    if value in FILL_WORDS:
-        return value
-    if not value.startswith("#"):
-        raise ValueError(f'expected {", ".join(FILL_WORDS)} or a colour like "#ffffff", got "{value}"')
-    return _colour(value)
-
-
-Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Degrees = Annotated[Pair, within(-180, 180)]
 Skew = Annotated[Pair, within(-60, 60)]
 Factor = Annotated[Pair, within(0, 4)]
 Share = Annotated[Pair, within(-1, 1)]
-Colour = Annotated[str, AfterValidator(_colour)]
 
 
 class Effect(Settings):
-    """One named change of an image; a single number stands for a range of that number alone."""
+    """One change of an image. A single number stands for a range of that number alone."""
 
-    p: Probability = Field(0.0, description="how often it is applied, 0..1")
+    p: Probability = Field(0.0, description="probability that it is applied, 0..1")
 
 
 class FlipHorizontal(Effect):
-    """Mirror left and right."""
+    """Swap left and right."""
 
 
 class FlipVertical(Effect):
-    """Mirror top and bottom."""
+    """Swap top and bottom."""
 
 
 class QuarterTurn(Effect):
-    """Turn by a multiple of 90 degrees."""
+    """Rotate by a multiple of 90 degrees."""
 
     turns: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(
-        (1, 2, 3), min_length=1, description="anticlockwise quarter turns to draw from"
+        (1, 2, 3), min_length=1, description="numbers of anticlockwise quarter turns to draw from"
     )
 
 
 class Crop(Effect):
-    """Cut out a part and stretch it to the whole frame."""
+    """Cut out a part and enlarge it to the whole frame."""
 
     area: Annotated[Pair, within(0.01, 1)] = Field((0.7, 1.0), description="share of the area kept, 0.01..1")
 
@@ -92,35 +51,35 @@ class Crop(Effect):
 class Scale(Effect):
     """Zoom about the centre."""
 
-    factor: Annotated[Pair, within(0.1, 10)] = Field((0.85, 1.15), description="zoom; above 1 enlarges")
+    factor: Annotated[Pair, within(0.1, 10)] = Field((0.85, 1.15), description="zoom factor; above 1 enlarges")
 
 
 class Shear(Effect):
-    """Skew: slant the axes about the centre."""
+    """Slant the axes about the centre (skew)."""
 
-    x: Skew = Field((-10.0, 10.0), description="slant of vertical lines, degrees; above 0 the top moves to the right")
-    y: Skew = Field((0.0, 0.0), description="slant of horizontal lines, degrees; above 0 the left side moves down")
+    x: Skew = Field((-10.0, 10.0), description="slant of vertical lines, degrees; positive moves the top to the right")
+    y: Skew = Field((0.0, 0.0), description="slant of horizontal lines, degrees; positive moves the left side down")
 
 
 class Perspective(Effect):
-    """Skew: move each corner on its own, as a change of viewpoint does."""
+    """Move each corner on its own, like a change of viewpoint."""
 
     strength: Annotated[Pair, within(0, 0.24)] = Field(
-        (0.02, 0.08), description="farthest that a corner moves, share of width and height"
+        (0.02, 0.08), description="largest move of a corner, as a share of width and height"
     )
 
 
 class Rotate(Effect):
     """Rotate about the centre."""
 
-    degrees: Degrees = Field((-10.0, 10.0), description="angle, anticlockwise")
+    degrees: Degrees = Field((-10.0, 10.0), description="angle, degrees, anticlockwise")
 
 
 class Shift(Effect):
-    """Move the picture in its frame."""
+    """Move the image in its frame."""
 
-    x: Share = Field((-0.08, 0.08), description="to the right, share of the width")
-    y: Share = Field((-0.08, 0.08), description="downwards, share of the height")
+    x: Share = Field((-0.08, 0.08), description="move to the right, as a share of the width")
+    y: Share = Field((-0.08, 0.08), description="move down, as a share of the height")
 
 
 class Brightness(Effect):
@@ -130,55 +89,57 @@ class Brightness(Effect):
 
 
 class Contrast(Effect):
-    """Spread the levels about their mean grey."""
+    """Scale the levels about their mean grey."""
 
     factor: Factor = Field((0.75, 1.25), description="1 changes nothing, 0 gives plain grey")
 
 
 class Saturation(Effect):
-    """Blend with the grey picture."""
+    """Blend with the grey version of the image."""
 
-    factor: Factor = Field((0.75, 1.25), description="1 changes nothing, 0 gives grey")
+    factor: Factor = Field((0.75, 1.25), description="1 changes nothing, 0 gives a grey image")
 
 
 class Hue(Effect):
-    """Turn the hue (HSV). Where colour is what tells the classes apart this destroys labels."""
+    """Rotate the hue (HSV). It destroys labels if colour separates the classes."""
 
-    degrees: Degrees = Field((-18.0, 18.0), description="turn of the colour circle, in steps of 2")
+    degrees: Degrees = Field((-18.0, 18.0), description="angle on the colour circle, degrees, in steps of 2")
 
 
 class Temperature(Effect):
-    """Light of a black body: warm below, cool above 6600 K."""
+    """Colour temperature of the light (black body): warm below 6600 K, cool above."""
 
-    kelvin: Annotated[Pair, within(3000, 15000)] = Field((4500.0, 10000.0), description="3000..15000")
+    kelvin: Annotated[Pair, within(3000, 15000)] = Field((4500.0, 10000.0), description="temperature, 3000..15000")
 
 
 class Tint(Effect):
     """Shift between green and magenta."""
 
-    amount: Annotated[Pair, within(-0.9, 0.9)] = Field((-0.1, 0.1), description="above 0 magenta, below green")
+    amount: Annotated[Pair, within(-0.9, 0.9)] = Field(
+        (-0.1, 0.1), description="positive is magenta, negative is green"
+    )
 
 
 class ChannelGain(Effect):
-    """Multiply red, green and blue by a factor of their own."""
+    """Multiply red, green and blue by one factor each."""
 
     factor: Factor = Field((0.9, 1.1), description="range of each of the three factors")
 
 
 class Grey(Effect):
-    """Take the colour away; three equal channels stay."""
+    """Remove the colour; the image keeps three equal channels."""
 
 
 class Sepia(Effect):
-    """Old-photograph brown."""
+    """Tone the image brown like an old photograph."""
 
-    amount: Annotated[Pair, within(0, 1)] = Field((1.0, 1.0), description="0 nothing, 1 full sepia")
+    amount: Annotated[Pair, within(0, 1)] = Field((1.0, 1.0), description="0 changes nothing, 1 is full sepia")
 
 
 class Gamma(Effect):
-    """Bend the levels: level ** gamma, on 0..1."""
+    """Raise the levels (0..1) to a power."""
 
-    gamma: Annotated[Pair, within(0.1, 10)] = Field((0.8, 1.25), description="above 1 darkens")
+    gamma: Annotated[Pair, within(0.1, 10)] = Field((0.8, 1.25), description="exponent; above 1 darkens")
 
 
 class Blur(Effect):
@@ -191,7 +152,7 @@ SAFE_P = 0.5
 
 
 class Effects(Settings):
-    """The effects in the order in which they act: geometry (one matrix), colour (one matrix, one table), blur."""
+    """The effects in the order in which they run: geometry (one matrix), colour (one matrix, one table), blur."""
 
     crop: Crop = Crop()
     flip_horizontal: FlipHorizontal = FlipHorizontal(p=SAFE_P)

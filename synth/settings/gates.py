@@ -1,4 +1,4 @@
-"""Settings of the judge and of the gates: what a new image has to pass."""
+"""Settings of the judge and of the gates that every new image has to pass."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from synth.settings.effects import Settings
+from synth.settings.base import Precision, Settings
 
 
 class Classifier(Settings):
@@ -14,71 +14,68 @@ class Classifier(Settings):
 
     backbone: str = Field(
         "small",
-        description="small (trained from scratch, keeps where things are), efficientnet-lite0, torchvision:NAME",
+        description="small (trained from scratch, keeps spatial positions), efficientnet-lite0 or torchvision:NAME",
     )
     tune: Literal["head", "all"] = Field(
-        "head", description="of a pretrained backbone: train a linear head on its frozen features, or all of it"
+        "head", description="with a pretrained backbone; head: a linear head on its frozen features; all: all layers"
     )
     size: int = Field(0, ge=0, le=1024, description="side of the square input in pixels; 0: chosen from the images")
     steps: int = Field(300, ge=1, description="optimisation steps of each network")
-    batch: int = Field(64, ge=2, description="images in a step, drawn evenly from the classes")
-    rate: float = Field(3e-3, gt=0, description="highest learning rate (AdamW, one cycle)")
-    folds: int = Field(5, ge=2, le=20, description="networks that each leave out one fold of the training images")
+    batch: int = Field(64, ge=2, description="images in a batch, sampled evenly from the classes")
+    rate: float = Field(3e-3, gt=0, description="peak learning rate (AdamW, one-cycle schedule)")
+    folds: int = Field(5, ge=2, le=20, description="cross-validation folds; one network is trained without each fold")
     few: int = Field(
-        15, ge=0, description="a class with fewer images is gated by networks that learned from all of them"
+        15, ge=0, description="a class with fewer images is gated by networks that are trained on all images"
     )
-    seeds: int = Field(3, ge=1, le=20, description="how many such networks there are, where a class has few images")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the training arithmetic; auto: bfloat16 on a GPU that has it"
-    )
+    seeds: int = Field(3, ge=1, le=20, description="number of networks that are trained on all images")
+    precision: Precision = "auto"
 
 
 class IntegrityGate(Settings):
-    """Is there a picture at all?"""
+    """Rejects images that are blank, noisy or far from the usual size."""
 
     contrast_min: float = Field(
-        0.005, ge=0, le=1, description="standard deviation of the levels, as a fraction of the top level"
+        0.005, ge=0, le=1, description="lowest standard deviation of the levels, as a fraction of the top level"
     )
     grain_margin: float = Field(
-        1.0,
-        ge=0,
-        description="noise: so much more of the finest detail (log of energies) than the grainiest real images",
+        1.0, ge=0, description="largest excess of fine detail over the grainiest real images, as a log of energies"
     )
     size_factor: float = Field(
-        4.0, ge=1, description="a side may be so many times shorter or longer than the class's real images are"
+        4.0, ge=1, description="how many times shorter or longer a side may be than in the class's real images"
     )
 
 
 class ClassifierGate(Settings):
-    """Does a judge that did not learn from its parents see the class?"""
+    """Rejects images whose class is improbable to a judge that did not learn from their parents."""
 
     score_min: float = Field(0.2, ge=0, le=1, description="lowest probability of the class; lenient on purpose")
     held_out_min: float = Field(
-        0.5, ge=0, le=1, description="a class of which fewer held-out real images pass is not judged by it"
+        0.5, ge=0, le=1, description="the gate skips a class if a smaller share of its held-out real images passes"
     )
 
 
 class DistanceGate(Settings):
-    """Neither a copy of a real image nor far from all of them?"""
+    """Rejects copies of real images, and images that are far from all real images of the class."""
 
     copies: Literal["auto", "exact", "near", "off"] = Field(
         "auto",
-        description="what is refused: exact copies of real images, or also images much nearer to a real one than real "
-        "ones are to each other; auto: near, but for declared variations of one parent exact, of two hardly more",
+        description="copies to reject; exact: the same pixels as a real image; near: also images much nearer to a real "
+        "image than real images are to each other; auto: near, but exact for images made from the pixels of one parent "
+        "and little more than exact for those of two",
     )
     near_share: float = Field(
-        0.5, ge=0, description="near: closer than so many times the distance of the two closest real images"
+        0.5, ge=0, description="near: below this fraction of the distance between the two closest real images"
     )
     spread_max: float = Field(
-        2.0, gt=0, description="outlier: so many times farther from the nearest real image than real ones are"
+        2.0, gt=0, description="largest distance to the nearest real image, relative to that between real images"
     )
 
 
 class Gate(Settings):
-    """What a candidate has to pass."""
+    """The gates that every new image has to pass."""
 
     acceptance_min: float = Field(
-        0.5, ge=0, le=1, description="a method that passes less is switched off for the class; 0: never"
+        0.5, ge=0, le=1, description="lowest share of images that pass; below it the method stops for the class"
     )
     integrity: IntegrityGate = IntegrityGate()
     classifier: ClassifierGate = ClassifierGate()

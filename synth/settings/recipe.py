@@ -1,4 +1,4 @@
-"""Every setting of a run, once: frozen pydantic models, TOML in and out, unknown keys refused with a hint."""
+"""The recipe: every setting of a run, read from and written to TOML. An unknown key is an error with a hint."""
 
 from __future__ import annotations
 
@@ -15,142 +15,160 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from tomlkit.items import Table
 
 from synth.errors import UsageError, did_you_mean
-from synth.settings.effects import Colour, Effects, Settings, valid_fill
+from synth.settings.base import Settings, colour_or
+from synth.settings.effects import Effects
 from synth.settings.gates import Classifier, Gate
 from synth.settings.oversampling import MIX, Autoencoder, Gan, Mix, Smote
 from synth.settings.trial import Trial
 from synth.settings.undersampling import Undersample
 
 
-class ClassPolicy(Settings):
-    """What is different for one class."""
+def _check_forbidden(names: tuple[str, ...]) -> tuple[str, ...]:
+    # Effects are snake_case and albumentations transforms CamelCase. Only effects are checked here.
+    for name in names:
+        if name not in Effects.model_fields and not name[:1].isupper():
+            raise ValueError(f'forbid: unknown effect "{name}"{did_you_mean(name, Effects.model_fields)}')
+    return names
 
-    effects: Mapping[str, Mapping[str, Any]] = Field({}, description="only the keys that differ")
-    forbid: tuple[str, ...] = Field((), description="effects that must never touch this class")
-    transforms: tuple[Mapping[str, Any], ...] | None = Field(None, description="in place of augment.transforms")
+
+def _read_pipeline(value: str) -> str:
+    if not value or value.lstrip().startswith("{"):
+        return value
+    path = Path(value)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"pipeline {value}: {error}") from None
+    if path.suffix not in (".yaml", ".yml"):
+        return json.dumps(json.loads(text))
+    import yaml  # only a YAML pipeline needs it
+
+    try:
+        return json.dumps(yaml.safe_load(text))
+    except (yaml.YAMLError, TypeError) as error:
+        raise ValueError(f"pipeline {value}: {' '.join(str(error).split())}") from None
+
+
+Forbidden = Annotated[tuple[str, ...], AfterValidator(_check_forbidden)]
+
+
+class ClassPolicy(Settings):
+    """Exceptions for one class."""
+
+    effects: Mapping[str, Mapping[str, Any]] = Field({}, description="settings that differ from augment.effects")
+    forbid: Forbidden = Field((), description="effects and transforms that must never touch this class")
+    transforms: tuple[Mapping[str, Any], ...] | None = Field(None, description="replaces augment.transforms")
 
 
 class Augment(Settings):
-    """The augmentation engine."""
+    """Effects that change an image (augmentation)."""
 
     interpolation: Literal["auto", "linear", "cubic", "lanczos"] = Field(
-        "auto", description="between pixels: linear, cubic, lanczos; auto: cubic, and linear from 256 pixels a side on"
+        "auto", description="interpolation between pixels; auto: cubic, and linear from 256 x 256 pixels"
     )
-    fill: Annotated[str, AfterValidator(valid_fill)] = Field(
-        "reflect", description='what enters the frame: "reflect", "edge" or a colour like "#808080"'
+    fill: Annotated[str, colour_or("reflect", "edge")] = Field(
+        "reflect", description='new pixels at the border: "reflect", "edge" or a colour like "#808080"'
     )
-    forbid: tuple[str, ...] = Field((), description="effects and albumentations transforms that must never run")
+    forbid: Forbidden = Field((), description="effects and albumentations transforms that must never run")
     transforms: tuple[Mapping[str, Any], ...] = Field(
-        (),
-        description="albumentations transforms by name: [{name = 'GaussNoise', p = 0.3}]; OneOf and such: pipeline",
+        (), description="albumentations transforms by name: [{name = 'GaussNoise', p = 0.3}]; for OneOf: pipeline"
     )
-    pipeline: str = Field(
-        "", description="a pipeline that albumentations saved: its JSON, or the path of a .json or .yaml file"
+    pipeline: Annotated[str, AfterValidator(_read_pipeline)] = Field(
+        "", description="a saved albumentations pipeline: JSON, or the path of a .json or .yaml file"
     )
     label_map: Mapping[Literal["flip_horizontal", "flip_vertical"], Mapping[str, str]] = Field(
         {}, description='classes that a flip turns into each other: {flip_horizontal = {left = "right"}}'
     )
     effects: Effects = Effects()
-    classes: Mapping[str, ClassPolicy] = Field({}, description="what is different for a class, by its name")
-
-    @field_validator("forbid")
-    @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        _check_forbidden(names)
-        return names
-
-    @field_validator("pipeline")
-    @classmethod
-    def _inline(cls, value: str) -> str:
-        return _read_pipeline(value) if value and not value.lstrip().startswith("{") else value
+    classes: Mapping[str, ClassPolicy] = Field({}, description="exceptions by class")
 
     @field_validator("label_map")
     @classmethod
-    def _maps_both_ways(cls, maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    def _check_label_map(cls, maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
         for flip, pairs in maps.items():
-            if len({frozenset(pair) for pair in pairs.items()}) < len(set(pairs) | set(pairs.values())) / 2:
-                raise ValueError(f"{flip}: a class can have one mirror class only, got {dict(pairs)}")
-            for label, mirrored in pairs.items():
-                if pairs.get(mirrored, label) != label or list(pairs.values()).count(mirrored) > 1:
-                    raise ValueError(f'{flip}: "{mirrored}" is the mirror of two classes in {dict(pairs)}')
+            both_ways = {*pairs.items(), *((mirrored, label) for label, mirrored in pairs.items())}
+            if len(dict(both_ways)) < len(both_ways):
+                raise ValueError(f"{flip}: a class can have only one mirror class, got {dict(pairs)}")
         return maps
 
     @model_validator(mode="after")
-    def _classes_are_valid(self) -> Augment:
+    def _check_classes(self) -> Augment:
         for label in self.classes:
             self.effects_for(label)
-            _check_forbidden(self.classes[label].forbid)
         return self
 
+    def _exceptions(self, label: str) -> ClassPolicy:
+        return self.classes.get(label, ClassPolicy())
+
     def effects_for(self, label: str) -> Effects:
-        """The effects of one class, its own keys laid over the common ones."""
-        own = self.classes.get(label)
-        if own is None:
+        """Return the effects of one class: the common ones with the exceptions of the class."""
+        exceptions = self._exceptions(label).effects
+        if not exceptions:
             return self.effects
         merged = self.effects.model_dump()
-        for name, keys in own.effects.items():
+        for name, keys in exceptions.items():
             if name not in merged:
                 raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{did_you_mean(name, merged)}')
             merged[name] = {**merged[name], **keys}
         return Effects.model_validate(merged)
 
     def forbidden_for(self, label: str) -> frozenset[str]:
-        """Names of effects and transforms that must not touch this class."""
-        own = self.classes.get(label)
-        return frozenset(self.forbid) | frozenset(own.forbid if own else ())
+        """Return the effects and transforms that must never touch this class."""
+        return frozenset((*self.forbid, *self._exceptions(label).forbid))
 
     def transforms_for(self, label: str) -> tuple[Mapping[str, Any], ...]:
-        """The albumentations transforms of this class."""
-        own = self.classes.get(label)
-        return self.transforms if own is None or own.transforms is None else own.transforms
+        """Return the albumentations transforms of this class."""
+        own = self._exceptions(label).transforms
+        return self.transforms if own is None else own
 
 
 class Data(Settings):
-    """How the input is read."""
+    """Reading of the input."""
 
-    max_pixels: int = Field(50_000_000, ge=1, description="an image with more is refused, from its header alone")
-    background: Colour = Field("#ffffff", description="what transparent pixels are laid on")
+    max_pixels: int = Field(50_000_000, ge=1, description="an image with more pixels is refused before it is decoded")
+    background: Annotated[str, colour_or()] = Field("#ffffff", description="colour behind transparent pixels")
     groups: str = Field(
-        "", description="regular expression on the path; its first group names the patient, scene or video"
+        "", description="regular expression on the path; its first group is the patient, scene or video"
     )
-    follow_symlinks: bool = Field(False, description="also read links that lead out of the input folder")
+    follow_symlinks: bool = Field(False, description="also read symbolic links that lead out of the input folder")
 
     @field_validator("groups")
     @classmethod
-    def _is_regular(cls, pattern: str) -> str:
+    def _check_regex(cls, pattern: str) -> str:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f'"{pattern}" is no regular expression: {error}') from None
+            raise ValueError(f'"{pattern}" is not a regular expression: {error}') from None
         return pattern
 
 
 class Output(Settings):
-    """How the output is written."""
+    """Writing of the output."""
 
-    link: Literal["copy", "hard", "sym"] = Field("copy", description="originals: copy, hard link or sym link")
-    only_new: bool = Field(False, description="write the new images alone, without the originals")
-    format: Literal["auto", "jpeg", "png", "webp", "bmp", "tiff", "ppm"] = Field(
-        "auto", description="auto: each new image as its parent is encoded"
+    link: Literal["copy", "hard", "sym"] = Field(
+        "copy", description="how originals get into the output: copy, hard link or symbolic link"
     )
-    quality: int | None = Field(None, ge=1, le=100, description="JPEG or WebP quality; default: as the parent's")
+    only_new: bool = Field(False, description="write only the new images, without the originals")
+    format: Literal["auto", "jpeg", "png", "webp", "bmp", "tiff", "ppm"] = Field(
+        "auto", description="file format of new images; auto: the format of the parent"
+    )
+    quality: int | None = Field(None, ge=1, le=100, description="JPEG or WebP quality; default: that of the parent")
 
 
 class Recipe(Settings):
-    """Every setting of a run; saved with it as `recipe.toml`."""
+    """Every setting of a run; the output keeps it as `recipe.toml`."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="run seed; the same seed gives the same images")
-    method: str = Field(
-        "augment", description="augment, smote, gan, mix, duplicate, or package.module:Name of your own"
-    )
+    method: str = Field("augment", description="augment, smote, gan, mix, duplicate, or your own package.module:Name")
     target: int | str | Mapping[str, int] = Field(
-        "majority", description='real plus new images of a class: majority, mean, median, a number, "2x", or a table'
+        "majority",
+        description='total of real and new images per class: majority, mean, median, a number, "2x" or a table',
     )
-    cap: float = Field(10.0, ge=0, description="at most this many new images per real one in a class")
-    tries: int = Field(10, ge=1, description="at most this many attempts per planned image")
+    cap: float = Field(10.0, ge=0, description="largest number of new images per real image of a class")
+    tries: int = Field(10, ge=1, description="largest number of attempts per planned image")
     classes: tuple[str, ...] = Field((), description="only these classes get new images; empty: all")
-    bundle: str = Field("", description="folder of the trained network that the method works with; empty: none")
-    judge: str = Field("", description="folder of the reference classifier that judges; empty: none")
+    bundle: str = Field("", description="folder of the trained network that the method uses; empty: none")
+    judge: str = Field("", description="folder of the reference classifier; empty: none")
     data: Data = Data()
     augment: Augment = Augment()
     smote: Smote = Smote()
@@ -165,7 +183,7 @@ class Recipe(Settings):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The generators that the images come from: of a mix those that it has shares for."""
+        """The methods that make the images; for a mix, those that it contains."""
         return tuple(self.mix.parts) if self.method == MIX else (self.method,)
 
 
@@ -192,7 +210,7 @@ def load_recipe(
 
 
 def dump_recipe(recipe: Recipe, *, comments: bool = False) -> str:
-    """The recipe as TOML, every setting resolved; with `comments`, each with its meaning."""
+    """Return the recipe as TOML with every setting; `comments` adds a description to each."""
     document = tomlkit.document()
     _fill_table(document, recipe, comments)
     return tomlkit.dumps(document)
@@ -250,29 +268,6 @@ def _assign(tree: dict[str, Any], dotted: str, value: Any) -> None:
     tree[last] = value
 
 
-def _read_pipeline(value: str) -> str:
-    path = Path(value)
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"pipeline {value}: {error}") from None
-    if path.suffix in (".yaml", ".yml"):
-        import yaml  # only a YAML pipeline needs it
-
-        try:
-            return json.dumps(yaml.safe_load(text))
-        except (yaml.YAMLError, TypeError) as error:
-            raise ValueError(f"pipeline {value}: {' '.join(str(error).split())}") from None
-    return json.dumps(json.loads(text))
-
-
-def _check_forbidden(names: Sequence[str]) -> None:
-    # An effect is snake_case, an albumentations transform CamelCase: only the first kind can be checked here.
-    for name in names:
-        if name not in Effects.model_fields and not name[:1].isupper():
-            raise ValueError(f'forbid: unknown effect "{name}"{did_you_mean(name, Effects.model_fields)}')
-
-
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     where = [str(part) for part in first["loc"]]
@@ -287,15 +282,12 @@ def _one_line(error: ValidationError) -> str:
 def _siblings(where: Sequence[str]) -> list[str]:
     model: Any = Recipe
     for name in where:
-        field = model.model_fields.get(name) if hasattr(model, "model_fields") else None
-        if field is None:
-            return []
-        model = field.annotation
+        model = getattr(getattr(model, "model_fields", {}).get(name), "annotation", None)
     return list(getattr(model, "model_fields", ()))
 
 
 def parse_target(text: str) -> int | str | dict[str, int]:
-    """The target as typed in a shell: a word, a number, `2x`, or `yellow=350,green=500`.
+    """Parse a target from the command line: a word, a number, `2x`, or `yellow=350,green=500`.
 
     Raises:
         UsageError: a part that is not NAME=NUMBER.
@@ -312,7 +304,7 @@ def parse_target(text: str) -> int | str | dict[str, int]:
 
 
 def multiple_of(word: str) -> float | None:
-    """2.0 for "2x", None for a word that is no multiple."""
+    """Return 2.0 for "2x", and None for a word that is not a multiple."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)x", word)
     factor = float(match[1]) if match else None
     return factor if factor is None or math.isfinite(factor) else None

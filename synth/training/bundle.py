@@ -28,7 +28,7 @@ from torch import Tensor
 
 from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
-from synth.files import locked, replace_file, staging_folder, worker
+from synth.files import locked, replace_file, staging_folder, this_process
 from synth.records import Item, Origin
 from synth.versions import NETWORKS, versions
 
@@ -196,7 +196,7 @@ def training_folder(out: Path, run: str) -> Iterator[Path]:
             raise OutputError(f"{out} exists: choose another folder, or move it away")
         _check_run(work, run)
         work.mkdir(parents=True, exist_ok=True)
-        replace_file(work / "run.json", json.dumps({"run": run, **worker()}).encode())
+        replace_file(work / "run.json", json.dumps({"run": run, **this_process()}).encode())
         yield work
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from synth.data.originals import Originals
 from synth.measures.scores import Scores
 from synth.pictures.sheets import Strip, Tile, sheet_png
-from synth.pictures.text import cell
+from synth.pictures.text import table_cell
 from synth.records import Item
 
 CELLS, SHOWN = 8, 12
@@ -24,8 +24,8 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     found = document["out_of_fold"]
     network = info["network"]
     rows = [
-        f"| {cell(label)} | {s['n']} | {_share(s, 'precision')} | {_share(s, 'recall')} | {_share(s, 'f1')} | "
-        f"{_share(s, 'average_precision')} | {cell(s['note'])} |"
+        f"| {table_cell(label)} | {s['n']} | {_share(s, 'precision')} | {_share(s, 'recall')} | {_share(s, 'f1')} | "
+        f"{_share(s, 'average_precision')} | {table_cell(s['note'])} |"
         for label, s in found["classes"].items()
     ]
     stopped = [f"* {name} stopped early: {why}." for name, why in info["stopped"].items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synth.pictures.text import cell
+from synth.pictures.text import table_cell
 from synth.trials.advice import as_points
 from synth.trials.results import Verdict
 
@@ -12,7 +12,7 @@ MARK = "<!-- written by synth -->"
 def card(verdict: Verdict) -> str:
     """README.md of a verdict."""
     rows = [
-        f"| {cell(name)} | {_points(arm.macro_f1)} | {_points(arm.worst_recall)} | {_word(verdict, name)} |"
+        f"| {table_cell(name)} | {_points(arm.macro_f1)} | {_points(arm.worst_recall)} | {_word(verdict, name)} |"
         for name, arm in verdict.arms.items()
     ]
     return "\n".join(
@@ -22,7 +22,7 @@ def card(verdict: Verdict) -> str:
             "",
             verdict.advice,
             "",
-            f"| arm | macro-F1 | worst recall | against {cell(verdict.control)} |",
+            f"| arm | macro-F1 | worst recall | against {table_cell(verdict.control)} |",
             "|---|---|---|---|",
             *rows,
             "",

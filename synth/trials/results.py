@@ -5,9 +5,8 @@ Scores and differences are fractions (.04 is four points); None where nothing is
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.measures.paired import Difference
+from synth.records import rounded
 
 MACRO = "macro"
 HELPS, HURTS, SAME = "helps", "hurts", "no difference"
@@ -240,19 +240,9 @@ class Verdict:
             "seconds": self.seconds,
             "versions": self.versions,
         }
-        return {name: _plain(value) for name, value in document.items()}
+        return {name: rounded(value) for name, value in document.items()}
 
 
 def _entry(record: Refusal | Stop) -> dict[str, Any]:
     """In JSON a label is called "class"."""
     return {"class" if name == "label" else name: value for name, value in vars(record).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(part) for part in value]
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return value

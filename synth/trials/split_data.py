@@ -252,9 +252,7 @@ def _read(out: Path, classes: Sequence[str], recipe: Recipe, side: int) -> tuple
     rows = read_manifest(out / MANIFEST) if out.exists() else ()
     for row in rows:
         if row.synthetic and row.path is not None:
-            _, decoded = images.read(
-                out / row.path, max_pixels=recipe.data.max_pixels, background=recipe.data.background
-            )
+            _, decoded = images.read(out / row.path, recipe.data)
             pictures.append(network_input(decoded.pixels, side)[None])
             labels.append(classes.index(row.label))
     return np.concatenate(pictures), np.array(labels, np.intp)

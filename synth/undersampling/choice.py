@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from synth import seeds
 from synth.data.balance import check_classes
-from synth.data.duplicates import same_picture
+from synth.data.duplicates import picture_groups
 from synth.data.originals import Originals
 from synth.errors import UsageError, did_you_mean
 from synth.generators.feature_space import feature_points, pixel_points
@@ -168,7 +168,7 @@ def _by_picture(large: Mapping[str, Sequence[Item]], seed: int, progress: Progre
 def _one_of_each(items: Sequence[Item], seed: int) -> _Large:
     drawn = sorted(items, key=lambda item: draw(item, seed))
     first: dict[int, Item] = {}
-    for item, picture in zip(drawn, same_picture(drawn)[0].tolist(), strict=True):
+    for item, picture in zip(drawn, picture_groups(drawn)[0].tolist(), strict=True):
         first.setdefault(picture, item)
     stay = {item.id for item in first.values()}
     repeats = tuple(item for item in drawn if item.id not in stay)
