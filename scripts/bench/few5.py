@@ -129,7 +129,7 @@ def main() -> None:
             for what in sorted({(ARMS[name] or {}).get("bundle", "") for name in arms} - {""}):
                 begin = time.perf_counter()
                 if not (kept / what).exists():
-                    synth.runs.train(what, dataset, synth.Recipe(), kept / what, n_workers=workers.n_cores())
+                    synth.train(what, dataset, synth.Recipe(), kept / what, n_workers=workers.n_cores())
                 print(f"split {number}: {what} {time.perf_counter() - begin:.0f} s", flush=True)
                 if what == "gan":
                     print(f"  yellow: {open_bundle(kept / what).info['verdicts']['yellow']}", flush=True)
