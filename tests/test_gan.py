@@ -23,7 +23,6 @@ import synth
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.files import staging_folder
 from synth.gan.trained import open_gan
-from synth.gan.training import train_gan
 from synth.training import loop
 from synth.training.loop import read_stats
 
@@ -75,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def train(data: Path, out: Path, settings: Mapping[str, Any], **options: Any) -> synth.Bundle:
-    return train_gan(synth.open_dataset(data), synth.load_recipe(None, settings), out, **options)
+    return synth.train("gan", synth.open_dataset(data), synth.load_recipe(None, settings), out, **options)
 
 
 def document(bundle: Path, name: str) -> Any:

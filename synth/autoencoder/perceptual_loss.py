@@ -1,9 +1,9 @@
-"""A difference between images that minds what tells their classes apart, however small it is (a lamp that is lit).
+"""A difference between images that weighs what tells their classes apart, however small it is (such as a lit lamp).
 
     d(x', x) = sum_k mean |F_k(x') - F_k(x)|        F_k: the first maps of a small classifier of the same images
 
-Perceptual loss (Johnson et al. 2016), with absolute differences, and with a network that knows nothing but these
-images: it is trained within seconds, and no pretrained one has to be there.
+This is the perceptual loss (Johnson et al. 2016), with absolute differences. Its network knows nothing but these
+images: it is trained within seconds, and no pretrained network is needed.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ NETWORK = Member("features", None)
 N_MAPS = 2
 
 
-def feature_network(design: ClassifierTask, *, on_check: Callable[[int], None] | None = None) -> Small:
-    """Train the first network of a design, or read it where it is done; frozen."""
-    member = design.members[0]
-    train_member(design, 0, on_check=on_check)
+def feature_network(task: ClassifierTask, *, on_check: Callable[[int], None] | None = None) -> Small:
+    """Train the first network of a task, or read it if it is there. Its weights are frozen."""
+    train_member(task, 0, on_check=on_check)
     with seeded(0):
-        network = Small(design.n_classes, design.side)
-    network.load_state_dict(load_member(design.work / member.name).state)
-    network.requires_grad_(False).eval().to(choose_device(design.device))
+        network = Small(len(task.data.classes), task.data.side)
+    network.load_state_dict(load_member(task.work / task.members[0].name).state)
+    network.requires_grad_(False).eval().to(choose_device(task.device))
     return network.to(memory_format=torch.channels_last)
 
 
 def feature_difference(network: Small, made: Tensor, x: Tensor) -> Tensor:
-    """The difference of images (B, C, S, S) in [-1, 1] from x; grey ones are shown in three channels."""
+    """Return the difference between images (B, C, S, S) in [-1, 1] and x. Grey images are repeated in 3 channels."""
     with torch.no_grad():
         wanted = _maps(network, x)
     return torch.stack([(a - b).abs().mean() for a, b in zip(_maps(network, made), wanted, strict=True)]).sum()

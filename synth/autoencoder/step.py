@@ -1,38 +1,37 @@
-"""One step of the autoencoder's training: the loss, and the batch that it is taken on.
+"""One step of the autoencoder's training: its loss and its batch.
 
-An image x of class y is encoded to z = E(x), noise is put on the code, and the generator draws it again:
+An image x of class y is encoded to z = E(x). Noise is added to the code, and the generator G decodes it:
 
-    z' = s(z + a e),  e ~ N(0, 1),  s(v) = v sqrt(Z) / |v|       neighbourhoods of codes are drawn too, not points alone
+    z' = s(z + a e),  e ~ N(0, 1),  s(v) = v sqrt(Z) / |v|    so G learns the neighbourhoods of codes, not only points
     x' = G(z', y)
-    loss = w_p mean |x' - x|                                  pixel: absolute, for squares blur more
+    loss = w_p mean |x' - x|                                  pixel: absolute, because squares blur more
          + w_g (mean |D_x (x' - x)| + mean |D_y (x' - x)|)    gradient: edges (Mathieu et al. 2016, with power 1)
-         + w_f sum_k mean |F_k(x') - F_k(x)|                  feature: see `perception`
+         + w_f sum_k mean |F_k(x') - F_k(x)|                  feature: see `perceptual_loss`
 
 D_x and D_y are differences of neighbouring pixels. A class of n images is drawn as if it had n ** (1 - balance). Images
-come with the safe effects, but without blur: who learns from blurred images draws blurred ones. AdamW (Loshchilov and
-Hutter 2019), one cycle of the learning rate; the result is the average of the weights along the way.
+are changed by the safe effects without blur, because a network that learns from blurred images makes blurred images.
+AdamW (Loshchilov and Hutter 2019), one cycle of the learning rate; the result is the average of the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from synth import seeds
-from synth.autoencoder import perceptual_loss as perception
+from synth.autoencoder.perceptual_loss import feature_difference
 from synth.classifier.supervised import WEIGHT_DECAY
 from synth.effects.policy import Policy
 from synth.networks.autoencoder import Autoencoder, on_sphere
 from synth.networks.small import Small
 from synth.settings.oversampling import Autoencoder as AutoencoderSettings
 from synth.settings.recipe import Augment
-from synth.training.batches import Batches, Images
+from synth.training.batches import Batches, TrainingSet
 from synth.training.bundle import AUTOENCODER
 from synth.training.device import autocast
 from synth.training.inference import to_tensor
@@ -46,13 +45,10 @@ class AutoencoderTask:
     settings: AutoencoderSettings
     policy: Augment
     seed: int
-    side: int
+    data: TrainingSet
     n_channels: int
-    classes: tuple[str, ...]
-    inputs: Images = field(repr=False)
-    """(N, S, S, 3) uint8, the training images."""
-    labels: npt.NDArray[np.intp] = field(repr=False)
     work: Path
+    """A folder that outlives a kill."""
     device: torch.device
 
 
@@ -64,28 +60,20 @@ class AutoencoderTrainee:
     def __init__(self, task: AutoencoderTask, feature_network: Small | None) -> None:
         self._task, self._settings, self._feature_network = task, task.settings, feature_network
         with seeded(seeds.derived(task.seed, AUTOENCODER)):
-            network = Autoencoder(task.side, task.n_channels, task.settings.code, len(task.classes))
+            network = Autoencoder(task.data.side, task.n_channels, task.settings.code, len(task.data.classes))
         self.network = network.to(task.device).to(memory_format=torch.channels_last)
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(), task.settings.rate, weight_decay=WEIGHT_DECAY, fused=True
         )
         self.modules: Mapping[str, nn.Module] = {"network": self.network}
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"optimizer": self._optimizer}
-        policy = Policy(task.policy, AUTOENCODER, seed=task.seed)
-        everything = np.arange(len(task.labels))
+        policy, data, settings = Policy(task.policy, AUTOENCODER, seed=task.seed), task.data, task.settings
         self._batches = Batches(
-            task.inputs,
-            task.labels,
-            everything,
-            policy,
-            task.seed,
-            AUTOENCODER,
-            self._settings.batch,
-            self._settings.balance,
+            data.inputs, data.labels, None, policy, task.seed, AUTOENCODER, settings.batch, settings.balance
         )
 
     def step(self, number: int) -> Mapping[str, Tensor]:
-        """One step on the loss at the top of this page."""
+        """Take one step on the loss at the top of this file."""
         task, settings = self._task, self._settings
         images, labels = self._batches.draw(number)
         x = to_tensor(images, task.device, n_channels=task.n_channels)
@@ -103,7 +91,7 @@ class AutoencoderTrainee:
         return {name: value.detach() for name, value in {"loss": loss, **terms}.items()}
 
     def _noise(self, number: int) -> Tensor:
-        """(B, Z), from the number of the step."""
+        """Draw noise (B, Z) from the number of the step."""
         rng = seeds.generator(self._task.seed, AUTOENCODER, stream="noise", attempt=number)
         drawn = rng.standard_normal((self._settings.batch, self._settings.code), np.float32)
         return torch.from_numpy(drawn).to(self._task.device)
@@ -115,5 +103,5 @@ class AutoencoderTrainee:
             "gradient": difference.diff(dim=3).abs().mean() + difference.diff(dim=2).abs().mean(),
         }
         if self._feature_network is not None:
-            terms["feature"] = perception.feature_difference(self._feature_network, decoded, x)
+            terms["feature"] = feature_difference(self._feature_network, decoded, x)
         return terms

@@ -1,4 +1,4 @@
-"""A classifier network that learns the classes of images: a judge's member, or a contestant of a trial."""
+"""The training step of a classifier network: a member of a judge, or a learner of a trial."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from synth.training.loop import one_cycle, set_rate
 
 WEIGHT_DECAY = 0.01
 TUNING = 0.1
-"""A pretrained network is tuned at this fraction of the learning rate."""
+"""Fraction of the learning rate for a pretrained network."""
 
 
 class Supervised:
-    """A loss on batches, AdamW (Loshchilov and Hutter 2019), one cycle of the learning rate."""
+    """Minimises a loss by AdamW (Loshchilov and Hutter 2019) with one cycle of the learning rate."""
 
     averaged = "network"
 
@@ -34,7 +34,7 @@ class Supervised:
         n_steps: int,
         device: torch.device,
     ) -> None:
-        """Args: loss_of: the loss of logits (B, C) and class numbers (B,)."""
+        """Args: loss_of: gives the loss of logits (B, C) and class numbers (B,)."""
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self._batches, self._loss_of, self._device = batches, loss_of, device
         self._precision, self._n_steps = settings.precision, n_steps
@@ -44,7 +44,7 @@ class Supervised:
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"optimizer": self._optimizer}
 
     def step(self, number: int) -> Mapping[str, Tensor]:
-        """One step on the batch of its number."""
+        """Take one step on the batch of this number."""
         images, labels = self._batches.draw(number)
         x, y = to_tensor(images, self._device), torch.from_numpy(labels).to(self._device)
         set_rate(self._optimizer, self._rate * one_cycle(number, self._n_steps))

@@ -1,4 +1,4 @@
-"""The bank of a GAN: codes of the real images, several of each, which all that it draws is mixed from."""
+"""The code bank of a GAN: several codes of each real image. All images of the GAN are drawn from mixes of them."""
 
 from __future__ import annotations
 
@@ -7,42 +7,30 @@ import torch
 
 from synth import seeds
 from synth.effects.policy import Policy
-from synth.gan.codes import CodeBank, Ints
-from synth.measures.subset import evenly_spaced
+from synth.gan.codes import CodeBank
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment
-from synth.training.batches import Images
+from synth.training.batches import TrainingSet
 from synth.training.inference import encode
 
 STREAM = "bank"
 
 
 def build_bank(
-    network: Autoencoder,
-    inputs: Images,
-    labels: Ints,
-    *,
-    policy: Augment,
-    n_codes: int,
-    seed: int,
-    device: torch.device,
+    network: Autoencoder, data: TrainingSet, *, policy: Augment, n_codes: int, seed: int, device: torch.device
 ) -> CodeBank:
-    """About `n_codes` codes of each class: each image as often as it takes, changed by the safe effects each time.
+    """Encode about `n_codes` variants of the images of each class: each is changed by the safe effects each time.
 
-    Args:
-        inputs: (N, S, S, 3) uint8, the training images. labels: (N,) their class numbers.
-
-    Codes are rounded to half precision, as a bundle keeps them.
+    Codes are rounded to half precision, as in a bundle.
     """
-    owners = np.concatenate([_owners(np.flatnonzero(labels == label), n_codes) for label in np.unique(labels)])
+    owners = []
+    for number in np.unique(data.labels).tolist():
+        rows = data.some(number, n_codes)
+        owners.append(np.repeat(rows, max(n_codes // len(rows), 1)))
+    rows = np.concatenate(owners)
     effects = Policy(policy, STREAM, seed=seeds.derived(seed, STREAM))
-    attempts = range(len(owners))
-    changed = effects.apply([inputs[owner] for owner in owners], effects.draw(attempts), attempts=attempts)
+    attempts = range(len(rows))
+    changed = effects.apply([data.inputs[row] for row in rows], effects.draw(attempts), attempts=attempts)
     images = np.stack(changed).astype(np.uint8, copy=False)
     codes = encode(network.eval().encoder, images, device, n_channels=network.n_channels)
-    return CodeBank(codes.astype(np.float16).astype(np.float32), owners, labels[owners])
-
-
-def _owners(members: Ints, n_codes: int) -> Ints:
-    chosen = np.array(evenly_spaced(members.tolist(), n_codes), np.intp)
-    return np.repeat(chosen, max(n_codes // len(chosen), 1))
+    return CodeBank(codes.astype(np.float16).astype(np.float32), rows, data.labels[rows])

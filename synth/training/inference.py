@@ -1,7 +1,7 @@
-"""Asking a trained network: in batches of one fixed shape, so that an answer depends on its own image alone.
+"""Inference in batches of one fixed shape, so that the output for an image depends on that image alone.
 
-How a library cuts a convolution up depends on the shape of the batch. With the shape always the same and one thread,
-an image gets the same numbers, bit for bit, whatever stands beside it and wherever it stands (CPU, same versions).
+How a library splits a convolution depends on the shape of the batch. With one shape and one thread, an image gets the
+same numbers, bit for bit, whatever the other images of the batch are (CPU, same versions).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import torch
 from torch import Tensor, nn
 
 BATCH = 56
-"""A task of 256 attempts asks each of five networks about 51 images, give or take a few."""
+"""A task of 256 attempts gives each of five networks about 51 images."""
 CODES_BATCH = 32
-"""Of an autoencoder: interpolation asks for as many images at once as it has attempts, often few."""
+"""Of an autoencoder: interpolation decodes as many images at once as it has attempts, often few."""
 Floats = npt.NDArray[np.float32]
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: the same bits on any number of cores, and no quarrel between worker processes."""
+    """Compute on one thread: the same bits on any number of cores, and worker processes do not compete for cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -41,7 +41,7 @@ def to_tensor(images: npt.NDArray[np.uint8], device: torch.device, *, n_channels
 
 
 def padded(rows: npt.NDArray[np.generic], size: int = BATCH) -> Iterator[tuple[npt.NDArray[np.generic], int]]:
-    """Batches of exactly `size` rows, the last one filled up with zeros, and how many rows of each are real."""
+    """Yield batches of exactly `size` rows, the last one padded with zeros, each with its number of real rows."""
     for start in range(0, max(len(rows), 1), size):
         part = rows[start : start + size]
         if len(part) == size:
@@ -53,7 +53,7 @@ def padded(rows: npt.NDArray[np.generic], size: int = BATCH) -> Iterator[tuple[n
 
 
 def predict(network: nn.Module, rows: npt.NDArray[np.generic], device: torch.device) -> tuple[Floats, Floats]:
-    """Features (n, F) and probabilities (n, C) of images (n, S, S, 3) uint8, or of a backbone's features (n, F)."""
+    """Return features (n, F) and probabilities (n, C) of images (n, S, S, 3) uint8, or of a backbone's features."""
     features, probabilities = [], []
     with torch.inference_mode(), one_thread():
         for batch, n in padded(rows):
@@ -65,7 +65,7 @@ def predict(network: nn.Module, rows: npt.NDArray[np.generic], device: torch.dev
 
 
 def encode(encoder: nn.Module, images: npt.NDArray[np.uint8], device: torch.device, *, n_channels: int) -> Floats:
-    """Codes (n, Z) of images (n, S, S, 3) uint8."""
+    """Return the codes (n, Z) of images (n, S, S, 3) uint8."""
     with torch.inference_mode(), one_thread():
         batches = [
             encoder(to_tensor(batch, device, n_channels=n_channels))[:n].cpu().numpy()  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def encode(encoder: nn.Module, images: npt.NDArray[np.uint8], device: torch.devi
 
 
 def decode(generator: nn.Module, codes: Floats, labels: npt.NDArray[np.intp], device: torch.device) -> Floats:
-    """Images (n, S, S, C), levels 0..1, of codes (n, Z) and class numbers (n,)."""
+    """Return images (n, S, S, C), levels 0..1, of codes (n, Z) and class numbers (n,)."""
     if len(codes) != len(labels):
         raise ValueError(f"expected a class for each code, got {len(labels)} for {len(codes)}")
     levels = []

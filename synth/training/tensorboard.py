@@ -1,5 +1,4 @@
-"""TensorBoard: losses, measurements and samples of a training, for those who watch it there (`pip install
-"synth-images[tensorboard]"`)."""
+"""Losses, measures and samples of a training in TensorBoard (`pip install "synth-images[tensorboard]"`)."""
 
 from __future__ import annotations
 
@@ -19,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """Writes to TensorBoard, or nowhere."""
+    """A writer for TensorBoard; without a `SummaryWriter` it writes nothing."""
 
     def __init__(self, writer: SummaryWriter | None = None) -> None:
         self._writer = writer
 
     def numbers(self, values: Mapping[str, float | None], *, n_images_seen: int) -> None:
-        """One point of each curve; None is left out."""
+        """Add one point to the curve of each name; None adds no point."""
         for name, value in values.items():
             if self._writer and value is not None:
                 self._writer.add_scalar(name, value, n_images_seen)
 
     def picture(self, name: str, png: bytes, *, n_images_seen: int) -> None:
-        """A sheet."""
+        """Add a picture."""
         if self._writer:
             pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
             self._writer.add_image(name, pixels, n_images_seen, dataformats="HWC")
@@ -39,7 +38,7 @@ class Board:
 
 @contextlib.contextmanager
 def open_board(folder: str | Path | None) -> Iterator[Board]:
-    """A board that writes into a folder; None: nowhere.
+    """Open a board that writes into a folder; with None, a board that writes nothing.
 
     Raises:
         UsageError: TensorBoard is not installed.
