@@ -21,7 +21,7 @@ from PIL import Image
 
 import synth
 from synth.autoencoder.latent_space import LatentSpace, open_latent_space
-from synth.autoencoder.perceptual_loss import feature_difference
+from synth.autoencoder.step import feature_difference
 from synth.effects.policy import Policy
 from synth.errors import BundleError, OutputError, TrainingError
 from synth.files import staging_folder

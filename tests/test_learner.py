@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import synth
+from synth.classifier.frozen_features import fit_head
 from synth.classifier.learner import Learner, TrainingFeatures, TrainingImages, TrainingStrategy, train_learner
-from synth.classifier.linear_head import fit_head
 from synth.classifier.losses import Objective
 from synth.effects.policy import Policy
 from synth.errors import TrainingError

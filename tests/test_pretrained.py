@@ -14,7 +14,7 @@ import pytest
 import torch
 from torchvision import models
 
-from synth.classifier.linear_head import augmented_copies, features_of, fit_head
+from synth.classifier.frozen_features import augmented_copies, features_of, fit_head
 from synth.effects.policy import Policy
 from synth.errors import UsageError
 from synth.networks import pretrained

@@ -63,7 +63,7 @@ def batches_of(task: GanTask) -> list[Batch]:
 
     def batch() -> Batch:
         chosen = torch.randint(len(task.data.labels), (size,), generator=random).numpy()
-        x = to_tensor(task.data.inputs[chosen], task.device, n_channels=task.n_channels)
+        x = to_tensor(task.data.inputs[chosen], task.device, n_channels=task.data.n_channels)
         first, second = (bank[torch.randint(len(bank), (size,), generator=random)] for _ in range(2))
         return Batch(x, torch.from_numpy(task.data.labels[chosen]), (first, second))
 
@@ -75,7 +75,7 @@ def bare(task: GanTask, generator: Generator, batches: list[Batch], n_steps: int
     settings = task.settings
     torch.manual_seed(0)
     g = copy.deepcopy(generator).train().requires_grad_(True)
-    d = Discriminator(task.data.side, task.n_channels, len(task.data.classes), deep=settings.deep)
+    d = Discriminator(task.data.side, task.data.n_channels, len(task.data.classes), deep=settings.deep)
     d = d.to(memory_format=torch.channels_last)
     average = [parameter.detach().clone() for parameter in g.parameters()]
     of_g, of_d = (torch.optim.Adam(module.parameters(), settings.rate, BETAS, fused=True) for module in (g, d))

@@ -68,7 +68,7 @@ class Hinge(GanTrainee):
 
 def from_scratch(task: GanTask) -> tuple[GanTask, Generator]:
     with seeded(task.seed):
-        network = Autoencoder(task.data.side, task.n_channels, task.bank.codes.shape[1], len(task.data.classes))
+        network = Autoencoder(task.data.side, task.data.n_channels, task.bank.codes.shape[1], len(task.data.classes))
     drawn = np.random.default_rng(task.seed).standard_normal(task.bank.codes.shape, np.float32)
     settings = task.settings.model_copy(update={"code_noise": 100.0})
     return replace(task, settings=settings, bank=CodeBank(on_sphere(drawn), task.bank.owners, task.bank.labels)), (

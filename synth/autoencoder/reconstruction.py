@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,21 +25,9 @@ SCORED, SCORED_MIN = 2048, 8
 
 
 def reconstruct(network: Autoencoder, data: TrainingSet, rows: Ints, device: torch.device) -> Floats:
-    """Encode and decode images: (n, S, S, C), levels 0..1."""
-    with _evaluating(network):
-        codes = encode(network.encoder, data.inputs[rows], device, n_channels=network.n_channels)
-        return decode(network.generator, codes, data.labels[rows], device)
-
-
-@contextlib.contextmanager
-def _evaluating(network: Autoencoder) -> Iterator[None]:
-    """Leave the batch statistics of a network in training as they are."""
-    before = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(before)
+    """Encode and decode images with a network in evaluation mode: (n, S, S, C), levels 0..1."""
+    codes = encode(network.encoder, data.inputs[rows], device, n_channels=network.n_channels)
+    return decode(network.generator, codes, data.labels[rows], device)
 
 
 def score_classes(network: Autoencoder, data: TrainingSet, device: torch.device) -> dict[str, dict[str, Any]]:

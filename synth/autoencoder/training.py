@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from synth.autoencoder import perceptual_loss
 from synth.autoencoder.reconstruction import SHEET, card, score_classes, sheet
-from synth.autoencoder.step import AutoencoderTask, AutoencoderTrainee
-from synth.classifier.ensemble import ClassifierTask
+from synth.autoencoder.step import AutoencoderTrainee, policy_of
+from synth.classifier.ensemble import ClassifierTask, Member, load_member, train_member
 from synth.data.network_input import fitting_side
 from synth.errors import TrainingError
 from synth.files import replace_file
 from synth.networks.autoencoder import Autoencoder
 from synth.networks.small import Small
-from synth.settings.oversampling import Autoencoder as AutoencoderSettings
-from synth.settings.recipe import Augment, Recipe
-from synth.training.batches import read_training_set, safe_policy
+from synth.settings.gates import Classifier
+from synth.training.batches import TrainingSet, read_training_set
 from synth.training.bundle import AUTOENCODER, Bundle, training_folder
-from synth.training.curves import curves
+from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
 from synth.training.job import CURVES, TrainingJob
-from synth.training.loop import STATS, Fit, fit, read_stats
+from synth.training.loop import STATS, Fit, fit, read_stats, seeded
 
-UNWANTED_EFFECTS = ("blur",)
+FEATURES = Classifier(steps=150, batch=64)
+"""Training of the network of the feature loss."""
 SHEETS = 8
 """How often reconstructions and curves are drawn during a training."""
 
@@ -42,74 +42,77 @@ def train_autoencoder(job: TrainingJob) -> Bundle:
     """
     if not job.items:
         raise TrainingError("an autoencoder needs training images, got none")
-    device, settings = choose_device(job.device), job.recipe.autoencoder
+    settings = job.recipe.autoencoder
     run = job.run_id(settings, policy_of(job.recipe))
     with training_folder(job.out, run) as work:
-        task = task_of(job, settings, work, device=device)
-        fitted = fit_autoencoder(task, job)
+        data = read_data(job)
+        fitted, device = fit_autoencoder(job, data, work), choose_device(job.device)
         network = fitted.network
         assert isinstance(network, Autoencoder)
         return job.publish(
             {
                 "kind": AUTOENCODER,
                 "run": run,
-                "side": task.data.side,
-                "network": {"code": settings.code, "channels": task.n_channels},
+                "side": data.side,
+                "network": {"code": settings.code, "channels": data.n_channels},
                 "members": [],
                 "settings": settings.model_dump(mode="json"),
                 "stopped": {AUTOENCODER: fitted.stopped} if fitted.stopped else {},
             },
             tensors=network.state_dict(),
-            scores={"reconstruction": {"classes": score_classes(network, task.data, device)}},
+            scores={"reconstruction": {"classes": score_classes(network, data, device)}},
             n_images_seen=fitted.n_images_seen,
             stats={AUTOENCODER: read_stats(work / AUTOENCODER / STATS)},
             card=card,
-            files={SHEET: sheet(network, task.data, device)},
+            files={SHEET: sheet(network, data, device)},
         )
 
 
-def policy_of(recipe: Recipe) -> Augment:
-    """Return the effects on the training images."""
-    return safe_policy(recipe, without=UNWANTED_EFFECTS)
+def read_data(job: TrainingJob) -> TrainingSet:
+    """Read the training images as the autoencoder sees them."""
+    side = job.recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in job.items])
+    return read_training_set(job.items, job.dataset.classes, job.recipe, side=side)
 
 
-def task_of(job: TrainingJob, settings: AutoencoderSettings, work: Path, *, device: torch.device) -> AutoencoderTask:
-    """Read the images of a job, and return what the training needs. Args: work: a folder that outlives a kill."""
-    items, recipe = job.items, job.recipe
-    side = settings.size or fitting_side([(item.width, item.height) for item in items])
-    data = read_training_set(items, job.dataset.classes, recipe, side=side)
-    n_channels = 1 if all(item.grey for item in items) else 3
-    return AutoencoderTask(settings, policy_of(recipe), recipe.seed, data, n_channels, work, device)
+def fit_autoencoder(job: TrainingJob, data: TrainingSet, work: Path) -> Fit:
+    """Train, or continue where a killed run stopped. Sheet and curves are drawn into `work` from time to time.
 
-
-def _feature_network(task: AutoencoderTask, job: TrainingJob) -> Small | None:
-    """Return the network of the feature loss; None if its weight is 0, or if there is only one class."""
-    data = task.data
-    if not task.settings.feature_weight or len(np.unique(data.labels)) < 2:
-        return None
-    folds, members = np.zeros(len(data.labels), np.intp), (perceptual_loss.NETWORK,)
-    settings, device = perceptual_loss.SETTINGS, str(task.device)
-    classifier = ClassifierTask(settings, task.policy, task.seed, data, folds, members, task.work, device)
-    report = job.reporter("features", perceptual_loss.N_IMAGES)
-    return perceptual_loss.feature_network(classifier, on_check=report)
-
-
-def fit_autoencoder(task: AutoencoderTask, job: TrainingJob) -> Fit:
-    """Train, or continue where a killed run stopped. Sheet and curves are drawn into `task.work` from time to time."""
-    settings, feature_network = task.settings, _feature_network(task, job)
+    Args:
+        work: a folder that outlives a kill.
+    """
+    settings, device = job.recipe.autoencoder, choose_device(job.device)
+    feature_network = _feature_network(job, data, work, device=device)
     total = settings.steps * settings.batch
     report, shown = job.reporter("training", total), 0
 
     def check(n_seen: int, network: nn.Module) -> None:
         nonlocal shown
-        report(n_seen)
+        report(n_seen, network)
         part = SHEETS * n_seen // total
         if part > shown:
             shown = part
             assert isinstance(network, Autoencoder)
-            replace_file(task.work / SHEET, sheet(network, task.data, task.device))
-            replace_file(task.work / CURVES, curves({AUTOENCODER: read_stats(task.work / AUTOENCODER / STATS)}))
+            replace_file(work / SHEET, sheet(copy.deepcopy(network).eval(), data, device))
+            replace_file(work / CURVES, curves({AUTOENCODER: read_stats(work / AUTOENCODER / STATS)}))
 
     with one_thread():
-        trainee = AutoencoderTrainee(task, feature_network)
-        return fit(trainee, task.work / AUTOENCODER, n_steps=settings.steps, batch=settings.batch, on_check=check)
+        trainee = AutoencoderTrainee(job.recipe, data, feature_network=feature_network, device=device)
+        return fit(trainee, work / AUTOENCODER, n_steps=settings.steps, batch=settings.batch, on_check=check)
+
+
+def _feature_network(job: TrainingJob, data: TrainingSet, work: Path, *, device: torch.device) -> Small | None:
+    """Return the frozen network of the feature loss, trained now or read; None if it is not wanted.
+
+    It is not wanted if its weight is 0, or if there is only one class.
+    """
+    recipe, n = job.recipe, len(data.labels)
+    if not recipe.autoencoder.feature_weight or len(np.unique(data.labels)) < 2:
+        return None
+    member = Member("features", None)
+    policy, folds = policy_of(recipe), np.zeros(n, np.intp)
+    task = ClassifierTask(FEATURES, policy, recipe.seed, data, folds, (member,), work, str(device))
+    train_member(task, 0, on_check=job.reporter("features", FEATURES.steps * FEATURES.batch))
+    with seeded(0):
+        network = Small(len(data.classes), data.side)
+    network.load_state_dict(load_member(work / member.name).state)
+    return network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)

@@ -20,18 +20,20 @@ import torch
 from torch import Tensor, nn
 
 from synth import seeds
-from synth.classifier.supervised import Supervised
 from synth.effects.policy import Policy
 from synth.files import replace_file
 from synth.networks.base import FeatureClassifier
-from synth.networks.build import build_network
+from synth.networks.build import SMALL, build_network
 from synth.settings.gates import Classifier
 from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Ints, TrainingSet
-from synth.training.device import choose_device
-from synth.training.inference import one_thread, predict
-from synth.training.loop import Check, Fit, fit, read_tensors, seeded
+from synth.training.device import autocast, choose_device
+from synth.training.inference import one_thread, predict, to_tensor
+from synth.training.loop import Check, Fit, fit, one_cycle, read_tensors, seeded, set_rate
 
+WEIGHT_DECAY = 0.01
+TUNING = 0.1
+"""Fraction of the learning rate for a pretrained network."""
 RESULT = "member.safetensors"
 HELD_OUT = "held_out"
 SCALED_BY = 2048
@@ -71,16 +73,15 @@ class ClassifierTask:
         return np.arange(0) if member.fold is None else np.flatnonzero(self.folds == member.fold)
 
 
-def train_member(task: ClassifierTask, index: int, *, on_check: Callable[[int], None] | None = None) -> None:
+def train_member(task: ClassifierTask, index: int, *, on_check: Check | None = None) -> None:
     """Train a member, and save its weights and its probabilities of the images that it leaves out in its folder."""
     member, settings, device = task.members[index], task.settings, choose_device(task.device)
     folder = task.work / member.name
     if (folder / RESULT).exists():
         return
-    check: Check | None = (lambda n_seen, _: on_check(n_seen)) if on_check else None
     with one_thread():
         trainee = _trainee(task, member, device)
-        fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=check)
+        fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=on_check)
         _set_feature_scale(fitted.network, task, member)
         _, held_out = predict(fitted.network, task.data.inputs[task.held_out(member)], device)
     save_member(folder, fitted, held_out)
@@ -132,3 +133,41 @@ def load_member(folder: Path) -> TrainedMember:
     tensors, metadata = read_tensors(folder / RESULT)
     held_out = tensors.pop(HELD_OUT).numpy()
     return TrainedMember(tensors, held_out, int(metadata["n_images_seen"]), metadata["stopped"])
+
+
+class Supervised:
+    """Minimises a loss by AdamW (Loshchilov and Hutter 2019) with one cycle of the learning rate."""
+
+    averaged = "network"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        batches: Batches,
+        loss_of: Callable[[Tensor, Tensor], Tensor],
+        *,
+        settings: Classifier,
+        n_steps: int,
+        device: torch.device,
+    ) -> None:
+        """Args: loss_of: gives the loss of logits (B, C) and class numbers (B,)."""
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        self._batches, self._loss_of, self._device = batches, loss_of, device
+        self._precision, self._n_steps = settings.precision, n_steps
+        self._rate = settings.rate * (1 if settings.backbone == SMALL else TUNING)
+        self._optimizer = torch.optim.AdamW(self.network.parameters(), self._rate, weight_decay=WEIGHT_DECAY)
+        self.modules: Mapping[str, nn.Module] = {"network": self.network}
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {"optimizer": self._optimizer}
+
+    def step(self, number: int) -> Mapping[str, Tensor]:
+        """Take one step on the batch of this number."""
+        images, labels = self._batches.draw(number)
+        x, y = to_tensor(images, self._device), torch.from_numpy(labels).to(self._device)
+        set_rate(self._optimizer, self._rate * one_cycle(number, self._n_steps))
+        with autocast(self._device, self._precision):
+            _, logits = self.network.raw(x)  # type: ignore[operator]
+            loss = self._loss_of(logits, y)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return {"loss": loss.detach(), "accuracy": (logits.detach().argmax(1) == y).float().mean()}

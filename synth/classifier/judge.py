@@ -19,7 +19,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from synth.classifier.linear_head import features_of
+from synth.classifier.frozen_features import features_of
 from synth.data.network_input import network_input
 from synth.errors import BundleError
 from synth.networks.build import build_network
@@ -134,7 +134,9 @@ class Judge:
             images: any sizes, grey or colour, 8 or 16 bits.
             members: for each image, the networks to use. Probabilities are their mean; features are those of the first.
         """
-        rows = self._base(np.stack([network_input(pixels, self._info.side) for pixels in images]))
+        rows = np.stack([network_input(pixels, self._info.side) for pixels in images])
+        if self._backbone is not None:
+            rows = features_of(self._backbone, rows)
         probabilities = np.zeros((len(images), len(self.classes)), np.float32)
         features: Floats | None = None
         for member in sorted({index for asked in members for index in asked}):
@@ -147,10 +149,6 @@ class Judge:
             probabilities[places] += answers * shares[:, None]
         assert features is not None
         return Prediction(probabilities, features)
-
-    def _base(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Return the input of the networks: the images, or a frozen backbone's features of them."""
-        return inputs if self._backbone is None else features_of(self._backbone, inputs)
 
     @functools.cached_property
     def _backbone(self) -> Backbone | None:

@@ -14,18 +14,17 @@ The same pool, strategy, steps and seed give the same weights, bit for bit, in a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from synth.classifier.linear_head import NEVER, STRENGTH, Floats, frozen_head, standardisation
+from synth.classifier.ensemble import Supervised
+from synth.classifier.frozen_features import NEVER, STRENGTH, Floats, frozen_head, standardisation
 from synth.classifier.losses import Loss, Objective
-from synth.classifier.supervised import Supervised
 from synth.effects.policy import Policy
 from synth.errors import TrainingError
 from synth.networks.build import build_network
@@ -168,27 +167,19 @@ def _fit_head(pool: TrainingFeatures, strategy: TrainingStrategy, counts: Ints, 
         if not bool(torch.isfinite(x).all()):
             raise TrainingError("features of a pool are not finite: were they made by the same backbone?")
         absent = torch.from_numpy(np.where(counts == 0, NEVER, 0).astype(np.float32))
-        weight, bias = torch.zeros(len(counts), x.shape[1]), torch.zeros(len(counts))
-        parts = (torch.from_numpy(labels), torch.from_numpy(shares.astype(np.float32)))
+        weight = torch.zeros(len(counts), x.shape[1], requires_grad=True)
+        bias = torch.zeros(len(counts), requires_grad=True)
+        y, w = torch.from_numpy(labels), torch.from_numpy(shares.astype(np.float32))
         decay = x.shape[1] / (STRENGTH * len(pool.labels))
+        solver = torch.optim.LBFGS(
+            [weight, bias], max_iter=MAX_STEPS, tolerance_change=CHANGE, line_search_fn="strong_wolfe"
+        )
 
-        def value() -> Tensor:
-            return loss(x @ weight.T + (bias + absent), *parts) + decay / 2 * weight.square().sum()
+        def closure() -> float:
+            solver.zero_grad()
+            value = loss(x @ weight.T + (bias + absent), y, w) + decay / 2 * weight.square().sum()
+            value.backward()  # type: ignore[no-untyped-call]
+            return value.item()
 
-        _minimise(value, weight, bias)
+        solver.step(closure)  # type: ignore[no-untyped-call]
     return frozen_head(mean, scale, weight=weight.detach().numpy(), bias=(bias + absent).detach().numpy())
-
-
-def _minimise(value: Callable[[], Tensor], *parts: Tensor) -> None:
-    """Move the parts to where the value is lowest."""
-    for part in parts:
-        part.requires_grad_(True)
-    solver = torch.optim.LBFGS(parts, max_iter=MAX_STEPS, tolerance_change=CHANGE, line_search_fn="strong_wolfe")
-
-    def closure() -> float:
-        solver.zero_grad()
-        loss = value()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
-
-    solver.step(closure)  # type: ignore[no-untyped-call]

@@ -103,19 +103,20 @@ def _train(task: ClassifierTask, job: TrainingJob, *, n_workers: int) -> None:
     if is_frozen(settings):
         train_heads(task, n_workers=n_workers, progress=job.progress)
         return
-    report = job.reporter("training", len(task.members) * settings.steps * settings.batch)
+    total = len(task.members) * settings.steps * settings.batch
 
-    def report_all() -> None:
+    def report() -> None:
         stats = [read_stats(task.work / member.name / STATS) for member in task.members]
-        report(sum(int(lines[-1]["n_images_seen"]) for lines in stats if lines))
+        if job.progress:
+            job.progress("training", sum(int(lines[-1]["n_images_seen"]) for lines in stats if lines), total)
 
     indices = range(len(task.members))
     if n_workers == 1:
         for index in indices:
-            train_member(task, index, on_check=lambda _: report_all())
+            train_member(task, index, on_check=lambda *_: report())
     else:
-        for _ in workers.run(train_member, task, indices, n_workers=n_workers, on_wait=report_all):
-            report_all()
+        for _ in workers.run(train_member, task, indices, n_workers=n_workers, on_wait=report):
+            report()
 
 
 def _out_of_fold(task: ClassifierTask, trained: Iterable[TrainedMember]) -> Floats:

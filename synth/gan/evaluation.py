@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -83,22 +84,23 @@ class ClassEvaluation:
 
     def broken(self) -> list[str]:
         """Return a sentence for each bound that the measures break."""
-        reasons = []
-        if self.on_class is not None and self.on_class < ON_CLASS_MIN:
-            reasons.append(f"the judge finds the class in {self.on_class:.0%} only (needed: {ON_CLASS_MIN:.0%})")
-        if self.diversity is not None and self.diversity < DIVERSITY_MIN:
-            reasons.append(f"{self.diversity:.2f} of the diversity of real images (needed: {DIVERSITY_MIN})")
-        if self.copies is not None and self.copies > COPIES_MAX:
-            reasons.append(f"{self.copies:.1%} are much nearer to a real image than real ones are to each other")
-        if self.kid is not None and self.kid > (limit := self.kid_limit()):
-            reasons.append(f"KID {self.kid:.2f} (needed: at most {limit:.2f})")
-        if self.sharpness is not None and not SHARPNESS_MIN <= self.sharpness <= SHARPNESS_MAX:
-            bounds = f"{SHARPNESS_MIN} to {SHARPNESS_MAX}"
-            reasons.append(f"{self.sharpness:.2f} of the sharpness of real images (needed: {bounds})")
-        if self.kept is not None and self.kept < KEPT_MIN:
-            share = f"only {max(self.kept, 0):.0%} of what varies among the real images comes back from their codes"
-            reasons.append(f"{share} (needed: {KEPT_MIN:.0%}): they vary too much for this network")
-        return reasons
+        limit, kept = self.kid_limit(), None if self.kept is None else max(self.kept, 0.0)
+        found, sharp = "the judge finds the class in {:.0%} only", f"(needed: {SHARPNESS_MIN} to {SHARPNESS_MAX})"
+        back = "only {:.0%} of what varies among the real images comes back from their codes"
+        bounds = [
+            (
+                self.on_class,
+                ON_CLASS_MIN,
+                1,
+                f"{found} (needed: {ON_CLASS_MIN:.0%})",
+            ),
+            (self.diversity, DIVERSITY_MIN, inf, f"{{:.2f}} of the diversity of real images (needed: {DIVERSITY_MIN})"),
+            (self.copies, 0, COPIES_MAX, "{:.1%} are much nearer to a real image than real ones are to each other"),
+            (self.kid, -inf, limit, f"KID {{:.2f}} (needed: at most {limit:.2f})"),
+            (self.sharpness, SHARPNESS_MIN, SHARPNESS_MAX, f"{{:.2f}} of the sharpness of real images {sharp}"),
+            (kept, KEPT_MIN, 1, f"{back} (needed: {KEPT_MIN:.0%}): they vary too much for this network"),
+        ]
+        return [text.format(x) for x, low, high, text in bounds if x is not None and not low <= x <= high]
 
     def kid_limit(self) -> float:
         """Return the KID that two halves of the real images hardly ever exceed, but at least `KID_FREE`."""
@@ -214,7 +216,7 @@ class Evaluator:
             on_class=None if real.known is None or real.known < BLIND_UNDER else on_class,
             sharpness=_ratio(_sharpness(images), real.sharpness),
             diversity=sets.diversity(features, real.features, rng=rng) if real.n > 1 else None,
-            pixel_diversity=_ratio(_spread(thumbnails), real.spread),
+            pixel_diversity=_ratio(sets.mean_distance(thumbnails) or 0.0, real.spread),
             copies=float((apart[:, 0] < NEAR_SHARE * real.closest).mean()),
             nearest=_ratio(float(apart[:, 0].min()), real.closest),
             real_near=len(np.unique(which[:, 0] % real.n)),
@@ -240,7 +242,7 @@ class Evaluator:
             np.concatenate([thumbnails, mirrors]),
             len(images),
             _closest(thumbnails, mirrors),
-            _spread(thumbnails),
+            sets.mean_distance(thumbnails) or 0.0,
             _sharpness(np.stack(changed).astype(np.uint8)),
             self._kid_of_halves(label, features),
             self._judge.held_out_share(label, FOUND_MIN),
@@ -278,23 +280,11 @@ def _sharpness(images: Images) -> float:
     return float(np.median([sharpness(image.astype(np.float32) / 255) for image in images]))
 
 
-def _spread(thumbnails: Floats) -> float:
-    """Return the mean distance of two images."""
-    n = len(thumbnails)
-    if n < 2:
-        return 0.0
-    total = sum(float(distances.sum()) for _, distances in neighbours.distance_blocks(thumbnails, thumbnails))
-    return total / (n * (n - 1))
-
-
 def _closest(thumbnails: Floats, mirrors: Floats) -> float:
     """Return the smallest distance of two different images, one of which may be mirrored; 0 if all are equal."""
-    n = len(thumbnails)
-    others = np.concatenate([thumbnails, mirrors])
-    closest = np.inf
-    for rows, distances in neighbours.distance_blocks(thumbnails, others):
-        own = np.arange(rows.start, rows.stop)
-        for column in range(0, len(others), n):
-            distances[own - rows.start, own + column] = np.inf
-        closest = min(closest, float(distances[distances > 0].min(initial=np.inf)))
+    n = len(thumbnails)  # at most MAX_REAL, so all distances are in one block
+    ((_, distances),) = neighbours.distance_blocks(thumbnails, np.concatenate([thumbnails, mirrors]))
+    for own in range(0, distances.shape[1], n):
+        np.fill_diagonal(distances[:, own : own + n], np.inf)
+    closest = float(distances[distances > 0].min(initial=np.inf))
     return closest if np.isfinite(closest) else 0.0

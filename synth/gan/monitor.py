@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from synth.files import replace_file
 from synth.gan import pictures
 from synth.gan.codes import CodeMix, borrowing, draw_mix, lenders_of
-from synth.gan.evaluation import ClassEvaluation, Evaluation, Evaluator, choose, kept_share, trouble
+from synth.gan.evaluation import ClassEvaluation, Evaluation, Evaluator, kept_share
 from synth.gan.pictures import SheetData
 from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder, Generator
@@ -115,14 +115,6 @@ class Monitor:
             for each in documents
             if each["n_images_seen"] <= n_seen
         ]
-
-    def trouble(self, n_seen: int) -> str:
-        """Return why further training is useless; empty if it is not."""
-        return trouble(self.evaluations(n_seen), self.chosen_for)
-
-    def chosen(self, n_seen: int) -> Evaluation:
-        """Return the best evaluation until then."""
-        return choose(self.evaluations(n_seen), self.chosen_for)
 
     def state(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """Read the generator's weights at an evaluation."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,13 @@ from torch import Tensor
 from synth.autoencoder.latent_space import BANK
 from synth.gan import pictures
 from synth.gan.card import card
-from synth.gan.evaluation import NOT_USABLE, Evaluation, verdict
+from synth.gan.evaluation import NOT_USABLE, Evaluation, choose, verdict
 from synth.gan.monitor import Monitor, half
 from synth.gan.setup import GanSetup
 from synth.networks.autoencoder import Autoencoder, Generator
 from synth.records import Item
 from synth.training.bundle import GAN, Bundle
-from synth.training.curves import curves
+from synth.training.card import curves
 from synth.training.loop import STATS, Fit, json_lines, read_stats
 
 EVALUATIONS = "looks.jsonl"
@@ -42,7 +41,7 @@ class GanResult:
         setup, monitor, task, n_seen = self.setup, self.monitor, self.monitor.task, self.fitted.n_images_seen
         if not any(evaluation.n_images_seen == n_seen for evaluation in monitor.evaluations(n_seen)):
             monitor.evaluate(n_seen, self.fitted.network)  # training stopped between two evaluations
-        chosen = monitor.chosen(n_seen)
+        chosen = choose(monitor.evaluations(n_seen), monitor.chosen_for)
         network.generator.load_state_dict(monitor.state(chosen))
         verdicts = self._verdicts(chosen)
         planned, batch = setup.job.recipe.gan.batch, task.settings.batch
@@ -52,9 +51,9 @@ class GanResult:
                 "kind": GAN,
                 "run": setup.run,
                 "side": task.data.side,
-                "network": {"code": task.bank.codes.shape[1], "channels": task.n_channels},
+                "network": {"code": task.bank.codes.shape[1], "channels": task.data.n_channels},
                 "members": [],
-                "sizes": _sizes(setup.job.items),
+                "sizes": {label: _median_size(items) for label, items in setup.job.dataset.train.items() if items},
                 "verdicts": verdicts,
                 "settings": task.settings.model_dump(mode="json"),
                 "stopped": {GAN: self.fitted.stopped} if self.fitted.stopped else {},
@@ -114,9 +113,7 @@ def _point(evaluation: Evaluation, label: str) -> dict[str, float]:
     return {"n_images_seen": evaluation.n_images_seen, **known}
 
 
-def _sizes(items: Sequence[Item]) -> dict[str, list[int]]:
-    """Return the median size of each class's images: {class: [width, height]}."""
-    by_class: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for item in items:
-        by_class[item.label].append((item.width, item.height))
-    return {label: np.median(sizes, axis=0).astype(int).tolist() for label, sizes in by_class.items()}
+def _median_size(items: Sequence[Item]) -> list[int]:
+    """Return the median [width, height] of images."""
+    size: list[int] = np.median([(item.width, item.height) for item in items], axis=0).astype(int).tolist()
+    return size

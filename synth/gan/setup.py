@@ -6,28 +6,33 @@ import dataclasses
 import functools
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 import torch
 
+from synth import seeds
 from synth.autoencoder.latent_space import LatentSpace, open_latent_space
-from synth.autoencoder.step import AutoencoderTask
-from synth.autoencoder.training import fit_autoencoder, policy_of, task_of
+from synth.autoencoder.step import policy_of
+from synth.autoencoder.training import fit_autoencoder, read_data
 from synth.classifier.judge import Judge, open_judge
 from synth.classifier.training import train_classifier
+from synth.effects.policy import Policy
 from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
-from synth.gan.code_bank import build_bank
-from synth.gan.codes import FEW, borrowing, lenders_of, refusal
+from synth.gan.codes import FEW, CodeBank, borrowing, lenders_of, refusal
 from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment, Recipe
+from synth.training.batches import TrainingSet
 from synth.training.device import choose_device
 from synth.training.distributed import SINGLE, ProcessGroup
+from synth.training.inference import encode
 from synth.training.job import TrainingJob
 from synth.training.loop import seeded
 
 LEVELS = {"brightness": (0.9, 1.1), "contrast": (0.85, 1.15)}
 """Ranges of effects on the real images: their levels change little, because the GAN learns to draw them so."""
+BANK = "bank"
 BORROW, BORROW_FEW = 0.2, 0.33
 JUDGE = "judge"
 
@@ -59,8 +64,11 @@ class GanSetup:
         before = (
             (lambda what, done, total: report(f"before: {what}", done, total)) if (report := job.progress) else None
         )
-        self._before = dataclasses.replace(job, device=str(self._device), progress=before)
-        """The job of what is trained before the GAN."""
+        if self._given:
+            size = {"size": self._given.side, "code": self._given.n_code}
+            recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update=size)})
+        self._before = dataclasses.replace(job, recipe=recipe, progress=before)
+        """The job of the autoencoder and the judge."""
 
     def _refusals(self) -> dict[str, str]:
         borrow = borrowing(self.job.recipe.gan.codes, self._counts)
@@ -94,7 +102,8 @@ class GanSetup:
         if self._path.exists():
             return
         self.job.work.mkdir(parents=True, exist_ok=True)
-        network = self._given.network if self._given else fit_autoencoder(self._autoencoder, self._before).network
+        folder = self.job.work / "autoencoder"
+        network = self._given.network if self._given else fit_autoencoder(self._before, self._data, folder).network
         tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
         replace_file(self._path, safetensors.torch.save(tensors))
 
@@ -116,29 +125,24 @@ class GanSetup:
         return self.job.work / "beginning.safetensors"
 
     @functools.cached_property
-    def _autoencoder(self) -> AutoencoderTask:
-        """The training of the autoencoder; with a given one only its images are used."""
-        settings = self.job.recipe.autoencoder
-        if self._given:
-            settings = settings.model_copy(update={"size": self._given.side, "code": self._given.n_code})
-        return task_of(self.job, settings, self.job.work / "autoencoder", device=self._device)
+    def _data(self) -> TrainingSet:
+        """The training images as the autoencoder sees them."""
+        data = read_data(self._before)
+        return dataclasses.replace(data, n_channels=self._given.channels) if self._given else data
 
     def task(self) -> tuple[GanTask, Autoencoder]:
         """Return what the adversarial steps need, and the networks that they start from."""
-        autoencoder, recipe, device = self._autoencoder, self.job.recipe, self._device
-        data, policy = autoencoder.data, _policy(recipe)
-        n_channels = self._given.channels if self._given else autoencoder.n_channels
+        data, recipe, device, policy = self._data, self.job.recipe, self._device, _policy(self.job.recipe)
         with seeded(0):
-            network = Autoencoder(data.side, n_channels, autoencoder.settings.code, len(data.classes))
+            code = self._before.recipe.autoencoder.code
+            network = Autoencoder(data.side, data.n_channels, code, len(data.classes))
         network.load_state_dict(safetensors.torch.load(self._path.read_bytes()))
         network.to(device).to(memory_format=torch.channels_last)
         bank = build_bank(network, data, policy=policy, n_codes=recipe.gan.bank, seed=recipe.seed, device=device)
         share = recipe.gan.borrow
         borrow = [(BORROW_FEW if n < FEW else BORROW) if share == "auto" else share for n in self._counts]
         lenders = lenders_of(self._counts) or tuple(number for number, n in enumerate(self._counts) if n)
-        task = GanTask(
-            recipe.gan, policy, recipe.seed, data, n_channels, bank, tuple(borrow), lenders, device, self._group
-        )
+        task = GanTask(recipe.gan, policy, recipe.seed, data, bank, tuple(borrow), lenders, device, self._group)
         return task, network
 
 
@@ -149,3 +153,23 @@ def _policy(recipe: Recipe) -> Augment:
         name: getattr(policy.effects, name).model_copy(update={"factor": factor}) for name, factor in LEVELS.items()
     }
     return policy.model_copy(update={"effects": policy.effects.model_copy(update=levels)})
+
+
+def build_bank(
+    network: Autoencoder, data: TrainingSet, *, policy: Augment, n_codes: int, seed: int, device: torch.device
+) -> CodeBank:
+    """Return codes of about `n_codes` variants of the images of each class, changed by the safe effects each time.
+
+    Codes are rounded to half precision, as in a bundle.
+    """
+    owners = []
+    for number in np.unique(data.labels).tolist():
+        rows = data.some(number, n_codes)
+        owners.append(np.repeat(rows, max(n_codes // len(rows), 1)))
+    rows = np.concatenate(owners)
+    effects = Policy(policy, BANK, seed=seeds.derived(seed, BANK))
+    attempts = range(len(rows))
+    changed = effects.apply([data.inputs[row] for row in rows], effects.draw(attempts), attempts=attempts)
+    images = np.stack(changed).astype(np.uint8, copy=False)
+    codes = encode(network.eval().encoder, images, device, n_channels=network.n_channels)
+    return CodeBank(codes.astype(np.float16).astype(np.float32), rows, data.labels[rows])

@@ -54,7 +54,6 @@ class GanTask:
     policy: Augment
     seed: int
     data: TrainingSet
-    n_channels: int
     bank: CodeBank = field(repr=False)
     borrow: tuple[float, ...]
     """For each class, the share of its images that are drawn from codes of other classes."""
@@ -73,7 +72,7 @@ class GanTrainee:
         self._task, self._settings, self._device = task, task.settings, task.device
         with seeded(seeds.derived(task.seed, "discriminator")):
             discriminator = Discriminator(
-                task.data.side, task.n_channels, len(task.data.classes), deep=task.settings.deep
+                task.data.side, task.data.n_channels, len(task.data.classes), deep=task.settings.deep
             )
         self.generator = generator.to(task.device).to(memory_format=torch.channels_last).requires_grad_(True)
         self.discriminator = discriminator.to(task.device).to(memory_format=torch.channels_last)
@@ -91,7 +90,7 @@ class GanTrainee:
         for optimizer in self.optimizers.values():
             set_rate(optimizer, self._settings.rate * falling(number, self._settings.steps))
         images, labels = self._batches.draw(number)
-        x = to_tensor(images[self._mine], self._device, n_channels=self._task.n_channels)
+        x = to_tensor(images[self._mine], self._device, n_channels=self._task.data.n_channels)
         y = torch.from_numpy(labels[self._mine]).to(self._device)
         codes = [self._codes(labels, 2 * number + which) for which in (0, 1)]
         draws = self._draws(number)

@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from synth.classifier.judge import Judge
-from synth.errors import TrainingError
-from synth.gan.evaluation import Evaluator
+from synth.errors import TrainingError, UsageError
+from synth.gan.evaluation import Evaluator, trouble
 from synth.gan.monitor import Monitor
 from synth.gan.result import GanResult
 from synth.gan.setup import GanSetup
@@ -33,7 +37,9 @@ from synth.training.distributed import joined_group
 from synth.training.inference import one_thread
 from synth.training.job import TrainingJob
 from synth.training.loop import CHECK, STATS, Check, Fit, fit, read_stats
-from synth.training.tensorboard import Board, open_board
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
 
 MIN_BATCH = 4
 
@@ -51,7 +57,7 @@ def train_gan(job: TrainingJob) -> Bundle:
         UsageError: a device that is missing, a batch that the processes can't share, TensorBoard is not installed.
         BundleError: an autoencoder or a judge that does not fit.
     """
-    with joined_group() as group, open_board(job.tensorboard if group.leads else None) as board:
+    with joined_group() as group, _open_board(job.tensorboard if group.leads else None) as board:
         setup = GanSetup(job, group)
         with training_folder(job.out, setup.run) if group.leads else contextlib.nullcontext():
             if group.leads:
@@ -78,7 +84,7 @@ def _monitor(setup: GanSetup, judge: Judge, *, task: GanTask, network: Autoencod
 
 
 def _fit(
-    setup: GanSetup, task: GanTask, generator: Generator, *, monitor: Monitor | None, board: Board
+    setup: GanSetup, task: GanTask, generator: Generator, *, monitor: Monitor | None, board: SummaryWriter | None
 ) -> tuple[Fit, GanTask]:
     """Take the adversarial steps, with half the batch if memory runs out, and return the task that was done."""
     while True:
@@ -105,21 +111,43 @@ def _fit(
                 return fitted, task
 
 
-def _check(folder: Path, monitor: Monitor, *, job: TrainingJob, board: Board) -> Check:
+def _check(folder: Path, monitor: Monitor, *, job: TrainingJob, board: SummaryWriter | None) -> Check:
     settings = monitor.task.settings
     total = settings.steps * settings.batch
     report = job.reporter("training", total)
 
     def check(n_seen: int, network: nn.Module) -> str:
-        report(n_seen)
-        board.numbers(read_stats(folder / STATS)[-1], n_images_seen=n_seen)
+        report(n_seen, network)
+        _plot(board, n_seen, read_stats(folder / STATS)[-1])
         before = n_seen - CHECK * settings.batch
         if settings.looks * n_seen // total == settings.looks * max(before, 0) // total:
             return ""
         evaluation = monitor.evaluate(n_seen, network)
-        board.picture("samples", monitor.sheet(evaluation), n_images_seen=n_seen)
         for label, found in evaluation.classes.items():
-            board.numbers({f"{label}/{name}": value for name, value in vars(found).items()}, n_images_seen=n_seen)
-        return monitor.trouble(n_seen)
+            _plot(board, n_seen, {f"{label}/{name}": value for name, value in vars(found).items()})
+        if board:
+            pixels = np.asarray(Image.open(io.BytesIO(monitor.sheet(evaluation))).convert("RGB"))
+            board.add_image("samples", pixels, n_seen, dataformats="HWC")
+        return trouble(monitor.evaluations(n_seen), monitor.chosen_for)
 
     return check
+
+
+@contextlib.contextmanager
+def _open_board(folder: str | Path | None) -> Iterator[SummaryWriter | None]:
+    """Open a folder for TensorBoard; None without a folder."""
+    if folder is None:
+        yield None
+        return
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError:
+        raise UsageError('--tensorboard needs the extra: pip install "synth-images[tensorboard]"') from None
+    with SummaryWriter(str(folder)) as writer:
+        yield writer
+
+
+def _plot(board: SummaryWriter | None, n_seen: int, values: Mapping[str, float | None]) -> None:
+    for name, value in values.items():
+        if board and value is not None:
+            board.add_scalar(name, value, n_seen)

@@ -157,7 +157,7 @@ def diversity(features: Floats, reference: Floats, *, rng: np.random.Generator) 
     if len(real) < 2:
         return None
     directions = _principal_directions(real)
-    distances = _mean_distance(own @ directions), _mean_distance(real @ directions)
+    distances = mean_distance(own @ directions), mean_distance(real @ directions)
     return distances[0] / distances[1] if distances[0] is not None and distances[1] else None
 
 
@@ -170,7 +170,8 @@ def _principal_directions(points: Floats) -> Floats:
     return kept
 
 
-def _mean_distance(points: Floats) -> float | None:
+def mean_distance(points: Floats) -> float | None:
+    """Return the mean distance of two different points; None with fewer than two."""
     if len(points) < 2:
         return None
     total = sum(float(distances.sum()) for _, distances in distance_blocks(points, points))

@@ -51,6 +51,8 @@ class TrainingSet:
     inputs: Images = field(repr=False)
     labels: Ints = field(repr=False)
     """(N,) class numbers."""
+    n_channels: int = 3
+    """Channels of the images that a network draws: 1 if all are grey."""
 
     @property
     def side(self) -> int:
@@ -71,7 +73,8 @@ class TrainingSet:
 def read_training_set(items: Sequence[Item], classes: tuple[str, ...], recipe: Recipe, *, side: int) -> TrainingSet:
     """Read all images of items for a network whose input has this side."""
     labels = np.array([classes.index(item.label) for item in items])
-    return TrainingSet(classes, read_inputs(items, Originals(recipe.data), side), labels)
+    n_channels = 1 if all(item.grey for item in items) else 3
+    return TrainingSet(classes, read_inputs(items, Originals(recipe.data), side), labels, n_channels)
 
 
 @dataclass(frozen=True)

@@ -225,21 +225,19 @@ def training_folder(out: Path, run: str) -> Iterator[Path]:
     with locked(out):
         if os.path.lexists(out):
             raise OutputError(f"{out} exists: choose another folder, or move it away")
-        _check_run(work, run)
+        found = _run_of(work) if work.exists() else run
+        if found != run:
+            raise OutputError(f"{work} holds an unfinished training on other data or settings: resume it or remove it")
         work.mkdir(parents=True, exist_ok=True)
         replace_file(work / "run.json", json.dumps({"run": run, **worker()}).encode())
         yield work
 
 
-def _check_run(work: Path, run: str) -> None:
-    if not work.exists():
-        return
+def _run_of(work: Path) -> object:
     try:
-        found = json.loads((work / "run.json").read_text("utf-8"))["run"]
+        return json.loads((work / "run.json").read_text("utf-8"))["run"]
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError(f"{work} is no unfinished training of synth: move it away") from None
-    if found != run:
-        raise OutputError(f"{work} holds an unfinished training on other data or settings: resume it or remove it")
 
 
 def publish(

@@ -1,10 +1,13 @@
-"""README.md of a bundle: the form that the cards of all networks share."""
+"""What people see of a trained network: README.md, in a form that all networks share, and training curves."""
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 WIDTH = 118
 
@@ -47,3 +50,26 @@ def card(
 def number(value: float | None, digits: int = 2) -> str:
     """Return a number as text; "unknown" for None."""
     return "unknown" if value is None else f"{value:.{digits}f}"
+
+
+def curves(stats: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
+    """Return a PNG that plots each measure against the images seen, with one line for each key of `stats`.
+
+    Args:
+        stats: {network: lines of its stats.jsonl}.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [name for name in next(lines for lines in stats.values() if lines)[0] if name != "n_images_seen"]
+    figure = Figure(figsize=(4.5 * len(names), 3.2), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+        for network, lines in stats.items():
+            axes.plot([line["n_images_seen"] for line in lines], [line[name] for line in lines], label=network, lw=1)
+        axes.set(xlabel="images seen", title=name)
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize="x-small", frameon=False)
+    buffer = io.BytesIO()
+    canvas.print_png(buffer)  # type: ignore[no-untyped-call]
+    return buffer.getvalue()

@@ -18,8 +18,8 @@ from synth.records import Item
 from synth.settings.effects import Settings
 from synth.settings.recipe import Recipe, dump_recipe
 from synth.training.bundle import CARD, IMAGES, RECIPE, SCORES, Bundle, publish, run_id
-from synth.training.curves import curves
-from synth.training.loop import STATS, json_lines
+from synth.training.card import curves
+from synth.training.loop import STATS, Check, json_lines
 from synth.versions import NETWORKS, versions
 from synth.workers import Progress
 
@@ -57,9 +57,9 @@ class TrainingJob:
         parts = [part.model_dump(mode="json") if isinstance(part, Settings) else part for part in settings]
         return run_id(self.items, self.dataset.classes, parts, seed=self.recipe.seed)
 
-    def reporter(self, what: str, total: int) -> Callable[[int], None]:
-        """Return a function that reports the number of images seen."""
-        return lambda n_seen: self.progress(what, n_seen, total) if self.progress else None
+    def reporter(self, what: str, total: int) -> Check:
+        """Return a check that reports the number of images seen."""
+        return lambda n_seen, _: self.progress(what, n_seen, total) if self.progress else None
 
     def publish(
         self,

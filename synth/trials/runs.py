@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
+from synth.classifier.frozen_features import Floats
 from synth.classifier.learner import TrainingFeatures, TrainingImages, TrainingStrategy, train_learner
-from synth.classifier.linear_head import Floats
 from synth.classifier.losses import Objective
 from synth.files import new_file
 from synth.training.batches import Images, safe_policy
