@@ -134,7 +134,7 @@ class Judge:
             images: any sizes, grey or colour, 8 or 16 bits.
             members: for each image, the networks to use. Probabilities are their mean; features are those of the first.
         """
-        rows = np.stack([network_input(pixels, self._info.side) for pixels in images])
+        rows: npt.NDArray[Any] = np.stack([network_input(pixels, self._info.side) for pixels in images])
         if self._backbone is not None:
             rows = features_of(self._backbone, rows)
         probabilities = np.zeros((len(images), len(self.classes)), np.float32)
