@@ -44,8 +44,8 @@ class Monitor:
     evaluator: Evaluator
     hashes: Sequence[str]
     """SHA-256 of the training images' files."""
-    rare: Sequence[int]
-    """Numbers of the classes on the sheets, the rarest first."""
+    drawable: Sequence[int]
+    """Numbers of the classes that can be drawn, the rarest first."""
     chosen_for: Sequence[str]
     """The classes whose measures decide which state is chosen."""
 
@@ -57,7 +57,7 @@ class Monitor:
     @property
     def sheet_data(self) -> SheetData:
         """What the sheets are made from."""
-        return SheetData(self.task.data, self.task.bank, self.rare, self.task.device)
+        return SheetData(self.task.data, self.task.bank, self.drawable, self.task.device)
 
     def evaluate(self, n_seen: int, network: nn.Module) -> Evaluation:
         """Draw images of each class, measure them, and save measures, weights and sheet."""

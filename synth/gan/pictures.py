@@ -26,8 +26,8 @@ class SheetData:
 
     data: TrainingSet
     bank: CodeBank
-    rare: Sequence[int]
-    """Numbers of the classes to show, the rarest first."""
+    drawable: Sequence[int]
+    """Numbers of the classes that can be drawn, the rarest first."""
     device: torch.device
 
     def real(self, number: int) -> Ints:
@@ -47,7 +47,7 @@ class SheetData:
 def samples(sheet: SheetData, drawn: Mapping[int, Images]) -> bytes:
     """Return a PNG of real images of the rarest classes, with drawn images below them."""
     strips, data = [], sheet.data
-    for number in sheet.rare[:SHOWN_CLASSES]:
+    for number in sheet.drawable[:SHOWN_CLASSES]:
         real = sheet.real(number)
         title = f"{data.classes[number]}, real: {len(real)} of {data.counts[number]}"
         strips.append(Strip(title, tiles(data.inputs[real])))
@@ -62,7 +62,7 @@ def borrowing(sheet: SheetData, generator: Generator) -> bytes:
     data, common = sheet.data, int(np.argmax(sheet.data.counts))
     owners = sheet.real(common)
     strips = [Strip(f"real {data.classes[common]}", tiles(data.inputs[owners]))]
-    for number in [common, *(number for number in sheet.rare if number != common)][: SHOWN_CLASSES + 1]:
+    for number in [common, *(number for number in sheet.drawable if number != common)][: SHOWN_CLASSES + 1]:
         title = f"the same codes drawn as {data.classes[number]}"
         strips.append(sheet.strip(title, generator, sheet.codes(owners), number))
     return sheet_png(strips)
@@ -70,14 +70,14 @@ def borrowing(sheet: SheetData, generator: Generator) -> bytes:
 
 def walks(sheet: SheetData, generator: Generator) -> bytes:
     """Return a PNG of walks from code to code in the rarest class, and from class to class with one code."""
-    number, names = sheet.rare[0], sheet.data.classes
+    number, names = sheet.drawable[0], sheet.data.classes
     codes = sheet.codes(np.resize(sheet.real(number), 2 * WALKS))
     steps = np.linspace(0, 1, COLUMNS, dtype=np.float32)[:, None]
     strips = []
     for a, b in codes.reshape(WALKS, 2, -1):
         way = on_sphere((1 - steps) * a + steps * b)
         strips.append(sheet.strip(f"{names[number]}: from one code to another", generator, way, number))
-    for other, code in zip((sheet.rare[1:] or sheet.rare)[:WALKS], codes, strict=False):
+    for other, code in zip((sheet.drawable[1:] or sheet.drawable)[:WALKS], codes, strict=False):
         title = f"one code from {names[number]} to {names[other]}"
         strips.append(Strip(title, tiles(_between_classes(generator, code, (number, other), sheet.device))))
     return sheet_png(strips)
@@ -85,7 +85,7 @@ def walks(sheet: SheetData, generator: Generator) -> bytes:
 
 def over_time(sheet: SheetData, states: Sequence[tuple[int, Generator]]) -> bytes:
     """Return a PNG of the same codes of the rarest class, drawn at each evaluation."""
-    number = sheet.rare[0]
+    number = sheet.drawable[0]
     codes = sheet.codes(np.resize(sheet.real(number), COLUMNS))
     return sheet_png([sheet.strip(f"{n_seen} images seen", state, codes, number) for n_seen, state in states])
 

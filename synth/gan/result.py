@@ -45,6 +45,7 @@ class GanResult:
         network.generator.load_state_dict(monitor.state(chosen))
         verdicts = self._verdicts(chosen)
         planned, batch = setup.job.recipe.gan.batch, task.settings.batch
+        remarks = [] if batch == planned else [f"out of memory: {batch} images in a step instead of {planned}"]
         drawn = {label: {**found, **verdicts[label]} for label, found in chosen.to_json().items()}
         return setup.job.publish(
             {
@@ -57,9 +58,7 @@ class GanResult:
                 "verdicts": verdicts,
                 "settings": task.settings.model_dump(mode="json"),
                 "stopped": {GAN: self.fitted.stopped} if self.fitted.stopped else {},
-                "remarks": []
-                if batch == planned
-                else [f"out of memory: {batch} images in a step instead of {planned}"],
+                "remarks": remarks,
             },
             tensors=self._tensors(network),
             scores={"drawn": {"chosen": chosen.n_images_seen, "classes": drawn}},
