@@ -35,7 +35,7 @@ def train(name: str, data: Path, *, judge: Path) -> Path:
     given = {"judge": str(judge)} if name == "gan" else {}
     recipe = synth.load_recipe(f"models/recipes/demo-{name}.toml", given)
     with console.progress_display(quiet=False) as progress:
-        synth.runs.train(BUNDLES[name], synth.open_dataset(data), recipe, out, progress=progress)
+        synth.train(BUNDLES[name], synth.open_dataset(data), recipe, out, progress=progress)
     return out
 
 

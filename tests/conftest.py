@@ -110,10 +110,9 @@ def light(label: str, index: int) -> np.ndarray:
 @pytest.fixture(scope="session")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """40 red, 20 yellow and 30 green lights for training, 8 of each for testing, and a judge; read-only, made once."""
-    from synth.classifier.training import train_classifier
 
     root = tmp_path_factory.mktemp("judged")
     data = root / "data"
     draw_dataset(data, counts=JUDGE_COUNTS)
-    train_classifier(synth.open_dataset(data), synth.load_recipe(None, QUICK), root / "judge")
+    synth.train("classifier", synth.open_dataset(data), synth.load_recipe(None, QUICK), root / "judge")
     return Judged(data, root / "judge")

@@ -21,8 +21,7 @@ from PIL import Image
 
 import synth
 from synth.autoencoder.latent_space import LatentSpace, open_latent_space
-from synth.autoencoder.perceptual_loss import feature_difference
-from synth.autoencoder.training import train_autoencoder
+from synth.autoencoder.step import feature_difference
 from synth.effects.policy import Policy
 from synth.errors import BundleError, OutputError, TrainingError
 from synth.files import staging_folder
@@ -68,7 +67,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def train(data: Path, out: Path, settings: Mapping[str, Any], **options: Any) -> synth.Bundle:
-    return train_autoencoder(synth.open_dataset(data), synth.load_recipe(None, settings), out, **options)
+    return synth.train("autoencoder", synth.open_dataset(data), synth.load_recipe(None, settings), out, **options)
 
 
 def some_inputs(n: int, side: int = 32) -> npt.NDArray[np.uint8]:
@@ -258,12 +257,12 @@ class TestLatentSpace:
 
 CHANGES: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "kind": ({"kind": "classifier"}, "kind 'classifier'"),
-    "side": ({"side": 10**9}, "side must be 32 or 48"),
+    "side": ({"side": 10**9}, "side must be 32 or 48 or 64 or 96 or 128, got 1000000000"),
     "unfit side": ({"side": 96}, "do not fit"),
-    "code": ({"network": {"code": 10**12, "channels": 3}}, r"code must be 2\.\.1024"),
+    "code": ({"network": {"code": 10**12, "channels": 3}}, "code must be less than or equal to 1024"),
     "unfit code": ({"network": {"code": 17, "channels": 3}}, "do not fit"),
-    "no code": ({"network": {}}, "channels must be 1 or 3"),
-    "channels": ({"network": {"code": 16, "channels": True}}, "channels must be 1 or 3"),
+    "no code": ({"network": {}}, "network.channels is missing"),
+    "channels": ({"network": {"code": 16, "channels": True}}, "channels must be a valid integer, got True"),
     "unfit channels": ({"network": {"code": 16, "channels": 1}}, "do not fit"),
     "many classes": ({"classes": [str(i) for i in range(100_000)]}, "do not fit 100000 classes"),
     "hash": ({"weights_sha256": "0" * 64}, "damaged or exchanged"),

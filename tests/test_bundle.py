@@ -67,15 +67,15 @@ def test_a_file_of_weights_is_no_bundle(tmp_path: Path, judged: Judged, run: Run
 CHANGES: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "format": ({"format": 99}, "format 99"),
     "kind": ({"kind": "gan"}, "kind 'gan'"),
-    "side": ({"side": 10**9}, "side must be"),
+    "side": ({"side": 10**9}, "side must be less than or equal to 1024"),
     "classes": ({"classes": ["red", "red", "green"]}, "different names"),
     "more classes": ({"classes": ["a", "b", "c", "d"]}, "do not fit"),
     "hash": ({"weights_sha256": "0" * 64}, "damaged or exchanged"),
-    "no hash": ({"weights_sha256": "../../x"}, "no hash"),
+    "no hash": ({"weights_sha256": "../../x"}, "weights_sha256 must match"),
     "members": ({"members": [{"name": "fold-0", "fold": 0}]}, "do not fit together"),
-    "odd members": ({"members": [3]}, "members"),
+    "odd members": ({"members": [3]}, "members.0 must be an object"),
     "network": ({"network": {"backbone": "torchvision:resnet18", "tune": "all", "digest": ""}}, "do not fit"),
-    "counts": ({"counts": None}, "counts"),
+    "counts": ({"counts": None}, "counts must be an object, got None"),
 }
 
 

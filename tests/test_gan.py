@@ -23,7 +23,6 @@ import synth
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.files import staging_folder
 from synth.gan.trained import open_gan
-from synth.gan.training import train_gan
 from synth.training import loop
 from synth.training.loop import read_stats
 
@@ -75,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def train(data: Path, out: Path, settings: Mapping[str, Any], **options: Any) -> synth.Bundle:
-    return train_gan(synth.open_dataset(data), synth.load_recipe(None, settings), out, **options)
+    return synth.train("gan", synth.open_dataset(data), synth.load_recipe(None, settings), out, **options)
 
 
 def document(bundle: Path, name: str) -> Any:
@@ -199,7 +198,7 @@ def test_classes_with_too_few_images_alone_are_refused(tmp_path: Path) -> None:
 
 
 def test_it_begins_with_what_is_given(judged: Judged, tmp_path: Path) -> None:
-    codes = synth.runs.train(
+    codes = synth.train(
         "autoencoder", synth.open_dataset(judged.data), synth.load_recipe(None, BEFORE), tmp_path / "codes"
     )
     told: list[str] = []
@@ -262,7 +261,7 @@ def test_tensorboard_is_asked_for_by_its_extra(
         train(trained.data, tmp_path / "gan", SETTINGS, tensorboard=tmp_path / "board")
     dataset = synth.open_dataset(trained.data)
     with pytest.raises(UsageError, match="only a GAN"):
-        synth.runs.train("classifier", dataset, synth.Recipe(), tmp_path / "judge", tensorboard=tmp_path)
+        synth.train("classifier", dataset, synth.Recipe(), tmp_path / "judge", tensorboard=tmp_path)
 
 
 def script(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:

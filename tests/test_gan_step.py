@@ -49,7 +49,7 @@ from synth.networks.discriminator import HIDDEN, Discriminator
 from synth.settings.oversampling import Gan
 from synth.settings.recipe import Augment
 from synth.training import loop
-from synth.training.batches import Images, read_inputs, safe_policy
+from synth.training.batches import Images, TrainingSet, read_inputs, safe_policy
 from synth.training.distributed import SINGLE, ProcessGroup, joined_group
 from synth.training.inference import one_thread
 from synth.training.loop import CHECK, STATS, fit, read_stats, seeded
@@ -60,7 +60,7 @@ LABELS = ("red", "green")
 STEPS = 5
 
 
-def gan_task(*, team: ProcessGroup = SINGLE, n_channels: int = 3, **settings: Any) -> GanTask:
+def gan_task(*, group: ProcessGroup = SINGLE, n_channels: int = 3, **settings: Any) -> GanTask:
     """Six red and four green images of 32 x 32, and a bank of made-up codes."""
     labels = np.repeat([0, 1], [6, 4])
     inputs = [network_input(np.asarray(picture(LABELS[label], i)), 32) for i, label in enumerate(labels.tolist())]
@@ -70,16 +70,12 @@ def gan_task(*, team: ProcessGroup = SINGLE, n_channels: int = 3, **settings: An
         Gan(**{"steps": STEPS, "batch": 4, "deep": False, **settings}),
         safe_policy(synth.Recipe(), without=("blur",)),
         seed=7,
-        side=32,
-        n_channels=n_channels,
-        n_classes=2,
-        inputs=np.stack(inputs),
-        labels=labels,
+        data=TrainingSet(LABELS, np.stack(inputs), labels, n_channels),
         bank=CodeBank(codes, owners, labels[owners]),
         borrow=(0.0, 0.5),
         lenders=(0, 1),
         device=CPU,
-        team=team,
+        group=group,
     )
 
 
@@ -425,9 +421,9 @@ class TestTeam:
         SINGLE.wait()
         assert torch.equal(module.weight.grad, before)  # type: ignore[arg-type]
         assert SINGLE.means({"a": torch.tensor(2.0), "b": torch.tensor(3)}) == {"a": 2.0, "b": 3.0}
-        assert (SINGLE.told("words"), SINGLE.leads, ProcessGroup(1, 2).leads) == ("words", True, False)
-        with joined_group() as team:
-            assert team == SINGLE
+        assert (SINGLE.broadcast("words"), SINGLE.leads, ProcessGroup(1, 2).leads) == ("words", True, False)
+        with joined_group() as group:
+            assert group == SINGLE
 
     def test_two_take_half_of_each_batch(self, tmp_path: Path) -> None:
         together = tmp_path / "together"
@@ -478,7 +474,7 @@ def start(rank: int, folder: Path, port: int) -> subprocess.Popen[str]:
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop.Fit, int]:
+def few_steps(folder: Path, group: ProcessGroup) -> tuple[dict[str, Tensor], loop.Fit, int]:
     """All weights after a few steps, what the loop gave, and how often this process was asked to look."""
     seen = []
 
@@ -486,9 +482,9 @@ def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop
         seen.append(n_seen)
         return "enough"
 
-    trainee = GanTrainee(gan_task(team=team), a_generator())
+    trainee = GanTrainee(gan_task(group=group), a_generator())
     with one_thread():
-        fitted = fit(trainee, folder, n_steps=STEPS, batch=4, on_check=check if team.leads else None, team=team)
+        fitted = fit(trainee, folder, n_steps=STEPS, batch=4, on_check=check if group.leads else None, group=group)
     modules = {**trainee.modules, "average": fitted.network}
     weights = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     return {key: value.detach().clone().contiguous() for key, value in weights.items()}, fitted, len(seen)
@@ -496,23 +492,23 @@ def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop
 
 def take_part(folder: Path) -> None:
     """What each of the two processes does."""
-    with joined_group() as team:
+    with joined_group() as group:
         module = nn.Linear(2, 1, bias=False)
-        (module(torch.ones(1, 2)).sum() * (team.rank + 1)).backward()
-        team.average(module)
-        weights, fitted, n_looks = few_steps(folder / "fit", team)
+        (module(torch.ones(1, 2)).sum() * (group.rank + 1)).backward()
+        group.average(module)
+        weights, fitted, n_looks = few_steps(folder / "fit", group)
         found = {
-            "told": team.told(f"{team.rank} says"),
-            "means": team.means({"a": torch.tensor(float(team.rank)), "b": torch.tensor(2)}),
+            "told": group.broadcast(f"{group.rank} says"),
+            "means": group.means({"a": torch.tensor(float(group.rank)), "b": torch.tensor(2)}),
             "mean gradient": module.weight.grad.tolist(),  # type: ignore[union-attr]
             "stopped": fitted.stopped,
             "n_images_seen": fitted.n_images_seen,
             "looks": n_looks,
-            "leads": team.leads,
+            "leads": group.leads,
         }
-        team.wait()
-    (folder / f"{team.rank}.json").write_text(json.dumps(found))
-    (folder / f"{team.rank}.safetensors").write_bytes(safetensors.torch.save(weights))
+        group.wait()
+    (folder / f"{group.rank}.json").write_text(json.dumps(found))
+    (folder / f"{group.rank}.safetensors").write_bytes(safetensors.torch.save(weights))
 
 
 GOOD = ClassEvaluation(256, 0.99, 1.0, 0.9, 0.9, 0.0, 1.4, 30, 0.2, 0.1, 0.05, 1.0, 0.6)
@@ -634,10 +630,9 @@ def with_flips(judged: Judged, real: Real) -> Evaluator:
 
 def measurer(judged: Judged, real: Real, policy: Augment) -> Evaluator:
     judge = open_judge(judged.bundle)
-    measuring = Evaluator(judge, judge.classes, 3)
     labels = np.concatenate([np.full(len(real[label][0]), n) for n, label in enumerate(judge.classes)])
-    measuring.learn(np.concatenate([real[label][0] for label in judge.classes]), labels, policy)
-    return measuring
+    inputs = np.concatenate([real[label][0] for label in judge.classes])
+    return Evaluator(judge, TrainingSet(judge.classes, inputs, labels), policy, seed=3)
 
 
 class TestMeasurer:

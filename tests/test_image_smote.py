@@ -33,7 +33,6 @@ from sklearn.preprocessing import FunctionTransformer
 
 import synth
 from synth import ImageSMOTE
-from synth.autoencoder.training import train_autoencoder
 from synth.errors import ImageError, UsageError
 from synth.generators.interpolation import LatentPath, Pair, PixelPath
 
@@ -393,7 +392,7 @@ def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(label, index, size=(32, 32)).save(path)
     settings = {"autoencoder.steps": 20, "autoencoder.batch": 4, "autoencoder.code": 8, "autoencoder.feature_weight": 0}
-    train_autoencoder(synth.open_dataset(root / "data"), synth.load_recipe(None, settings), root / "bundle")
+    synth.train("autoencoder", synth.open_dataset(root / "data"), synth.load_recipe(None, settings), root / "bundle")
     return root / "bundle"
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import synth
+from synth.classifier.frozen_features import fit_head
 from synth.classifier.learner import Learner, TrainingFeatures, TrainingImages, TrainingStrategy, train_learner
-from synth.classifier.linear_head import fit_head
 from synth.classifier.losses import Objective
 from synth.effects.policy import Policy
 from synth.errors import TrainingError
@@ -33,7 +33,7 @@ def some_images(counts: tuple[int, ...], *, seed: int = 0) -> tuple[npt.NDArray[
 
 def pool_of(counts: tuple[int, ...] = COUNTS) -> TrainingImages:
     inputs, labels = some_images(counts)
-    return TrainingImages(inputs, labels, np.ones(len(labels), bool))
+    return TrainingImages(inputs, labels)
 
 
 def train(
@@ -94,7 +94,7 @@ def test_without_a_policy_images_are_drawn_as_they_are() -> None:
 
 def test_a_class_that_is_drawn_as_often_is_named_more_often() -> None:
     images, labels = some_images((500,))[0], np.repeat([0, 1], [350, 50])  # nothing but the shares can be learned
-    pool = TrainingImages(images[:400], labels, np.ones(400, bool))
+    pool = TrainingImages(images[:400], labels)
     named = {
         balanced: train(pool, TrainingStrategy(PLAIN, balanced=balanced), steps=60).probabilities(images[400:])
         for balanced in (False, True)
@@ -112,12 +112,12 @@ def test_a_loss_that_balances_finds_more_of_a_rare_class(objective: Objective) -
     assert better > plain + 0.15
 
 
-def test_fitted_is_the_mean_recall() -> None:
+def test_balanced_accuracy_is_the_mean_recall() -> None:
     pool = pool_of()
     learner = train(pool, TrainingStrategy(PLAIN, balanced=True))
     recalls = [recall(learner, pool.inputs, pool.labels, of=label) for label in (0, 1)]
-    assert learner.fitted(pool.inputs, pool.labels) == pytest.approx(np.mean(recalls))
-    assert learner.fitted(pool.inputs[:10], pool.labels[:10]) == pytest.approx(
+    assert learner.balanced_accuracy(pool.inputs, pool.labels) == pytest.approx(np.mean(recalls))
+    assert learner.balanced_accuracy(pool.inputs[:10], pool.labels[:10]) == pytest.approx(
         (learner.probabilities(pool.inputs[:10]).argmax(1) == 0).mean()
     )
 
@@ -141,7 +141,7 @@ def test_a_loss_that_breaks_is_one_clear_line() -> None:
         train_learner(
             pool_of(), TrainingStrategy(PLAIN), settings=settings, policy=POLICY, n_classes=2, steps=30, seed=0
         )
-    nothing = TrainingImages(np.empty((0, SIDE, SIDE, 3), np.uint8), np.empty(0, np.intp), np.empty(0, bool))
+    nothing = TrainingImages(np.empty((0, SIDE, SIDE, 3), np.uint8), np.empty(0, np.intp))
     with pytest.raises(TrainingError, match="no image"):
         train(nothing, TrainingStrategy(PLAIN))
 
@@ -151,7 +151,7 @@ def test_a_backbone_can_be_tuned_as_a_whole() -> None:
     settings = Classifier(backbone="efficientnet-lite0", tune="all", batch=4)
     images, labels = some_images((6, 0, 3))
     large = images.repeat(3, axis=1).repeat(3, axis=2)
-    pool = TrainingImages(large, labels, np.ones(len(labels), bool))
+    pool = TrainingImages(large, labels)
     learner = train_learner(
         pool, TrainingStrategy(PLAIN), settings=settings, policy=POLICY, n_classes=3, steps=2, seed=0
     )
@@ -172,22 +172,22 @@ def features_of(counts: tuple[int, ...] = (60, 8), *, n_variants: int = 1, sprea
     first = n_variants * np.arange(len(rows))
     copies = np.setdiff1d(np.arange(len(every)), first)
     every[copies, 1] += spread
-    return TrainingFeatures(every, first, np.full(len(rows), n_variants), labels, np.ones(len(rows), bool))
+    return TrainingFeatures(every, first, np.full(len(rows), n_variants), labels)
 
 
 def test_an_even_head_is_the_one_that_judges() -> None:
     pool, (asked, _) = features_of((60, 20, 8)), some_rows((10, 10, 10), seed=1)
     learner = train(pool, TrainingStrategy(PLAIN, balanced=True), n_classes=3)
-    judge = fit_head(pool.rows, pool.labels, n_classes=3, seed=0)
+    judge = Learner(fit_head(pool.rows, pool.labels, n_classes=3, seed=0), torch.device("cpu"))
     assert learner.probabilities(asked) == pytest.approx(judge.probabilities(asked), abs=0.01)
-    assert learner.fitted(pool.rows, pool.labels) > 0.5
+    assert learner.balanced_accuracy(pool.rows, pool.labels) > 0.5
 
 
 @pytest.mark.parametrize(("balanced", "share"), [(False, 0.125), (True, 0.5)])
 def test_a_head_weighs_classes_evenly_or_by_their_counts(balanced: bool, share: float) -> None:
     labels, first = np.repeat([0, 1], [42, 6]), np.arange(48)
     rows = np.ones((48, 6), np.float32)  # nothing but the shares can be learned
-    pool = TrainingFeatures(rows, first, np.ones(48, np.intp), labels, np.ones(48, bool))
+    pool = TrainingFeatures(rows, first, np.ones(48, np.intp), labels)
     assert train(pool, TrainingStrategy(PLAIN, balanced=balanced)).probabilities(rows[:1])[0, 1] == pytest.approx(
         share, abs=0.01
     )
@@ -224,8 +224,8 @@ def test_online_heads_learn_from_all_variants_of_an_image() -> None:
 
 
 def test_variants_may_differ_in_number() -> None:
-    labels, real = np.array([0, 1, 0]), np.ones(3, bool)
-    pool = TrainingFeatures(np.zeros((7, 2), np.float32), np.array([0, 3, 4]), np.array([3, 1, 2]), labels, real)
+    labels = np.array([0, 1, 0])
+    pool = TrainingFeatures(np.zeros((7, 2), np.float32), np.array([0, 3, 4]), np.array([3, 1, 2]), labels)
     rows, images = pool.chosen(online=True)
     assert (rows.tolist(), images.tolist()) == ([0, 1, 2, 3, 4, 5], [0, 0, 0, 1, 2, 2])
     rows, images = pool.chosen(online=False)

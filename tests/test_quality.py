@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageFilter
 
+import synth
 from synth.classifier.judge import Judge, open_judge
-from synth.classifier.training import train_classifier
 from synth.data.dataset import open_dataset
 from synth.errors import UsageError
 from synth.measures import copies, detection, neighbours, sets, texture
@@ -255,7 +255,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def judge(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     bundle = tmp_path_factory.mktemp("judge") / "bundle"
-    train_classifier(open_dataset(data), load_recipe(assignments=SETTINGS), bundle, device="cpu")
+    synth.train("classifier", open_dataset(data), load_recipe(assignments=SETTINGS), bundle, device="cpu")
     return open_judge(bundle)
 
 

@@ -14,7 +14,6 @@ from conftest import Judged, contents, make_dataset, picture
 from PIL import Image
 
 import synth
-from synth.autoencoder.training import train_autoencoder
 from synth.data.manifest import read_manifest
 from synth.errors import OutputError, UsageError
 from synth.generators.base import Context, Walker
@@ -29,7 +28,7 @@ QUICK = {"autoencoder.steps": 25, "autoencoder.batch": 8, "autoencoder.code": 16
 def codes(judged: Judged, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An autoencoder of the lights of `judged`."""
     bundle = tmp_path_factory.mktemp("codes") / "codes"
-    train_autoencoder(synth.open_dataset(judged.data), synth.load_recipe(None, QUICK), bundle)
+    synth.train("autoencoder", synth.open_dataset(judged.data), synth.load_recipe(None, QUICK), bundle)
     return bundle
 
 
@@ -108,7 +107,8 @@ def test_grey_images_of_any_aspect(tmp_path: Path) -> None:
         for index in range(n):
             grey = picture(label, index, size=(75 + index, 50)).convert("L")
             grey.save(tmp_path / "data" / label / f"{index}.png")
-    train_autoencoder(synth.open_dataset(tmp_path / "data"), synth.load_recipe(None, QUICK), tmp_path / "codes")
+    dataset, recipe = synth.open_dataset(tmp_path / "data"), synth.load_recipe(None, QUICK)
+    synth.train("autoencoder", dataset, recipe, tmp_path / "codes")
     made = candidates(tmp_path / "data", recipe_for(tmp_path / "codes"), 12)
     assert {candidate.pixels.ndim for candidate in made} == {2}
     assert all(75 <= candidate.pixels.shape[1] <= 79 and candidate.pixels.shape[0] == 50 for candidate in made)
@@ -144,7 +144,7 @@ def test_parents_near_other_classes(judged: Judged, codes: Path, parents: str) -
 def test_an_unfinished_run_is_not_resumed_with_another_autoencoder(judged: Judged, codes: Path, tmp_path: Path) -> None:
     dataset = synth.open_dataset(judged.data)
     bundle = tmp_path / "codes"
-    train_autoencoder(dataset, synth.load_recipe(None, QUICK), bundle)
+    synth.train("autoencoder", dataset, synth.load_recipe(None, QUICK), bundle)
 
     def killed(what: str, done: int, total: int) -> None:
         if what == "images":
@@ -153,7 +153,7 @@ def test_an_unfinished_run_is_not_resumed_with_another_autoencoder(judged: Judge
     with pytest.raises(KeyboardInterrupt):
         synth.generate(dataset, None, recipe_for(bundle), tmp_path / "out", progress=killed)
     bundle.rename(tmp_path / "before")
-    train_autoencoder(dataset, synth.load_recipe(None, QUICK | {"seed": 1}), bundle)
+    synth.train("autoencoder", dataset, synth.load_recipe(None, QUICK | {"seed": 1}), bundle)
     with pytest.raises(OutputError, match="unfinished"):
         synth.generate(dataset, None, recipe_for(bundle), tmp_path / "out")
 

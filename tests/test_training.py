@@ -15,7 +15,6 @@ from conftest import QUICK, Judged, Run, contents
 from torch import Tensor, nn
 
 import synth
-from synth.classifier.training import train_classifier
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.training import loop
 from synth.training.device import autocast, choose_device
@@ -134,32 +133,33 @@ class TestClassifier:
     @pytest.mark.parametrize("n_workers", [1, 2])
     def test_the_same_seed_gives_the_same_bytes(self, judged: Judged, tmp_path: Path, n_workers: int) -> None:
         dataset, recipe = synth.open_dataset(judged.data), synth.load_recipe(None, self.settings)
-        train_classifier(dataset, recipe, tmp_path / "first")
-        train_classifier(dataset, recipe, tmp_path / "second", n_workers=n_workers)
+        synth.train("classifier", dataset, recipe, tmp_path / "first")
+        synth.train("classifier", dataset, recipe, tmp_path / "second", n_workers=n_workers)
         first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
         same = {name for name in first if first[name] == second[name]}
         assert set(first) == set(second)
         assert set(first) - same <= {"scores.json"}  # it holds the seconds
         other = synth.load_recipe(None, {**self.settings, "seed": 1})
-        train_classifier(dataset, other, tmp_path / "third")
+        synth.train("classifier", dataset, other, tmp_path / "third")
         assert contents(tmp_path / "third")["weights.safetensors"] != first["weights.safetensors"]
 
     def test_a_killed_training_is_resumed_by_the_same_call(
         self, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         dataset, recipe = synth.open_dataset(judged.data), synth.load_recipe(None, self.settings)
-        train_classifier(dataset, recipe, tmp_path / "whole")
+        synth.train("classifier", dataset, recipe, tmp_path / "whole")
 
         def killed(what: str, done: int, total: int) -> None:
             if done > total / 2:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            train_classifier(dataset, recipe, tmp_path / "killed", progress=killed)
+            synth.train("classifier", dataset, recipe, tmp_path / "killed", progress=killed)
         assert not (tmp_path / "killed").exists()
+        other = synth.load_recipe(None, {**self.settings, "seed": 9})
         with pytest.raises(OutputError, match="other data or settings"):
-            train_classifier(dataset, synth.load_recipe(None, {**self.settings, "seed": 9}), tmp_path / "killed")
-        train_classifier(dataset, recipe, tmp_path / "killed")
+            synth.train("classifier", dataset, other, tmp_path / "killed")
+        synth.train("classifier", dataset, recipe, tmp_path / "killed")
         assert not (tmp_path / "killed.incomplete").exists()
         names = ("weights.safetensors", "bundle.json", "images.jsonl", "stats.jsonl")
         assert all((tmp_path / "killed" / n).read_bytes() == (tmp_path / "whole" / n).read_bytes() for n in names)
@@ -167,13 +167,13 @@ class TestClassifier:
     def test_an_existing_folder_is_never_replaced(self, judged: Judged) -> None:
         before = contents(judged.bundle)
         with pytest.raises(OutputError, match="choose another folder"):
-            train_classifier(synth.open_dataset(judged.data), synth.load_recipe(None, QUICK), judged.bundle)
+            synth.train("classifier", synth.open_dataset(judged.data), synth.load_recipe(None, QUICK), judged.bundle)
         assert contents(judged.bundle) == before
 
     def test_one_class_alone_can_not_be_told_from_nothing(self, tmp_path: Path, judged: Judged) -> None:
         shutil.copytree(judged.data / "train" / "red", tmp_path / "data" / "red")
         with pytest.raises(TrainingError, match="two classes"):
-            train_classifier(synth.open_dataset(tmp_path / "data"), synth.Recipe(), tmp_path / "judge")
+            synth.train("classifier", synth.open_dataset(tmp_path / "data"), synth.Recipe(), tmp_path / "judge")
 
     def test_the_command_prints_what_the_bundle_holds(
         self, judged: Judged, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]

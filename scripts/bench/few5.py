@@ -36,6 +36,7 @@ from synth.data.network_input import network_input
 from synth.settings.effects import Effects
 from synth.settings.gates import Classifier
 from synth.settings.recipe import Augment, Data
+from synth.training.batches import TrainingSet
 from synth.training.bundle import open_bundle
 
 SIDE, STEPS, FILLED = 32, 200, 268
@@ -79,16 +80,16 @@ def inputs_of(paths: Sequence[Path]) -> list[np.ndarray]:
     return [network_input(image.pixels, SIDE) for image in images]
 
 
-def score(design: ClassifierTask, member: int) -> float:
+def score(task: ClassifierTask, member: int) -> float:
     """Yellow F1 on the images that were left out."""
-    train_member(design, member)
-    held_out = design.held_out(design.members[member])
-    predicted = load_member(design.work / design.members[member].name).held_out.argmax(1)
-    yellow, said = design.labels[held_out] == 1, predicted == 1
+    train_member(task, member)
+    held_out = task.held_out(task.members[member])
+    predicted = load_member(task.work / task.members[member].name).held_out.argmax(1)
+    yellow, said = task.data.labels[held_out] == 1, predicted == 1
     return float(2 * (yellow & said).sum() / max(yellow.sum() + said.sum(), 1))
 
 
-def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> ClassifierTask:
+def task_of(data: Path, new: Path | None, work: Path, inits: int, *, online: bool) -> ClassifierTask:
     """Training images in fold 1, new ones too; test images in fold 0, which no network sees."""
     pictures: list[np.ndarray] = []
     labels, folds = [], []
@@ -102,9 +103,8 @@ def design_of(data: Path, new: Path | None, work: Path, inits: int, *, online: b
     members = tuple(Member(f"init-{i}", 0) for i in range(inits))
     settings = Classifier(steps=STEPS)
     policy = Augment() if online else Augment(forbid=tuple(Effects.model_fields))
-    return ClassifierTask(
-        settings, policy, 0, SIDE, 3, np.stack(pictures), np.array(labels), np.array(folds), members, work, "cpu"
-    )
+    data = TrainingSet(tuple(COUNTS), np.stack(pictures), np.array(labels))
+    return ClassifierTask(settings, policy, 0, data, np.array(folds), members, work, "cpu")
 
 
 def main() -> None:
@@ -130,7 +130,7 @@ def main() -> None:
             for what in sorted({(ARMS[name] or {}).get("bundle", "") for name in arms} - {""}):
                 begin = time.perf_counter()
                 if not (kept / what).exists():
-                    synth.runs.train(what, dataset, synth.Recipe(), kept / what, n_workers=workers.n_cores())
+                    synth.train(what, dataset, synth.Recipe(), kept / what, n_workers=workers.n_cores())
                 print(f"split {number}: {what} {time.perf_counter() - begin:.0f} s", flush=True)
                 if what == "gan":
                     print(f"  yellow: {open_bundle(kept / what).info['verdicts']['yellow']}", flush=True)
@@ -145,9 +145,9 @@ def main() -> None:
                     assert made.accepted == FILLED - options.few, (name, made)
                 for way in ways:
                     work = root / f"work-{arms.index(name)}-{way}"
-                    design = design_of(kept / "data", new, work, options.inits, online=way == "on")
+                    task = task_of(kept / "data", new, work, options.inits, online=way == "on")
                     n_workers = min(options.inits, workers.n_cores())
-                    runs = workers.run(score, design, range(options.inits), n_workers=n_workers)
+                    runs = workers.run(score, task, range(options.inits), n_workers=n_workers)
                     found[way, name].append(100 * statistics.mean(f1 for _, f1 in runs))
                     difference = found[way, name][-1] - found[way, arms[0]][-1]
                     print(f"  {name:24} online {way:3} {found[way, name][-1]:5.1f}  {difference:+5.1f}", flush=True)

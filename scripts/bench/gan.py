@@ -38,8 +38,8 @@ from synth.gan.step import BETAS, GanTask, GanTrainee, falling
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
-from synth.training.distributed import SINGLE
 from synth.training.inference import one_thread, to_tensor
+from synth.training.job import TrainingJob
 from synth.training.loop import fit
 
 LIMIT = 1.15
@@ -62,10 +62,10 @@ def batches_of(task: GanTask) -> list[Batch]:
     bank = torch.from_numpy(task.bank.codes)
 
     def batch() -> Batch:
-        chosen = torch.randint(len(task.labels), (size,), generator=random).numpy()
-        x = to_tensor(task.inputs[chosen], task.device, n_channels=task.n_channels)
+        chosen = torch.randint(len(task.data.labels), (size,), generator=random).numpy()
+        x = to_tensor(task.data.inputs[chosen], task.device, n_channels=task.data.n_channels)
         first, second = (bank[torch.randint(len(bank), (size,), generator=random)] for _ in range(2))
-        return Batch(x, torch.from_numpy(task.labels[chosen]), (first, second))
+        return Batch(x, torch.from_numpy(task.data.labels[chosen]), (first, second))
 
     return [batch() for _ in range(N_BATCHES)]
 
@@ -75,7 +75,7 @@ def bare(task: GanTask, generator: Generator, batches: list[Batch], n_steps: int
     settings = task.settings
     torch.manual_seed(0)
     g = copy.deepcopy(generator).train().requires_grad_(True)
-    d = Discriminator(task.side, task.n_channels, task.n_classes, deep=settings.deep)
+    d = Discriminator(task.data.side, task.data.n_channels, len(task.data.classes), deep=settings.deep)
     d = d.to(memory_format=torch.channels_last)
     average = [parameter.detach().clone() for parameter in g.parameters()]
     of_g, of_d = (torch.optim.Adam(module.parameters(), settings.rate, BETAS, fused=True) for module in (g, d))
@@ -129,10 +129,9 @@ def begun(data: Path, work: Path, settings: dict[str, object]) -> tuple[GanTask,
     """What both begin with; how good the autoencoder is does not change how long a step takes."""
     quick = {"autoencoder.steps": 1, "autoencoder.feature_weight": 0}
     recipe = synth.load_recipe(None, {**quick, **settings})
-    beginning = GanSetup(synth.open_dataset(data), recipe, device=torch.device("cpu"), team=SINGLE, progress=None)
-    work.mkdir()
-    beginning.begin(work)
-    task, network = beginning.task(work)
+    setup = GanSetup(TrainingJob(synth.open_dataset(data), recipe, work, device="cpu"))
+    setup.prepare()
+    task, network = setup.task()
     return task, network.generator
 
 
@@ -164,7 +163,9 @@ def main() -> None:
             rounds.append({name: seconds(calls[name]) for name in order})
     rounds = rounds[1:]
     deep = "deep" if task.settings.deep else "not deep"
-    print(f"{options.rounds} rounds of {options.steps} steps, batch {task.settings.batch}, side {task.side}, {deep}")
+    print(
+        f"{options.rounds} rounds of {options.steps} steps, batch {task.settings.batch}, side {task.data.side}, {deep}"
+    )
     for name in ("fit", "bare"):
         each = [1000 * found[name][0] / options.steps for found in rounds]
         print(f"{name:5} {statistics.median(each):6.1f} ms a step")

@@ -34,7 +34,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 import synth
 from synth.classifier.judge import open_judge
 from synth.gan.codes import CodeBank, on_sphere
-from synth.gan.evaluation import Evaluator, to_json
+from synth.gan.evaluation import Evaluator
 from synth.gan.monitor import Monitor
 from synth.gan.pictures import SheetData
 from synth.gan.setup import GanSetup
@@ -121,7 +121,7 @@ def main() -> None:
                 result = fit(trainee, Path(folder) / arm, **steps).network
             seconds = time.perf_counter() - begin
             look = watch.evaluate(0, result)
-            found = to_json(look.classes[options.label])
+            found = look.classes[options.label].to_json()
             numbers = "  ".join(f"{found[name]:8.3f}" for name in SHOWN)
             print(f"{arm:14} {seconds / 60:7.1f} {1000 * seconds / options.steps:6.0f}  {numbers}", flush=True)
             if options.out:

@@ -23,7 +23,6 @@ import cv2
 import numpy as np
 
 import synth
-from synth.classifier.training import train_classifier
 from synth.data.encoding import encode
 from synth.demo.traffic_lights import TrafficLights
 from synth.records import Encoding
@@ -60,7 +59,7 @@ def main() -> None:
         root = Path(folder)
         dataset = draw(root / "data")
         judge = str(root / "judge")
-        train_classifier(dataset, load_recipe(None, {"classifier.steps": 150}), judge)
+        synth.train("classifier", dataset, load_recipe(None, {"classifier.steps": 150}), judge)
         few = 64
         seconds(dataset, root, n=few, judge=judge)  # imports and caches
         rounds = []

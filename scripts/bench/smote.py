@@ -88,7 +88,7 @@ def import_seconds(module: str) -> float:
 
 
 def latent_rate(dataset: synth.Dataset, root: Path) -> float:
-    synth.runs.train("autoencoder", dataset, synth.load_recipe(None, {"autoencoder.steps": 20}), root / "codes")
+    synth.train("autoencoder", dataset, synth.load_recipe(None, {"autoencoder.steps": 20}), root / "codes")
     bundle, times = str(root / "codes"), []
     for index, n in enumerate((256, 5000)):
         target = {MINORITY: N_MINORITY + n}

@@ -1,63 +1,89 @@
-"""The codes of images: a trained autoencoder, or a GAN that began as one, asked for codes and for images of codes."""
+"""The latent space of a trained autoencoder, or of a GAN that started as one: codes of images, and images of codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from synth.errors import BundleError, UsageError
 from synth.networks.autoencoder import SIDES, Autoencoder
-from synth.training.bundle import AUTOENCODER, GAN, Bundle, open_bundle
+from synth.training.bundle import AUTOENCODER, GAN, Bundle, Checked, open_bundle
 from synth.training.inference import decode, encode
 from synth.training.loop import is_finite, seeded
 
 Floats = npt.NDArray[np.float32]
-CHANNELS, MAX_CODE = (1, 3), 1024
+MAX_CODE = 1024
 BANK = "bank."
-"""What the names of a GAN's tensors begin with that belong to no network."""
+"""Prefix of the tensors of a GAN's bundle that belong to no network."""
 _CPU = torch.device("cpu")
+
+
+def _one_of(*allowed: int) -> AfterValidator:
+    def check(value: int) -> int:
+        if value not in allowed:
+            raise ValueError(f"must be {' or '.join(map(str, allowed))}")
+        return value
+
+    return AfterValidator(check)
+
+
+class _Network(Checked):
+    channels: Annotated[int, _one_of(1, 3)]
+    code: int = Field(ge=2, le=MAX_CODE)
+
+
+class _Info(Checked):
+    """What bundle.json says of an autoencoder."""
+
+    side: Annotated[int, _one_of(*SIDES)]
+    network: _Network
 
 
 def open_latent_space(path: str | Path) -> LatentSpace:
     """Open a bundle that `synth train autoencoder` or `synth train gan` wrote.
 
     Raises:
-        BundleError: foreign, damaged or hostile.
+        BundleError: a foreign, damaged or hostile bundle.
     """
     bundle = open_bundle(path, AUTOENCODER, GAN)
     return LatentSpace(bundle, bundle.tensors())
 
 
 class LatentSpace:
-    """From images to codes and back; computes on one thread of the CPU, so that bits are the same everywhere.
+    """An encoder and a generator. They compute on one thread of the CPU, so the bits are the same everywhere.
 
-    All is computed in batches of one shape: what becomes of a row does not depend on the rows beside it.
+    Batches have one fixed shape, so the result for an image does not depend on the other images of its batch.
     """
 
     def __init__(self, bundle: Bundle, tensors: Mapping[str, Tensor]) -> None:
-        """Check the weights against what the bundle says of itself, and load them.
+        """Check the weights against bundle.json, and load them.
 
         Args:
-            tensors: all that the bundle holds.
+            tensors: all tensors of the bundle.
 
         Raises:
-            BundleError: they do not fit, or the sizes are out of bounds.
+            BundleError: weights that do not fit, or sizes out of bounds.
         """
         self.bundle = bundle
         self.digest: str = bundle.info["weights_sha256"]
         """SHA-256 of the weights."""
         self.classes = bundle.classes
-        network = bundle.info["network"]
-        self.side = _one_of(bundle, "side", bundle.info["side"], SIDES)
-        self.channels = _one_of(bundle, "channels", network.get("channels"), CHANNELS)
-        self.n_code = _one_of(bundle, "code", network.get("code"), range(2, MAX_CODE + 1))
+        info = bundle.info_as(_Info)
+        self.side = info.side
+        """Side of the square images in pixels."""
+        self.channels = info.network.channels
+        """1 (grey) or 3."""
+        self.n_code = info.network.code
+        """Length of a code."""
         self.network = self._load(tensors)
-        """Encoder and generator, for training on from them."""
+        """Encoder and generator, to continue training from."""
         self.numbers = {label: number for number, label in enumerate(self.classes)}
         """{class: its number}."""
 
@@ -65,7 +91,7 @@ class LatentSpace:
         """Refuse a class that the network did not learn.
 
         Raises:
-            UsageError: it knows others only.
+            UsageError: the network knows only other classes.
         """
         if label not in self.numbers:
             known = ", ".join(self.classes)
@@ -74,11 +100,11 @@ class LatentSpace:
             )
 
     def encode(self, inputs: npt.NDArray[np.uint8]) -> Floats:
-        """Codes (n, Z) float32, on the sphere of radius sqrt(Z), of images (n, S, S, 3) uint8."""
+        """Return codes (n, Z) float32, on the sphere of radius sqrt(Z), of images (n, S, S, 3) uint8."""
         return encode(self.network.encoder, inputs, _CPU, n_channels=self.channels)
 
     def decode(self, codes: Floats, labels: Sequence[str]) -> Floats:
-        """Images (n, S, S, channels) float32, levels 0..1, of codes (n, Z), each drawn as its class.
+        """Return images (n, S, S, channels) float32, levels 0..1, of codes (n, Z) and the class of each image.
 
         Raises:
             BundleError: a class that the network does not know.
@@ -92,7 +118,7 @@ class LatentSpace:
     def _load(self, tensors: Mapping[str, Tensor]) -> Autoencoder:
         if self.bundle.info["kind"] == GAN:
             tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(BANK)}
-        # The only size that has no bound: the weights themselves must bear it out before anything of it is allocated.
+        # The number of classes has no limit: compare it with the weights before the network is allocated.
         embedded = tensors.get("generator.embedding.weight")
         if embedded is None or embedded.shape[:1] != (len(self.classes),):
             raise BundleError(f"{self.bundle.path}: weights do not fit {len(self.classes)} classes")
@@ -101,16 +127,9 @@ class LatentSpace:
         try:
             network.load_state_dict(tensors)
         except RuntimeError as error:
-            words = " ".join(str(error).splitlines()[:2])
-            raise BundleError(f"{self.bundle.path}: weights do not fit the network ({words})") from None
+            problem = " ".join(str(error).splitlines()[:2])
+            raise BundleError(f"{self.bundle.path}: weights do not fit the network ({problem})") from None
         if not is_finite(network):
             raise BundleError(f"{self.bundle.path}: weights are not finite")
         network.eval().to(memory_format=torch.channels_last)
         return network
-
-
-def _one_of(bundle: Bundle, name: str, value: object, known: Sequence[int]) -> int:
-    if type(value) is int and value in known:
-        return value
-    allowed = f"{known[0]}..{known[-1]}" if isinstance(known, range) else " or ".join(map(str, known))
-    raise BundleError(f"{bundle.path}: {name} must be {allowed}, got {value!r}")

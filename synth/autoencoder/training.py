@@ -1,187 +1,118 @@
-"""The autoencoder: its training (`autoencoder_step` has the mathematics), and the bundle that holds it."""
+"""The training of the autoencoder (`step` has the mathematics), and the bundle that holds it."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+import copy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from synth.autoencoder import perceptual_loss as perception
 from synth.autoencoder.reconstruction import SHEET, card, score_classes, sheet
-from synth.autoencoder.step import AutoencoderTask, AutoencoderTrainee
-from synth.classifier.ensemble import ClassifierTask
-from synth.data.dataset import Dataset
+from synth.autoencoder.step import AutoencoderTrainee, policy_of
+from synth.classifier.ensemble import ClassifierTask, Member, load_member, train_member
 from synth.data.network_input import fitting_side
-from synth.data.originals import Originals
 from synth.errors import TrainingError
 from synth.files import replace_file
 from synth.networks.autoencoder import Autoencoder
 from synth.networks.small import Small
-from synth.records import Item
-from synth.settings.recipe import Augment, Recipe, dump_recipe
-from synth.training import bundle as bundles
-from synth.training.batches import read_inputs, safe_policy
-from synth.training.bundle import AUTOENCODER, Bundle, publish, run_id, training_folder
+from synth.settings.gates import Classifier
+from synth.training.batches import TrainingSet, read_training_set
+from synth.training.bundle import AUTOENCODER, Bundle, training_folder
 from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
-from synth.training.loop import STATS, Fit, fit, read_stats
-from synth.versions import NETWORKS, versions
-from synth.workers import Progress
+from synth.training.job import CURVES, TrainingJob
+from synth.training.loop import STATS, Fit, fit, read_stats, seeded
 
-UNWANTED_EFFECTS = ("blur",)
-CURVES = "curves.png"
+FEATURES = Classifier(steps=150, batch=64)
+"""Training of the network of the feature loss."""
 SHEETS = 8
-"""So many times while it trains, reconstructions and curves are drawn."""
+"""How often reconstructions and curves are drawn during a training."""
 
 
-def train_autoencoder(
-    dataset: Dataset,
-    recipe: Recipe,
-    out: str | Path,
-    *,
-    n_workers: int = 1,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> Bundle:
-    """Train the autoencoder on the training images of a dataset; the same call again resumes.
-
-    Args:
-        n_workers: of no use here: it is one network, on one thread of a processor.
+def train_autoencoder(job: TrainingJob) -> Bundle:
+    """Train the autoencoder, on one thread of a CPU or on a GPU; the same job again resumes.
 
     Raises:
         TrainingError: no training images, or the losses were not finite.
-        OutputError: something else stands at `out`. LockedError: another training is at work there.
-        UsageError: a device that is not there.
+        OutputError: `job.out` exists. LockedError: another training is at work there.
+        UsageError: a device that is missing.
     """
-    started = time.monotonic()
-    items = [item for found in dataset.train.values() for item in found]
-    if not items:
+    if not job.items:
         raise TrainingError("an autoencoder needs training images, got none")
-    where, policy = choose_device(device), safe_policy(recipe, without=UNWANTED_EFFECTS)
-    settings = [part.model_dump(mode="json") for part in (recipe.autoencoder, policy)]
-    run = run_id(items, dataset.classes, settings, seed=recipe.seed)
-    with training_folder(Path(out), run) as work:
-        task = task_of(items, dataset.classes, recipe, policy=policy, work=work, device=where)
-        fitted = fit_autoencoder(task, progress)
+    settings = job.recipe.autoencoder
+    run = job.run_id(settings, policy_of(job.recipe))
+    with training_folder(job.out, run) as work:
+        data = read_data(job)
+        fitted, device = fit_autoencoder(job, data, work), choose_device(job.device)
         network = fitted.network
         assert isinstance(network, Autoencoder)
-        found = score_classes(network, task.inputs, task.labels, classes=task.classes, device=where)
-        document = {
-            "reconstruction": {"classes": found},
-            "seconds": round(time.monotonic() - started, 1),
-            "n_images_seen": fitted.n_images_seen,
-        }
-        info = _info(task, recipe, items, fitted=fitted, run=run)
-        stats = read_stats(work / AUTOENCODER / STATS)
-        files = {
-            bundles.SCORES: json.dumps(document, indent=1, allow_nan=False).encode(),
-            bundles.IMAGES: image_lines(items),
-            bundles.CARD: card(info, document).encode(),
-            bundles.RECIPE: dump_recipe(recipe).encode(),
-            STATS: "".join(f"{json.dumps(line)}\n" for line in stats).encode(),
-            SHEET: sheet(network, task.inputs, task.labels, classes=task.classes, device=where),
-            CURVES: curves({AUTOENCODER: stats}),
-        }
-        return publish(work, Path(out), info=info, tensors=network.state_dict(), files=files)
+        return job.publish(
+            {
+                "kind": AUTOENCODER,
+                "run": run,
+                "side": data.side,
+                "network": {"code": settings.code, "channels": data.n_channels},
+                "members": [],
+                "settings": settings.model_dump(mode="json"),
+                "stopped": {AUTOENCODER: fitted.stopped} if fitted.stopped else {},
+            },
+            tensors=network.state_dict(),
+            scores={"reconstruction": {"classes": score_classes(network, data, device)}},
+            n_images_seen=fitted.n_images_seen,
+            stats={AUTOENCODER: read_stats(work / AUTOENCODER / STATS)},
+            card=card,
+            files={SHEET: sheet(network, data, device)},
+        )
 
 
-def task_of(
-    items: Sequence[Item],
-    classes: tuple[str, ...],
-    recipe: Recipe,
-    *,
-    policy: Augment,
-    work: Path,
-    device: torch.device,
-) -> AutoencoderTask:
-    """What the training of these images needs. Args: work: a folder that outlives a kill."""
-    side = recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in items])
-    return AutoencoderTask(
-        recipe.autoencoder,
-        policy,
-        recipe.seed,
-        side,
-        1 if all(item.grey for item in items) else 3,
-        classes,
-        read_inputs(items, Originals(recipe.data), side),
-        np.array([classes.index(item.label) for item in items]),
-        work,
-        device,
-    )
+def read_data(job: TrainingJob) -> TrainingSet:
+    """Read the training images as the autoencoder sees them."""
+    side = job.recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in job.items])
+    return read_training_set(job.items, job.dataset.classes, job.recipe, side=side)
 
 
-def _feature_network(task: AutoencoderTask, progress: Progress | None) -> Small | None:
-    """None where it is not wanted, or where there are no classes to tell apart."""
-    if not task.settings.feature_weight or len(np.unique(task.labels)) < 2:
-        return None
-    design = ClassifierTask(
-        perception.SETTINGS,
-        task.policy,
-        task.seed,
-        task.side,
-        len(task.classes),
-        task.inputs,
-        task.labels,
-        np.zeros(len(task.labels), np.intp),
-        (perception.NETWORK,),
-        task.work,
-        str(task.device),
-    )
-    return perception.feature_network(design, on_check=_reporter("features", perception.N_IMAGES, progress))
+def fit_autoencoder(job: TrainingJob, data: TrainingSet, work: Path) -> Fit:
+    """Train, or continue where a killed run stopped. Sheet and curves are drawn into `work` from time to time.
 
+    Args:
+        work: a folder that outlives a kill.
+    """
+    settings, device = job.recipe.autoencoder, choose_device(job.device)
+    feature_network = _feature_network(job, data, work, device=device)
+    total = settings.steps * settings.batch
+    report, shown = job.reporter("training", total), 0
 
-def _reporter(what: str, total: int, progress: Progress | None) -> Callable[[int], None]:
-    return lambda n_seen: progress(what, n_seen, total) if progress else None
-
-
-def fit_autoencoder(task: AutoencoderTask, progress: Progress | None = None) -> Fit:
-    """Train, or go on where a killed run stopped; now and then sheet and curves are drawn into `task.work`."""
-    settings, feature_network = task.settings, _feature_network(task, progress)
-    report = _reporter("training", settings.steps * settings.batch, progress)
-    shown = 0
-
-    def look(n_seen: int, network: nn.Module) -> None:
+    def check(n_seen: int, network: nn.Module) -> None:
         nonlocal shown
-        report(n_seen)
-        part = SHEETS * n_seen // (settings.steps * settings.batch)
+        report(n_seen, network)
+        part = SHEETS * n_seen // total
         if part > shown:
             shown = part
             assert isinstance(network, Autoencoder)
-            drawn = sheet(network, task.inputs, task.labels, classes=task.classes, device=task.device)
-            replace_file(task.work / SHEET, drawn)
-            replace_file(task.work / CURVES, curves({AUTOENCODER: read_stats(task.work / AUTOENCODER / STATS)}))
+            replace_file(work / SHEET, sheet(copy.deepcopy(network).eval(), data, device))
+            replace_file(work / CURVES, curves({AUTOENCODER: read_stats(work / AUTOENCODER / STATS)}))
 
     with one_thread():
-        trainee = AutoencoderTrainee(task, feature_network)
-        return fit(trainee, task.work / AUTOENCODER, n_steps=settings.steps, batch=settings.batch, on_check=look)
+        trainee = AutoencoderTrainee(job.recipe, data, feature_network=feature_network, device=device)
+        return fit(trainee, work / AUTOENCODER, n_steps=settings.steps, batch=settings.batch, on_check=check)
 
 
-def image_lines(items: Sequence[Item]) -> bytes:
-    """`images.jsonl` of a bundle: the images that a network learned from."""
-    records = [{"path": item.id, "sha256": item.sha256, "class": item.label} for item in items]
-    return "".join(f"{json.dumps(record)}\n" for record in records).encode()
+def _feature_network(job: TrainingJob, data: TrainingSet, work: Path, *, device: torch.device) -> Small | None:
+    """Return the frozen network of the feature loss, trained now or read; None if it is not wanted.
 
-
-def _info(task: AutoencoderTask, recipe: Recipe, items: Sequence[Item], *, fitted: Fit, run: str) -> dict[str, Any]:
-    counts = Counter(item.label for item in items)
-    return {
-        "kind": AUTOENCODER,
-        "run": run,
-        "classes": list(task.classes),
-        "side": task.side,
-        "network": {"code": task.settings.code, "channels": task.n_channels},
-        "members": [],
-        "counts": {label: counts[label] for label in task.classes},
-        "settings": task.settings.model_dump(mode="json"),
-        "seed": recipe.seed,
-        "versions": versions(NETWORKS),
-        "stopped": {AUTOENCODER: fitted.stopped} if fitted.stopped else {},
-    }
+    It is not wanted if its weight is 0, or if there is only one class.
+    """
+    recipe, n = job.recipe, len(data.labels)
+    if not recipe.autoencoder.feature_weight or len(np.unique(data.labels)) < 2:
+        return None
+    member = Member("features", None)
+    policy, folds = policy_of(recipe), np.zeros(n, np.intp)
+    task = ClassifierTask(FEATURES, policy, recipe.seed, data, folds, (member,), work, str(device))
+    train_member(task, 0, on_check=job.reporter("features", FEATURES.steps * FEATURES.batch))
+    with seeded(0):
+        network = Small(len(data.classes), data.side)
+    network.load_state_dict(load_member(work / member.name).state)
+    return network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)

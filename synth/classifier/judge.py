@@ -1,7 +1,7 @@
-"""The judge: a trained reference classifier, asked about images.
+"""The judge: a trained reference classifier that scores images.
 
-An image is judged by networks that did not learn from it nor from its parents: those scores are the only ones that mean
-anything for images made from training images.
+An image is judged by networks that learned neither from it nor from its parents. For images that are made from training
+images, only such scores mean anything.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 from torch import nn
 
+from synth.classifier.frozen_features import features_of
 from synth.data.network_input import network_input
 from synth.errors import BundleError
 from synth.networks.base import FrozenHead
 from synth.networks.build import build_network
-from synth.networks.pretrained import open_backbone, weights_digest
+from synth.networks.pretrained import Backbone, open_backbone, weights_digest
 from synth.records import Pixels
-from synth.training.bundle import CLASSIFIER, Bundle, open_bundle
+from synth.training.bundle import CLASSIFIER, Bundle, Checked, ImageRecord, open_bundle
 from synth.training.inference import predict
 from synth.training.loop import seeded
 
@@ -32,51 +34,75 @@ Floats = npt.NDArray[np.float32]
 MAX_SIDE = 1024
 
 
+class _Network(Checked):
+    backbone: str
+    digest: str = ""
+
+
+class _Member(Checked):
+    name: str
+    fold: int | None
+
+
+class _Info(Checked):
+    """What bundle.json says of a classifier."""
+
+    side: int = Field(ge=1, le=MAX_SIDE)
+    network: _Network
+    members: list[_Member]
+    few: int = Field(ge=0, le=10**6)
+    counts: dict[str, int]
+
+
+class _ScoredImage(ImageRecord):
+    fold: int
+    scores: dict[str, float]
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """What a judge sees in n images."""
+    """What a judge predicts for n images."""
 
     probabilities: Floats
     """(n, C) in the order of the judge's classes."""
     features: Floats
-    """(n, F), scaled so that distances make sense; comparable between images that the same network looked at first."""
+    """(n, F), scaled so that distances make sense; comparable between images with the same first network."""
 
 
 def open_judge(path: str | Path) -> Judge:
     """Open a bundle that `synth train classifier` wrote.
 
     Raises:
-        BundleError: foreign, damaged or hostile, or its backbone is not the one that it was trained on.
-        UsageError: its backbone is not installed.
+        BundleError: a foreign, damaged or hostile bundle, or the backbone has other weights than in the training.
+        UsageError: the backbone is not installed.
     """
     return Judge(open_bundle(path, CLASSIFIER))
 
 
 class Judge:
-    """Answers questions about images; computes on one thread of the CPU, so that answers are the same everywhere."""
+    """A reference classifier. It computes on one thread of the CPU, so its predictions are the same everywhere."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.classes = bundle.classes
         self.digest: str = bundle.info["weights_sha256"]
         self.scores = bundle.scores
-        self._side = _number(bundle, "side", low=1, high=MAX_SIDE)
-        self._names, folds = _members(bundle)
-        self.whole = tuple(index for index, fold in enumerate(folds) if fold is None)
-        self._folds = {fold: index for index, fold in enumerate(folds) if fold is not None}
+        self._info = info = bundle.info_as(_Info)
+        self.whole = tuple(index for index, member in enumerate(info.members) if member.fold is None)
+        """Indices of the networks that learned from all images."""
+        self._folds = {member.fold: index for index, member in enumerate(info.members) if member.fold is not None}
         self._fold_of: dict[str, int] = {}
         self._own_scores: dict[str, list[float]] = defaultdict(list)
-        for record in bundle.images():
-            self._fold_of[record["sha256"]] = record["fold"]
-            self._own_scores[record["class"]].append(record["scores"].get(record["class"], 0.0))
+        for record in bundle.images(_ScoredImage):
+            self._fold_of[record.sha256] = record.fold
+            self._own_scores[record.label].append(record.scores.get(record.label, 0.0))
         if not self.whole or not self._folds or not set(self._fold_of.values()) <= set(self._folds):
             raise BundleError(f"{bundle.path}: its networks and its training images do not fit together")
-        counts, few = bundle.info["counts"], _number(bundle, "few", low=0, high=10**6)
-        self.few = {label for label in self.classes if isinstance(counts.get(label), int) and counts[label] < few}
-        """Classes with so few images that none could be spared: they are gated by networks that saw all."""
+        self.few = {label for label in self.classes if info.counts.get(label, info.few) < info.few}
+        """Classes with too few images to leave any out: the networks that learned from all images judge them."""
 
     def to_json(self) -> dict[str, Any]:
-        """What a summary says of it."""
+        """Return what a summary says of the judge."""
         return {
             "path": str(self.bundle.path),
             "digest": self.digest,
@@ -85,27 +111,32 @@ class Judge:
         }
 
     def held_out_share(self, label: str, score_min: float) -> float | None:
-        """Share of a class's training images with that probability or more, each by the network that left it out."""
+        """Return the share of a class's training images whose held-out probability of the class is `score_min` or more.
+
+        None for a class without training images.
+        """
         scores = self._own_scores.get(label, [])
         return sum(score >= score_min for score in scores) / len(scores) if scores else None
 
     def unseen_by(self, sha256s: Sequence[str]) -> tuple[int, ...]:
-        """Networks that did not learn from any of these images.
+        """Return the indices of the networks that did not learn from these images.
 
-        Where there is none, those that left out one of them each; for images that no network learned from, all that
-        left out a fold.
+        If every network learned from one of them: for each image, the network that left it out. If no network learned
+        from any of them: all networks that left out a fold.
         """
         folds = {self._fold_of[sha256] for sha256 in sha256s if sha256 in self._fold_of}
         return tuple(self._folds[fold] for fold in sorted(folds)) if folds else tuple(self._folds.values())
 
     def predict(self, images: Sequence[Pixels], members: Sequence[tuple[int, ...]]) -> Prediction:
-        """Look at images.
+        """Predict the classes of images.
 
         Args:
             images: any sizes, grey or colour, 8 or 16 bits.
-            members: for each image, the networks to ask. Probabilities are their mean, features those of the first.
+            members: for each image, the networks to use. Probabilities are their mean; features are those of the first.
         """
-        rows = self._base(np.stack([network_input(pixels, self._side) for pixels in images]))
+        rows: npt.NDArray[Any] = np.stack([network_input(pixels, self._info.side) for pixels in images])
+        if self._backbone is not None:
+            rows = features_of(self._backbone, rows)
         probabilities = np.zeros((len(images), len(self.classes)), np.float32)
         features: Floats | None = None
         for member in sorted({index for asked in members for index in asked}):
@@ -119,67 +150,33 @@ class Judge:
         assert features is not None
         return Prediction(probabilities, features)
 
-    def _base(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """What the networks are given: the images, or a frozen backbone's features of them."""
-        if self._backbone is None:
-            return inputs
-        return predict(self._backbone, inputs, torch.device("cpu"))[0]
-
     @functools.cached_property
-    def _backbone(self) -> nn.Module | None:
-        network = self.bundle.info["network"]
-        if not network.get("digest"):
+    def _backbone(self) -> Backbone | None:
+        network = self._info.network
+        if not network.digest:
             return None
-        backbone = open_backbone(str(network["backbone"]))
-        if weights_digest(backbone) != network["digest"]:
-            raise BundleError(f"{self.bundle.path}: made for other weights of {network['backbone']}: train it again")
-        return _Backbone(backbone)
+        backbone = open_backbone(network.backbone)
+        if weights_digest(backbone) != network.digest:
+            raise BundleError(f"{self.bundle.path}: made for other weights of {network.backbone}: train it again")
+        return backbone
 
     @functools.cached_property
     def networks(self) -> list[nn.Module]:
-        """All networks of the bundle, each checked against what the bundle says of itself."""
+        """All networks of the bundle. Each one is checked against bundle.json."""
         tensors = self.bundle.tensors()
-        return [self._network(name, tensors) for name in self._names]
+        return [self._load(member.name, tensors) for member in self._info.members]
 
-    def _network(self, name: str, tensors: Mapping[str, torch.Tensor]) -> nn.Module:
+    def _load(self, name: str, tensors: Mapping[str, torch.Tensor]) -> nn.Module:
         state = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
-        kind = self.bundle.info["network"]
         n_classes = len(self.classes)
         try:
             if self._backbone is not None:
                 network: nn.Module = FrozenHead(len(state["mean"]), n_classes)
             else:
                 with seeded(0):
-                    network = build_network(str(kind["backbone"]), n_classes, self._side, pretrained=False)
+                    network = build_network(self._info.network.backbone, n_classes, self._info.side, pretrained=False)
             network.load_state_dict(state)
         except (KeyError, RuntimeError, TypeError) as error:
-            words = str(error).splitlines()[0]
-            raise BundleError(f"{self.bundle.path}: weights of {name} do not fit its network ({words})") from None
+            problem = str(error).splitlines()[0]
+            raise BundleError(f"{self.bundle.path}: weights of {name} do not fit its network ({problem})") from None
         return network.eval().to(memory_format=torch.channels_last)
-
-
-class _Backbone(nn.Module):
-    """A backbone in the form of a network: features, and no logits to speak of."""
-
-    def __init__(self, backbone: nn.Module) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        features = self.backbone(x)
-        return features, features[:, :1]
-
-
-def _members(bundle: Bundle) -> tuple[list[str], list[int | None]]:
-    """Names of the networks, and the fold that each left out."""
-    members = bundle.info["members"]
-    if all(isinstance(m, dict) and isinstance(m.get("fold"), int | None) for m in members):
-        return [str(member.get("name")) for member in members], [member.get("fold") for member in members]
-    raise BundleError(f"{bundle.path}: members must be networks, each with a name and the fold that it left out")
-
-
-def _number(bundle: Bundle, key: str, *, low: int, high: int) -> int:
-    value = bundle.info.get(key)
-    if not isinstance(value, int) or not low <= value <= high:
-        raise BundleError(f"{bundle.path}: {key} must be {low}..{high}, got {value!r}")
-    return value

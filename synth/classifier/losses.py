@@ -1,4 +1,4 @@
-"""What a classifier makes small, with logits f(x), n_c images of class c, N of all classes:
+"""The losses of a classifier, with logits f(x), n_c images of class c and N of all classes:
 
     L = sum_i w_y (1 - p_y)^g (- log p_y) / sum_i w_y,    p = softmax(f(x_i) + t log pi),    y = y_i
 
@@ -7,8 +7,8 @@
     logit-adjust  t = 1, pi_c = n_c / N   Menon et al. 2021, "Long-tail learning via logit adjustment", eq. 10
     focal         g = 2                   Lin et al. 2017, "Focal loss for dense object detection", eq. 4
 
-The prior belongs to the training alone: what is asked later is f(x), which then ranks classes as if they were equally
-common. Counts are those of what is learned from, new images included.
+The prior is part of the training loss only: predictions use f(x), which ranks classes as if they were equally common.
+The counts are those of the training images, new ones included.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from synth.data.balance import class_weights
 
 TAU, GAMMA = 1.0, 2.0
 FEWEST = 1
-"""Images of a class without any, for the prior, whose logarithm must be finite."""
+"""Count of a class without images in the prior, whose logarithm must be finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """L, with its numbers settled."""
+    """The loss L for given counts."""
 
     weights: Tensor
     """(C,)."""
@@ -38,7 +38,7 @@ class Loss:
     gamma: float
 
     def __call__(self, logits: Tensor, labels: Tensor, shares: Tensor | None = None) -> Tensor:
-        """The loss of logits (B, C) and class numbers (B,); a row counts as much as its share (B,), or as all do."""
+        """Return the loss of logits (B, C) and class numbers (B,), with rows weighted by `shares` (B,) if given."""
         log_p = torch.log_softmax(logits + self.shifts.to(logits.device), 1).gather(1, labels[:, None])[:, 0]
         losses = -log_p if self.gamma == 0 else -log_p * (1 - log_p.exp()) ** self.gamma
         weights = self.weights.to(logits.device)[labels]
@@ -48,14 +48,14 @@ class Loss:
 
 @dataclass(frozen=True)
 class Objective:
-    """Which loss."""
+    """The choice of a loss."""
 
     kind: Literal["plain", "weights", "logit-adjust", "focal"] = "plain"
     scheme: str = "balanced"
-    """Of the weights."""
+    """Scheme of the class weights."""
 
     def loss_of(self, counts: Sequence[int]) -> Loss:
-        """The loss for so many images of each class.
+        """Return the loss for these numbers of images of each class.
 
         Raises:
             UsageError: an unknown scheme.

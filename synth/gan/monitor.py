@@ -1,16 +1,15 @@
-"""Watching a GAN's training: at each look its images are drawn, measured, shown and kept, for the best to be taken.
+"""The monitor of a GAN's training. At each evaluation it draws images, measures them, and saves weights and a sheet.
 
-    looks/batch-16/000000016000.safetensors   the averaged weights, as a bundle keeps them
-    looks/batch-16/000000016000.json          what was measured
-    looks/batch-16/000000016000.png           samples of the rarest classes under real images
+    looks/batch-16/000000016000.safetensors   the averaged weights, in the precision of a bundle
+    looks/batch-16/000000016000.json          the measures
+    looks/batch-16/000000016000.png           samples of the rarest classes below real images
 
-Training with another batch, after memory ran out, keeps looks of its own.
+A training that continues with a smaller batch, after memory ran out, has its own folder.
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,139 +21,121 @@ from torch import Tensor, nn
 
 from synth.files import replace_file
 from synth.gan import pictures
-from synth.gan.codes import CodeMix, borrowing, draw_class, lenders_of
-from synth.gan.evaluation import ClassEvaluation, Evaluation, Evaluator, choose, kept_share, to_json, trouble
+from synth.gan.codes import CodeMix, borrowing, draw_mix, lenders_of
+from synth.gan.evaluation import ClassEvaluation, Evaluation, Evaluator, kept_share
 from synth.gan.pictures import SheetData
-from synth.measures.subset import evenly_spaced
+from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.settings.oversampling import Gan
 from synth.training.batches import Images
 from synth.training.inference import encode
 
 SAMPLES, SAMPLES_IN_ALL, SAMPLES_MIN = 256, 2048, 32
-"""Images of a class that are drawn at a look; less where there are many classes."""
+"""Images of a class that are drawn at an evaluation; fewer if there are many classes."""
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """Looks at the averaged generator."""
+    """Evaluates the averaged generator."""
 
     root: Path
-    settings: Gan
-    scene: SheetData
+    task: GanTask
     network: Autoencoder
-    """What the training began with: its encoder stays as it was."""
-    measurer: Evaluator
+    """The network that the training starts from; its encoder does not change."""
+    evaluator: Evaluator
     hashes: Sequence[str]
-    """Of the training images' files."""
-    minded: Sequence[str]
-    """Classes that the choice is made for."""
-    seed: int
+    """SHA-256 of the training images' files."""
+    drawable: Sequence[int]
+    """Numbers of the classes that can be drawn, the rarest first."""
+    chosen_for: Sequence[str]
+    """The classes whose measures decide which state is chosen."""
 
     @property
     def folder(self) -> Path:
-        """Where its looks are kept."""
-        return self.root / f"batch-{self.settings.batch}"
+        """The folder of the evaluations."""
+        return self.root / f"batch-{self.task.settings.batch}"
+
+    @property
+    def sheet_data(self) -> SheetData:
+        """What the sheets are made from."""
+        return SheetData(self.task.data, self.task.bank, self.drawable, self.task.device)
 
     def evaluate(self, n_seen: int, network: nn.Module) -> Evaluation:
-        """Draw, measure, show and keep."""
-        generator = as_kept(network)
-        drawn = {number: self._draw(number) for number in np.unique(self.scene.labels).tolist()}
-        images = {number: self.images(generator, number, codes) for number, codes in drawn.items()}
-        names = self.scene.classes
-        found = {
-            names[number]: self.measurer.measure(
-                names[number], images[number], self._parents(drawn[number]), kept=self._kept(generator, number)
-            )
-            for number in drawn
-        }
-        stem = self.folder / f"{n_seen:012d}"
+        """Draw images of each class, measure them, and save measures, weights and sheet."""
+        generator, classes = as_saved(network), self.task.data.classes
+        mixes = {number: self._draw(number) for number in np.unique(self.task.data.labels).tolist()}
+        images = {number: self._images(generator, number, mix) for number, mix in mixes.items()}
+        found = {}
+        for number, mix in mixes.items():
+            label, kept = classes[number], self._kept(generator, number)
+            found[label] = self.evaluator.measure(label, images[number], self._parents(mix), kept=kept)
+        evaluation = Evaluation(n_seen, found)
+        document = {"n_images_seen": n_seen, "classes": evaluation.to_json()}
         self.folder.mkdir(parents=True, exist_ok=True)
-        replace_file(stem.with_suffix(".safetensors"), safetensors.torch.save(half(generator.state_dict())))
-        replace_file(stem.with_suffix(".png"), pictures.samples(self.scene, images))
-        document = {label: to_json(each) for label, each in found.items()}
-        replace_file(stem.with_suffix(".json"), json.dumps({"n_images_seen": n_seen, "classes": document}).encode())
-        return Evaluation(n_seen, found)
+        replace_file(self._path(n_seen, "safetensors"), safetensors.torch.save(half(generator.state_dict())))
+        replace_file(self._path(n_seen, "png"), pictures.samples(self.sheet_data, images))
+        replace_file(self._path(n_seen, "json"), json.dumps(document).encode())
+        return evaluation
 
-    def images(self, generator: Generator, number: int, drawn: CodeMix) -> Images:
-        """(n, S, S, 3) uint8."""
-        codes = drawn.codes(self.scene.bank, self.settings.code_noise)
-        return pictures.drawn_as(generator, codes, number, self.scene.device)
+    def _images(self, generator: Generator, number: int, mix: CodeMix) -> Images:
+        codes = mix.codes(self.task.bank, self.task.settings.code_noise)
+        return pictures.drawn_as(generator, codes, number, self.task.device)
 
     def _draw(self, number: int) -> CodeMix:
-        """The attempts that `--method gan` begins with, with the same seed."""
-        scene = self.scene
-        n = min(max(SAMPLES_IN_ALL // len(scene.classes), SAMPLES_MIN), SAMPLES)
-        counts = np.bincount(scene.labels, minlength=len(scene.classes)).tolist()
-        return draw_class(
-            scene.bank,
-            number,
+        """Draw the mixes of the first attempts of `--method gan` with the same seed."""
+        task, data = self.task, self.task.data
+        n = min(max(SAMPLES_IN_ALL // len(data.classes), SAMPLES_MIN), SAMPLES)
+        return draw_mix(
+            task.bank,
+            np.full(n, number, np.intp),
             range(n),
-            borrow=borrowing(self.settings.codes, counts),
-            lenders=lenders_of(counts),
-            seed=self.seed,
-            label=scene.classes[number],
+            borrow=borrowing(task.settings.codes, data.counts),
+            lenders=lenders_of(data.counts),
+            seed=task.seed,
+            label=data.classes[number],
         )
 
     def _kept(self, generator: Generator, number: int) -> float | None:
-        scene = self.scene
-        chosen = np.array(evenly_spaced(np.flatnonzero(scene.labels == number).tolist(), SAMPLES), np.intp)
-        real = scene.inputs[chosen]
-        codes = encode(self.network.encoder, real, scene.device, n_channels=self.network.n_channels)
-        return kept_share(real, pictures.drawn_as(generator, codes, number, scene.device))
+        device = self.task.device
+        real = self.task.data.inputs[self.task.data.some(number, SAMPLES)]
+        codes = encode(self.network.encoder, real, device, n_channels=self.network.n_channels)
+        return kept_share(real, pictures.drawn_as(generator, codes, number, device))
 
-    def _parents(self, drawn: CodeMix) -> list[tuple[str, str]]:
-        owners = self.scene.bank.owners
-        return [
-            (self.hashes[owners[a]], self.hashes[owners[b]])
-            for a, b in zip(drawn.first.tolist(), drawn.second.tolist(), strict=True)
-        ]
+    def _parents(self, mix: CodeMix) -> list[list[str]]:
+        owners = self.task.bank.owners[np.stack([mix.first, mix.second], axis=1)]
+        return [[self.hashes[owner] for owner in pair] for pair in owners.tolist()]
+
+    def _path(self, n_seen: int, suffix: str) -> Path:
+        return self.folder / f"{n_seen:012d}.{suffix}"
 
     def evaluations(self, n_seen: int) -> list[Evaluation]:
-        """All looks until then, also those of a run that was killed."""
-        found = [_read(path) for path in sorted(self.folder.glob("*.json"))]
-        return [evaluate for evaluate in found if evaluate.n_images_seen <= n_seen]
+        """Read all evaluations until then, also those of a run that was killed."""
+        documents = [json.loads(path.read_text("utf-8")) for path in sorted(self.folder.glob("*.json"))]
+        return [
+            Evaluation(each["n_images_seen"], {name: ClassEvaluation(**one) for name, one in each["classes"].items()})
+            for each in documents
+            if each["n_images_seen"] <= n_seen
+        ]
 
-    def trouble(self, n_seen: int) -> str:
-        """Why training on would be of no use; empty where it is."""
-        return trouble(self.evaluations(n_seen), self.minded)
+    def state(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """Read the generator's weights at an evaluation."""
+        return safetensors.torch.load(self._path(evaluation.n_images_seen, "safetensors").read_bytes())
 
-    def chosen(self, n_seen: int) -> Evaluation:
-        """The best of all looks until then."""
-        return choose(self.evaluations(n_seen), self.minded)
-
-    def state(self, evaluate: Evaluation) -> dict[str, Tensor]:
-        """The generator's weights at a look."""
-        return safetensors.torch.load((self.folder / f"{evaluate.n_images_seen:012d}.safetensors").read_bytes())
-
-    def sheet(self, evaluate: Evaluation) -> bytes:
-        """The samples of a look."""
-        return (self.folder / f"{evaluate.n_images_seen:012d}.png").read_bytes()
+    def sheet(self, evaluation: Evaluation) -> bytes:
+        """Read the PNG of samples at an evaluation."""
+        return self._path(evaluation.n_images_seen, "png").read_bytes()
 
 
-def as_kept(network: nn.Module) -> Generator:
-    """A copy with weights rounded as a bundle keeps them, in evaluation mode."""
+def as_saved(network: nn.Module) -> Generator:
+    """Return a copy with weights in the precision of a bundle, in evaluation mode."""
     assert isinstance(network, Generator)
-    kept = copy.deepcopy(network).requires_grad_(False).eval()
-    kept.load_state_dict(half(network.state_dict()))
-    return kept
+    saved = copy.deepcopy(network).requires_grad_(False).eval()
+    saved.load_state_dict(half(network.state_dict()))
+    return saved
 
 
 def half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in half precision: an image of 8 bits does not show the difference, and a bundle has half the size."""
+    """Return weights in half precision: 8-bit images do not show the difference, and the bundle has half the size."""
     return {
         name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in state.items()
     }
-
-
-def _read(path: Path) -> Evaluation:
-    document = json.loads(path.read_text("utf-8"))
-    names = [entry.name for entry in dataclasses.fields(ClassEvaluation)]
-    return Evaluation(
-        document["n_images_seen"],
-        {
-            label: ClassEvaluation(**{name: found[name] for name in names})
-            for label, found in document["classes"].items()
-        },
-    )

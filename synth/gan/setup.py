@@ -1,177 +1,175 @@
-"""What a GAN's training begins with: an autoencoder, a judge, and the bank of codes of the real images."""
+"""What the training of a GAN starts from: an autoencoder, a judge, and the bank of codes of the real images."""
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
+import functools
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 import torch
 
+from synth import seeds
 from synth.autoencoder.latent_space import LatentSpace, open_latent_space
-from synth.autoencoder.step import AutoencoderTask
-from synth.autoencoder.training import UNWANTED_EFFECTS, fit_autoencoder, task_of
+from synth.autoencoder.step import policy_of
+from synth.autoencoder.training import fit_autoencoder, read_data
 from synth.classifier.judge import Judge, open_judge
 from synth.classifier.training import train_classifier
-from synth.data.dataset import Dataset
+from synth.effects.policy import Policy
 from synth.errors import TrainingError, UsageError
 from synth.files import replace_file
-from synth.gan.code_bank import build_bank
-from synth.gan.codes import FEW, borrowing, lenders_of, refusal
+from synth.gan.codes import FEW, CodeBank, borrowing, lenders_of, refusal
 from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder
 from synth.settings.recipe import Augment, Recipe
-from synth.training.batches import safe_policy
-from synth.training.bundle import run_id
-from synth.training.distributed import ProcessGroup
+from synth.training.batches import TrainingSet
+from synth.training.device import choose_device
+from synth.training.distributed import SINGLE, ProcessGroup
+from synth.training.inference import encode
+from synth.training.job import TrainingJob
 from synth.training.loop import seeded
-from synth.workers import Progress
 
-CALM = {"brightness": (0.9, 1.1), "contrast": (0.85, 1.15)}
-"""Ranges of effects on the real images: the levels of what is to be drawn stay near to what they are."""
+LEVELS = {"brightness": (0.9, 1.1), "contrast": (0.85, 1.15)}
+"""Ranges of effects on the real images: their levels change little, because the GAN learns to draw them so."""
+BANK = "bank"
 BORROW, BORROW_FEW = 0.2, 0.33
-JUDGE, BEGINNING = "judge", "beginning.safetensors"
+JUDGE = "judge"
 
 
 class GanSetup:
-    """What a training needs before its first adversarial step; `work` is a folder that outlives a kill."""
+    """What a training needs before its first adversarial step; all of it is kept in `job.work`."""
 
-    def __init__(
-        self, dataset: Dataset, recipe: Recipe, *, device: torch.device, team: ProcessGroup, progress: Progress | None
-    ) -> None:
-        self._dataset, self._recipe, self._device, self._team, self._progress = dataset, recipe, device, team, progress
-        self.classes = dataset.classes
-        self.items = [item for found in dataset.train.values() for item in found]
-        counts = Counter(item.label for item in self.items)
-        self.counts = [counts[label] for label in dataset.classes]
+    def __init__(self, job: TrainingJob, group: ProcessGroup = SINGLE) -> None:
+        """Check the job.
+
+        Raises:
+            TrainingError: no class can be drawn.
+            UsageError: an autoencoder, a judge, a device or a batch that does not fit.
+        """
+        self.job, self._group, self._device = job, group, choose_device(job.device)
+        recipe = job.recipe
+        self._counts = list(job.dataset.train_counts.values())
         self.refused = self._refusals()
-        if recipe.gan.batch % team.size:
-            raise UsageError(f"gan.batch must be a multiple of the {team.size} processes, got {recipe.gan.batch}")
-        self._given: LatentSpace | None = self._open_beginning()
-        self._given_judge: Judge | None = self._open_judge()
-        settings = [
-            part.model_dump(mode="json") for part in (recipe.gan, recipe.autoencoder, recipe.classifier, self._policy)
-        ]
-        given = {"autoencoder": self._given, JUDGE: self._given_judge}
-        digests = {name: each.digest if each else "" for name, each in given.items()}
-        self.run = run_id(self.items, dataset.classes, [*settings, digests], seed=recipe.seed)
-        self._read: AutoencoderTask | None = None
+        """{class: why it can't be drawn}."""
+        if recipe.gan.batch % group.size:
+            raise UsageError(f"gan.batch must be a multiple of the {group.size} processes, got {recipe.gan.batch}")
+        self._given = self._open_autoencoder()
+        self._given_judge = self._open_judge()
+        digests = {
+            "autoencoder": self._given.digest if self._given else "",
+            JUDGE: self._given_judge.digest if self._given_judge else "",
+        }
+        self.run = job.run_id(recipe.gan, recipe.autoencoder, recipe.classifier, _policy(recipe), digests)
+        before = (
+            (lambda what, done, total: report(f"before: {what}", done, total)) if (report := job.progress) else None
+        )
+        if self._given:
+            size = {"size": self._given.side, "code": self._given.n_code}
+            recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update=size)})
+        self._before = dataclasses.replace(job, recipe=recipe, progress=before)
+        """The job of the autoencoder and the judge."""
 
     def _refusals(self) -> dict[str, str]:
-        """Classes that can't be drawn, and why."""
-        borrow = borrowing(self._recipe.gan.codes, self.counts)
+        borrow = borrowing(self.job.recipe.gan.codes, self._counts)
         reasons = {
-            label: refusal(number, self.counts, borrows=bool(borrow[number]))
-            for number, label in enumerate(self._dataset.classes)
-            if self.counts[number]
+            label: refusal(number, self._counts, borrows=bool(borrow[number]))
+            for number, label in enumerate(self.job.dataset.classes)
+            if self._counts[number]
         }
         refused = {label: reason for label, reason in reasons.items() if reason}
         if len(refused) == len(reasons):
-            words = "; ".join(f"{label}: {reason}" for label, reason in refused.items()) or "no training images"
-            raise TrainingError(f"a GAN can draw none of these classes ({words}): use --method augment or smote")
+            why = "; ".join(f"{label}: {reason}" for label, reason in refused.items()) or "no training images"
+            raise TrainingError(f"a GAN can draw none of these classes ({why}): use --method augment or smote")
         return refused
 
-    def _open_beginning(self) -> LatentSpace | None:
-        if not self._recipe.bundle:
-            return None
-        space = open_latent_space(self._recipe.bundle)
-        if space.classes != self._dataset.classes:
+    def _open_autoencoder(self) -> LatentSpace | None:
+        path, classes = self.job.recipe.bundle, self.job.dataset.classes
+        space = open_latent_space(path) if path else None
+        if space and space.classes != classes:
             raise UsageError(f"the autoencoder knows {', '.join(space.classes)}: train one on this data")
         return space
 
     def _open_judge(self) -> Judge | None:
-        if not self._recipe.judge:
-            return None
-        judge = open_judge(self._recipe.judge)
-        unknown = set(self._dataset.classes) - set(judge.classes)
-        if unknown:
+        path, classes = self.job.recipe.judge, self.job.dataset.classes
+        judge = open_judge(path) if path else None
+        if judge and (unknown := set(classes) - set(judge.classes)):
             raise UsageError(f"the judge does not know {', '.join(sorted(unknown))}: train one on this data")
         return judge
 
-    @property
-    def _policy(self) -> Augment:
-        """The safe effects for the real images that are to be drawn."""
-        policy = safe_policy(self._recipe, without=UNWANTED_EFFECTS)
-        calm = {
-            name: getattr(policy.effects, name).model_copy(update={"factor": factor}) for name, factor in CALM.items()
-        }
-        return policy.model_copy(update={"effects": policy.effects.model_copy(update=calm)})
-
-    def begin(self, work: Path) -> None:
-        """Have the autoencoder's weights in the working folder."""
-        path = work / BEGINNING
-        if path.exists():
+    def prepare(self) -> None:
+        """Save the weights of the autoencoder in the working folder: the given one, or one that is trained now."""
+        if self._path.exists():
             return
-        network = self._given.network if self._given else fit_autoencoder(self._autoencoder(work), self._told()).network
+        self.job.work.mkdir(parents=True, exist_ok=True)
+        folder = self.job.work / "autoencoder"
+        network = self._given.network if self._given else fit_autoencoder(self._before, self._data, folder).network
         tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-        replace_file(path, safetensors.torch.save(tensors))
+        replace_file(self._path, safetensors.torch.save(tensors))
 
-    def judge(self, work: Path, n_workers: int) -> Judge:
-        """The judge that is named, or one trained on these images."""
+    def judge(self) -> Judge:
+        """Return the given judge, or one that is trained on the same images."""
         if self._given_judge:
             return self._given_judge
-        path = work / JUDGE
+        path = self.job.work / JUDGE
         if not path.exists():
-            train_classifier(
-                self._dataset, self._recipe, path, n_workers=n_workers, device=str(self._device), progress=self._told()
-            )
+            train_classifier(dataclasses.replace(self._before, out=path))
         return open_judge(path)
 
-    def _told(self) -> Progress | None:
-        """Progress of what comes before the GAN itself."""
-        told = self._progress
-        return (lambda what, done, total: told(f"before: {what}", done, total)) if told else None
+    def steps_folder(self, batch: int) -> Path:
+        """Return the folder with checkpoint and losses of the adversarial steps with this batch."""
+        return self.job.work / f"batch-{batch}"
 
-    def _autoencoder(self, work: Path) -> AutoencoderTask:
-        """What the autoencoder's training needs, read once; of one that is given only the images are used."""
-        if self._read is not None:
-            return self._read
-        recipe = self._recipe
-        if self._given:
-            size = {"size": self._given.side, "code": self._given.n_code}
-            recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update=size)})
-        policy = safe_policy(recipe, without=UNWANTED_EFFECTS)
-        self._read = task_of(
-            self.items, self._dataset.classes, recipe, policy=policy, work=work / "autoencoder", device=self._device
-        )
-        return self._read
+    @property
+    def _path(self) -> Path:
+        return self.job.work / "beginning.safetensors"
 
-    def task(self, work: Path) -> tuple[GanTask, Autoencoder]:
-        """What the adversarial steps need, and the networks that they begin with."""
-        autoencoder = self._autoencoder(work)
-        n_channels = self._given.channels if self._given else autoencoder.n_channels
+    @functools.cached_property
+    def _data(self) -> TrainingSet:
+        """The training images as the autoencoder sees them."""
+        data = read_data(self._before)
+        return dataclasses.replace(data, n_channels=self._given.channels) if self._given else data
+
+    def task(self) -> tuple[GanTask, Autoencoder]:
+        """Return what the adversarial steps need, and the networks that they start from."""
+        data, recipe, device, policy = self._data, self.job.recipe, self._device, _policy(self.job.recipe)
         with seeded(0):
-            network = Autoencoder(autoencoder.side, n_channels, autoencoder.settings.code, len(self._dataset.classes))
-        network.load_state_dict(safetensors.torch.load((work / BEGINNING).read_bytes()))
-        network.to(self._device).to(memory_format=torch.channels_last)
-        settings, seed = self._recipe.gan, self._recipe.seed
-        bank = build_bank(
-            network,
-            autoencoder.inputs,
-            autoencoder.labels,
-            policy=self._policy,
-            n_codes=settings.bank,
-            seed=seed,
-            device=self._device,
-        )
-        return GanTask(
-            settings,
-            self._policy,
-            seed,
-            autoencoder.side,
-            n_channels,
-            len(self._dataset.classes),
-            autoencoder.inputs,
-            autoencoder.labels,
-            bank,
-            self._borrow(),
-            lenders_of(self.counts) or tuple(number for number, n in enumerate(self.counts) if n),
-            self._device,
-            self._team,
-        ), network
+            code = self._before.recipe.autoencoder.code
+            network = Autoencoder(data.side, data.n_channels, code, len(data.classes))
+        network.load_state_dict(safetensors.torch.load(self._path.read_bytes()))
+        network.to(device).to(memory_format=torch.channels_last)
+        bank = build_bank(network, data, policy=policy, n_codes=recipe.gan.bank, seed=recipe.seed, device=device)
+        share = recipe.gan.borrow
+        borrow = [(BORROW_FEW if n < FEW else BORROW) if share == "auto" else share for n in self._counts]
+        lenders = lenders_of(self._counts) or tuple(number for number, n in enumerate(self._counts) if n)
+        task = GanTask(recipe.gan, policy, recipe.seed, data, bank, tuple(borrow), lenders, device, self._group)
+        return task, network
 
-    def _borrow(self) -> tuple[float, ...]:
-        asked = self._recipe.gan.borrow
-        if asked != "auto":
-            return tuple(asked for _ in self.counts)
-        return tuple(BORROW_FEW if n < FEW else BORROW for n in self.counts)
+
+def _policy(recipe: Recipe) -> Augment:
+    """Return the effects on the real images that the GAN learns to draw."""
+    policy = policy_of(recipe)
+    levels = {
+        name: getattr(policy.effects, name).model_copy(update={"factor": factor}) for name, factor in LEVELS.items()
+    }
+    return policy.model_copy(update={"effects": policy.effects.model_copy(update=levels)})
+
+
+def build_bank(
+    network: Autoencoder, data: TrainingSet, *, policy: Augment, n_codes: int, seed: int, device: torch.device
+) -> CodeBank:
+    """Return codes of about `n_codes` variants of the images of each class, changed by the safe effects each time.
+
+    Codes are rounded to half precision, as in a bundle.
+    """
+    owners = []
+    for number in np.unique(data.labels).tolist():
+        rows = data.some(number, n_codes)
+        owners.append(np.repeat(rows, max(n_codes // len(rows), 1)))
+    rows = np.concatenate(owners)
+    effects = Policy(policy, BANK, seed=seeds.derived(seed, BANK))
+    attempts = range(len(rows))
+    changed = effects.apply([data.inputs[row] for row in rows], effects.draw(attempts), attempts=attempts)
+    images = np.stack(changed).astype(np.uint8, copy=False)
+    codes = encode(network.eval().encoder, images, device, n_channels=network.n_channels)
+    return CodeBank(codes.astype(np.float16).astype(np.float32), rows, data.labels[rows])

@@ -1,77 +1,97 @@
-"""A trained GAN, opened: the networks of a latent space, and the bank of codes that all its images are mixed from."""
+"""A trained GAN: the networks of a latent space, and the bank of codes that all images are mixed from."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, Strict
 from torch import Tensor
 
 from synth.autoencoder.latent_space import BANK, LatentSpace
 from synth.data.images import MAX_SIDE, MIN_SIDE
 from synth.errors import BundleError
 from synth.gan.codes import CodeBank, Ints
-from synth.gan.evaluation import LOOK, NOT_USABLE, USABLE
-from synth.records import Origin
-from synth.training.bundle import GAN, IMAGES, INFO, Bundle, open_bundle
+from synth.training.bundle import GAN, IMAGES, INFO, Bundle, Checked, open_bundle
 
 MAX_NOISE = 1000
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+
+
+class _Verdict(Checked):
+    verdict: Literal["usable", "look", "not usable"]
+    reasons: list[str]
+
+
+class _Settings(Checked):
+    code_noise: float = Field(ge=0, le=MAX_NOISE)
+
+
+class _Info(Checked):
+    """What bundle.json says of a GAN, besides what it says of an autoencoder."""
+
+    counts: dict[str, Annotated[int, Field(ge=0)]]
+    sizes: dict[str, Annotated[tuple[Side, Side], Strict(False)]]
+    verdicts: dict[str, _Verdict]
+    settings: _Settings
 
 
 def open_gan(path: str | Path) -> TrainedGan:
     """Open a bundle that `synth train gan` wrote.
 
     Raises:
-        BundleError: foreign, damaged or hostile.
+        BundleError: a foreign, damaged or hostile bundle.
     """
     bundle = open_bundle(path, GAN)
     return TrainedGan(bundle, bundle.tensors())
 
 
 class TrainedGan(LatentSpace):
-    """A latent space with all that its images are drawn from."""
+    """A latent space, with all that images are drawn from."""
 
     def __init__(self, bundle: Bundle, tensors: Mapping[str, Tensor]) -> None:
-        """Check all that the bundle says against its weights and its list of images.
+        """Check bundle.json, the weights and the list of images against one another.
 
         Raises:
             BundleError: they do not fit one another, or a number is out of bounds.
         """
         super().__init__(bundle, tensors)
-        named = bundle.origins()
-        self.origins: tuple[Origin, ...] = tuple(origin for origin, _ in named)
+        info, listed = bundle.info_as(_Info), bundle.origins()
+        _check_classes(bundle, info, Counter(label for _, label in listed))
+        self.origins = tuple(origin for origin, _ in listed)
         """The training images."""
-        owned = np.array([self.numbers[label] for _, label in named], np.intp)
-        self.counts = _counts(bundle, Counter(label for _, label in named))
-        """Training images of each class, in the order of the classes."""
-        self.bank = _bank(bundle, tensors, owned, n_code=self.n_code)
-        self.sizes = _sizes(bundle, [label for label, n in zip(self.classes, self.counts, strict=True) if n])
-        """{class: median (width, height) of its training images}; a class without any is missing."""
-        self.verdicts = _verdicts(bundle)
+        self.counts = tuple(info.counts[label] for label in self.classes)
+        """Number of training images of each class, in the order of the classes."""
+        self.sizes = info.sizes
+        """{class: median (width, height) of its training images}, of the classes with images."""
+        self.verdicts = {label: (each.verdict, tuple(each.reasons)) for label, each in info.verdicts.items()}
         """{class: (usable, look or not usable; the reasons)}."""
-        self.code_noise = _code_noise(bundle)
-        """Amount of noise on the mixed codes that it was trained with."""
+        self.code_noise = info.settings.code_noise
+        """Amount of noise on the mixed codes in the training."""
+        owned = np.array([self.numbers[label] for _, label in listed], np.intp)
+        self.bank = _bank(bundle, tensors, owned, n_code=self.n_code)
 
 
-def _counts(bundle: Bundle, listed: Mapping[str, int]) -> tuple[int, ...]:
-    counts = bundle.info["counts"]
-    said = [counts.get(label) for label in bundle.classes]
-    if set(counts) != set(bundle.classes) or any(type(n) is not int or n < 0 for n in said):
+def _check_classes(bundle: Bundle, info: _Info, listed: Mapping[str, int]) -> None:
+    """Args: listed: number of images of each class in images.jsonl."""
+    classes = set(bundle.classes)
+    if set(info.counts) != classes:
         raise BundleError(f"{bundle.path / INFO}: counts must be the number of images of each class")
-    wrong = next((label for label, n in zip(bundle.classes, said, strict=True) if n != listed.get(label, 0)), None)
-    if wrong is not None:
-        raise BundleError(
-            f'{bundle.path / IMAGES}: lists {listed.get(wrong, 0)} images of "{wrong}", not {counts[wrong]}'
-        )
-    return tuple(said)
+    for label, n in info.counts.items():
+        if n != listed[label]:
+            raise BundleError(f'{bundle.path / IMAGES}: lists {listed[label]} images of "{label}", not {n}')
+    if set(info.sizes) != set(listed):
+        raise BundleError(f"{bundle.path / INFO}: sizes must be [width, height] of each class with images")
+    if not set(info.verdicts) <= classes:
+        raise BundleError(f"{bundle.path / INFO}: verdicts must be of classes that the network knows")
 
 
 def _bank(bundle: Bundle, tensors: Mapping[str, Tensor], owned: Ints, *, n_code: int) -> CodeBank:
-    """The bank in the weights, of images whose class numbers are `owned`."""
+    """Return the bank in the weights. Args: owned: class numbers of the training images."""
     codes, owners, labels = (tensors.get(f"{BANK}{name}") for name in ("codes", "owners", "labels"))
     if codes is None or not codes.is_floating_point() or codes.ndim != 2 or codes.shape[1] != n_code:
         raise BundleError(f"{bundle.path}: the bank must hold codes of {n_code} numbers")
@@ -89,43 +109,3 @@ def _bank(bundle: Bundle, tensors: Mapping[str, Tensor], owned: Ints, *, n_code:
     if set(bank.labels.tolist()) != set(owned.tolist()):
         raise BundleError(f"{bundle.path}: the bank must hold codes of every class that has images")
     return bank
-
-
-def _sizes(bundle: Bundle, needed: Sequence[str]) -> dict[str, tuple[int, int]]:
-    sizes = bundle.info.get("sizes")
-    if not isinstance(sizes, dict) or set(sizes) != set(needed) or not all(map(_is_size, sizes.values())):
-        raise BundleError(
-            f"{bundle.path / INFO}: sizes must be [width, height] of each class with images, {MIN_SIDE}..{MAX_SIDE}"
-        )
-    return {label: (width, height) for label, (width, height) in sizes.items()}
-
-
-def _is_size(value: Any) -> bool:
-    sides = value if isinstance(value, list) else []
-    return len(sides) == 2 and all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in sides)
-
-
-def _verdicts(bundle: Bundle) -> dict[str, tuple[str, tuple[str, ...]]]:
-    verdicts = bundle.info.get("verdicts")
-    if not _are_verdicts(verdicts, bundle.classes):
-        words = f"{USABLE}, {LOOK} or {NOT_USABLE}"
-        raise BundleError(f"{bundle.path / INFO}: verdicts must be {words} for each class, with reasons")
-    return {label: (entry["verdict"], tuple(entry["reasons"])) for label, entry in verdicts.items()}
-
-
-def _are_verdicts(verdicts: Any, classes: Sequence[str]) -> TypeGuard[dict[str, Any]]:
-    return isinstance(verdicts, dict) and set(verdicts) <= set(classes) and all(map(_is_verdict, verdicts.values()))
-
-
-def _is_verdict(value: Any) -> bool:
-    good = isinstance(value, dict) and value.get("verdict") in (USABLE, LOOK, NOT_USABLE)
-    reasons = value.get("reasons") if good else None
-    return isinstance(reasons, list) and all(isinstance(reason, str) for reason in reasons)
-
-
-def _code_noise(bundle: Bundle) -> float:
-    settings = bundle.info.get("settings")
-    noise = settings.get("code_noise") if isinstance(settings, dict) else None
-    if not isinstance(noise, int | float) or isinstance(noise, bool) or not 0 <= noise <= MAX_NOISE:
-        raise BundleError(f"{bundle.path / INFO}: settings.code_noise must be 0..{MAX_NOISE}, got {noise!r}")
-    return float(noise)

@@ -1,157 +1,153 @@
-"""The GAN: its training from beginning to end (`step` has the mathematics), and the bundle that holds it.
+"""The training of the GAN from start to end (`step` has the mathematics), and the bundle that holds it.
 
-    1. an autoencoder of all classes: trained here, or the one that the recipe's bundle names
+    1. an autoencoder of all classes: trained here, or the one that the recipe names
     2. a judge that scores images by networks that saw neither of their parents: trained here, or the recipe's
     3. the bank: codes of the real images, several of each
-    4. the adversarial steps; at each look images of every class are drawn from the averaged weights, measured and shown
-    5. of the states at the looks the best is chosen, and a verdict given on each class
+    4. the adversarial steps; at each evaluation images of every class are drawn from the averaged weights and measured
+    5. the best of the evaluated states is chosen, and each class gets a verdict
 
-A killed training finds all of it again in `BUNDLE.incomplete`.
+A training that was killed finds all of it again in `BUNDLE.incomplete`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import time
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from synth.classifier.judge import Judge
-from synth.data.dataset import Dataset
-from synth.errors import TrainingError
-from synth.files import staging_folder
-from synth.gan.evaluation import Evaluator
+from synth.errors import TrainingError, UsageError
+from synth.gan.evaluation import Evaluator, trouble
 from synth.gan.monitor import Monitor
-from synth.gan.pictures import SheetData
-from synth.gan.result import GanResult, steps_folder
+from synth.gan.result import GanResult
 from synth.gan.setup import GanSetup
 from synth.gan.step import GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.settings.recipe import Recipe
 from synth.training.bundle import GAN, Bundle, open_bundle, training_folder
-from synth.training.device import choose_device
 from synth.training.distributed import joined_group
 from synth.training.inference import one_thread
+from synth.training.job import TrainingJob
 from synth.training.loop import CHECK, STATS, Check, Fit, fit, read_stats
-from synth.training.tensorboard import Board, open_board
-from synth.workers import Progress
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
 
 MIN_BATCH = 4
 
 
-def train_gan(
-    dataset: Dataset,
-    recipe: Recipe,
-    out: str | Path,
-    *,
-    n_workers: int = 1,
-    device: str = "auto",
-    progress: Progress | None = None,
-    tensorboard: str | Path | None = None,
-) -> Bundle:
-    """Train a GAN on the training images of a dataset; the same call again resumes.
+def train_gan(job: TrainingJob) -> Bundle:
+    """Train a GAN; the same job again resumes.
 
-    The recipe's `bundle` names an autoencoder to begin with, its `judge` the classifier that scores; without, both are
-    trained. Under torchrun each process takes its part of every batch, and the first one writes.
-
-    Args:
-        n_workers: for the judge; the rest is one network, on one thread of a processor.
-        tensorboard: a folder for TensorBoard's files.
+    The recipe's `bundle` names an autoencoder to start from, its `judge` the classifier that scores. Without them, both
+    are trained; only the judge uses `job.n_workers`. Under torchrun each process takes its part of every batch, and the
+    first one writes.
 
     Raises:
         TrainingError: no class can be drawn, or the losses were not finite.
-        OutputError: something else stands at `out`. LockedError: another training is at work there.
-        UsageError: a device that is not there, a batch that the processes can't share, TensorBoard is not installed.
+        OutputError: `job.out` exists. LockedError: another training is at work there.
+        UsageError: a device that is missing, a batch that the processes can't share, TensorBoard is not installed.
         BundleError: an autoencoder or a judge that does not fit.
     """
-    started, out = time.monotonic(), Path(out)
-    with joined_group() as team, open_board(tensorboard if team.leads else None) as board:
-        beginning = GanSetup(dataset, recipe, device=choose_device(device), team=team, progress=progress)
-        holding = training_folder(out, beginning.run) if team.leads else contextlib.nullcontext(staging_folder(out))
-        with holding as work:
-            watch = None
-            if team.leads:
-                beginning.begin(work)
-                judge = beginning.judge(work, n_workers)
-            team.wait()
-            task, network = beginning.task(work)
-            if team.leads:
-                watch = _watch(work, task, beginning, judge, network)
-            fitted, task = _fit(work, task, network.generator, watch, told=progress, board=board)
-            if watch:
-                watch = replace(watch, settings=task.settings)
-                result = GanResult(beginning, task, watch, fitted, recipe)
-                result.publish(work, out, network, seconds=time.monotonic() - started)
-        team.wait()
-    return open_bundle(out, GAN)
+    with joined_group() as group, _open_board(job.tensorboard if group.leads else None) as board:
+        setup = GanSetup(job, group)
+        with training_folder(job.out, setup.run) if group.leads else contextlib.nullcontext():
+            if group.leads:
+                setup.prepare()
+                judge = setup.judge()
+            group.wait()
+            task, network = setup.task()
+            monitor = _monitor(setup, judge, task=task, network=network) if group.leads else None
+            fitted, task = _fit(setup, task, network.generator, monitor=monitor, board=board)
+            if monitor:
+                GanResult(setup, replace(monitor, task=task), fitted).publish(network)
+        group.wait()
+    return open_bundle(job.out, GAN)
 
 
-def _watch(work: Path, task: GanTask, beginning: GanSetup, judge: Judge, network: Autoencoder) -> Monitor:
-    counts, classes = beginning.counts, beginning.classes
-    drawable = [
-        n for n in np.argsort(counts, kind="stable").tolist() if counts[n] and classes[n] not in beginning.refused
-    ]
+def _monitor(setup: GanSetup, judge: Judge, *, task: GanTask, network: Autoencoder) -> Monitor:
+    data, counts, classes = task.data, task.data.counts, task.data.classes
+    drawable = [n for n in np.argsort(counts, kind="stable").tolist() if counts[n] and classes[n] not in setup.refused]
     rare = [number for number in drawable if 2 * counts[number] <= max(counts)] or drawable
-    measurer = Evaluator(judge, classes, task.seed)
-    measurer.learn(task.inputs, task.labels, task.policy)
-    return Monitor(
-        work / "looks",
-        task.settings,
-        SheetData(classes, task.inputs, task.labels, task.bank, drawable, task.device),
-        network,
-        measurer,
-        [item.sha256 for item in beginning.items],
-        [classes[number] for number in rare],
-        task.seed,
-    )
+    evaluator = Evaluator(judge, data, task.policy, seed=task.seed)
+    hashes = [item.sha256 for item in setup.job.items]
+    labels = [classes[number] for number in rare]
+    return Monitor(setup.job.work / "looks", task, network, evaluator, hashes, drawable, labels)
 
 
 def _fit(
-    work: Path, task: GanTask, generator: Generator, watch: Monitor | None, *, told: Progress | None, board: Board
+    setup: GanSetup, task: GanTask, generator: Generator, *, monitor: Monitor | None, board: SummaryWriter | None
 ) -> tuple[Fit, GanTask]:
-    """Take the adversarial steps, with half the batch where memory does not suffice; the task as it was done."""
+    """Take the adversarial steps, with half the batch if memory runs out, and return the task that was done."""
     while True:
-        batch = task.settings.batch
-        folder = steps_folder(work, batch)
-        check = _checks(folder, task, replace(watch, settings=task.settings), told, board) if watch else None
+        settings = task.settings
+        folder = setup.steps_folder(settings.batch)
+        check = _check(folder, replace(monitor, task=task), job=setup.job, board=board) if monitor else None
         with one_thread():
             try:
-                trainee = GanTrainee(task, copy.deepcopy(generator))
-                return fit(
-                    trainee,
+                fitted = fit(
+                    GanTrainee(task, copy.deepcopy(generator)),
                     folder,
-                    n_steps=task.settings.steps,
-                    batch=batch,
-                    decay=task.settings.average,
+                    n_steps=settings.steps,
+                    batch=settings.batch,
+                    decay=settings.average,
                     on_check=check,
-                    team=task.team,
-                ), task
+                    group=task.group,
+                )
             except torch.OutOfMemoryError:
-                if batch < 2 * MIN_BATCH or task.team.size > 1:
-                    raise TrainingError(f"out of memory with {batch} images in a step: set gan.batch lower") from None
-                task = replace(task, settings=task.settings.model_copy(update={"batch": batch // 2}))
+                if settings.batch < 2 * MIN_BATCH or task.group.size > 1:
+                    needed = f"out of memory with {settings.batch} images in a step"
+                    raise TrainingError(f"{needed}: set gan.batch lower") from None
+                task = replace(task, settings=settings.model_copy(update={"batch": settings.batch // 2}))
+            else:
+                return fitted, task
 
 
-def _checks(folder: Path, task: GanTask, watch: Monitor, told: Progress | None, board: Board) -> Check:
-    settings = task.settings
+def _check(folder: Path, monitor: Monitor, *, job: TrainingJob, board: SummaryWriter | None) -> Check:
+    settings = monitor.task.settings
     total = settings.steps * settings.batch
+    report = job.reporter("training", total)
 
     def check(n_seen: int, network: nn.Module) -> str:
-        if told:
-            told("training", n_seen, total)
-        board.numbers(read_stats(folder / STATS)[-1], n_images_seen=n_seen)
+        report(n_seen, network)
+        _plot(board, n_seen, read_stats(folder / STATS)[-1])
         before = n_seen - CHECK * settings.batch
         if settings.looks * n_seen // total == settings.looks * max(before, 0) // total:
             return ""
-        evaluate = watch.evaluate(n_seen, network)
-        board.picture("samples", watch.sheet(evaluate), n_images_seen=n_seen)
-        for label, found in evaluate.classes.items():
-            board.numbers({f"{label}/{name}": value for name, value in vars(found).items()}, n_images_seen=n_seen)
-        return watch.trouble(n_seen)
+        evaluation = monitor.evaluate(n_seen, network)
+        for label, found in evaluation.classes.items():
+            _plot(board, n_seen, {f"{label}/{name}": value for name, value in vars(found).items()})
+        if board:
+            pixels = np.asarray(Image.open(io.BytesIO(monitor.sheet(evaluation))).convert("RGB"))
+            board.add_image("samples", pixels, n_seen, dataformats="HWC")
+        return trouble(monitor.evaluations(n_seen), monitor.chosen_for)
 
     return check
+
+
+@contextlib.contextmanager
+def _open_board(folder: str | Path | None) -> Iterator[SummaryWriter | None]:
+    """Open a folder for TensorBoard; None without a folder."""
+    if folder is None:
+        yield None
+        return
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError:
+        raise UsageError('--tensorboard needs the extra: pip install "synth-images[tensorboard]"') from None
+    with SummaryWriter(str(folder)) as writer:
+        yield writer
+
+
+def _plot(board: SummaryWriter | None, n_seen: int, values: Mapping[str, float | None]) -> None:
+    for name, value in values.items():
+        if board and value is not None:
+            board.add_scalar(name, value, n_seen)

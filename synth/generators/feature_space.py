@@ -49,7 +49,7 @@ def feature_points(judge: str, backbone: str) -> Points:
             "smote.space = features needs a judge (--judge BUNDLE) or a pretrained network "
             "(--set classifier.backbone=efficientnet-lite0)"
         )
-    from synth.classifier.linear_head import features_of
+    from synth.classifier.frozen_features import features_of
     from synth.networks.pretrained import open_backbone
 
     network, side = open_backbone(backbone), default_side(backbone)

@@ -137,9 +137,9 @@ class GanGenerator:
         return [self._gan.classes[lender] for lender in lenders if lender != number]
 
     def _drawn(self, label: str, attempts: range) -> CodeMix:
-        number, borrow = self._gan.numbers[label], self._borrow
-        return codes.draw_class(
-            self._gan.bank, number, attempts, borrow=borrow, lenders=self._lenders, seed=self._seed, label=label
+        labels, borrow = np.full(len(attempts), self._gan.numbers[label], np.intp), self._borrow
+        return codes.draw_mix(
+            self._gan.bank, labels, attempts, borrow=borrow, lenders=self._lenders, seed=self._seed, label=label
         )
 
     def _forms(self, label: str, attempts: range) -> list[_Form]:

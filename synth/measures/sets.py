@@ -134,14 +134,12 @@ def diversity(features: Floats, reference: Floats, *, rng: np.random.Generator) 
     not in the way real images differ. The components fit the reference best, so new real images stay below 1: compare
     with the value of other real images.
     """
-    from scipy.spatial.distance import pdist
-
     own, real = (_some(points, DIVERSITY_POOL, rng).astype(np.float64) for points in (features, reference))
-    if min(len(own), len(real)) < 2:
+    if len(real) < 2:
         return None
     components = _principal_components(real)
-    unit = float(pdist(real @ components).mean())
-    return float(pdist(own @ components).mean()) / unit if unit else None
+    unit, found = mean_distance(real @ components), mean_distance(own @ components)
+    return found / unit if unit and found is not None else None
 
 
 def _principal_components(points: Floats) -> Floats:
@@ -151,3 +149,10 @@ def _principal_components(points: Floats) -> Floats:
     n_kept = int(np.searchsorted(held, VARIANCE_KEPT * held[-1])) + 1
     kept: Floats = directions[:n_kept].T
     return kept
+
+
+def mean_distance(points: Floats) -> float | None:
+    """Return the mean distance between two different points; None with fewer than two."""
+    from scipy.spatial.distance import pdist
+
+    return float(pdist(points).mean()) if len(points) > 1 else None

@@ -12,6 +12,7 @@ from synth.classifier.training import train_classifier
 from synth.data.dataset import Dataset
 from synth.settings.recipe import Recipe
 from synth.training.bundle import INFO
+from synth.training.job import TrainingJob
 from synth.workers import Progress
 
 
@@ -41,6 +42,5 @@ def judge_for(
         yield open_judge(named)
         return
     with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / "judge"
-        train_classifier(dataset, recipe, bundle, n_workers=n_workers, progress=progress)
-        yield open_judge(bundle)
+        job = TrainingJob(dataset, recipe, Path(folder) / "judge", n_workers, progress=progress)
+        yield Judge(train_classifier(job))

@@ -1,10 +1,9 @@
-"""From the name of a network to its training."""
+"""Train a network by its name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from synth.autoencoder.training import train_autoencoder
 from synth.classifier.training import train_classifier
@@ -13,9 +12,10 @@ from synth.errors import UsageError, did_you_mean
 from synth.gan.training import train_gan
 from synth.settings.recipe import Recipe
 from synth.training.bundle import Bundle
+from synth.training.job import TrainingJob
 from synth.workers import Progress
 
-TRAININGS: Mapping[str, Callable[..., Bundle]] = {
+TRAININGS: Mapping[str, Callable[[TrainingJob], Bundle]] = {
     "autoencoder": train_autoencoder,
     "classifier": train_classifier,
     "gan": train_gan,
@@ -33,23 +33,21 @@ def train(
     progress: Progress | None = None,
     tensorboard: str | Path | None = None,
 ) -> Bundle:
-    """Train a network on the training images of a dataset and keep it as a bundle; the same call again resumes.
+    """Train a network on the training images of a dataset, and save it as a bundle; the same call again resumes.
 
     Args:
         what: `classifier`, `autoencoder` or `gan`.
-        out: folder for the bundle; it must not exist yet.
+        out: folder of the bundle; it must not exist yet.
+        n_workers: processes for the networks of a classifier; the other networks use one.
         device: auto, cpu, cuda or mps.
-        tensorboard: a folder for TensorBoard's files, of a GAN's training.
+        tensorboard: folder for TensorBoard's files, of a GAN's training.
 
     Raises:
         UsageError: an unknown network, backbone or device. TrainingError: it can't be trained on this data.
-        OutputError: something else stands at `out`. LockedError: another training is at work there.
+        OutputError: `out` exists. LockedError: another training is at work there.
     """
     if what not in TRAININGS:
         raise UsageError(f'unknown network "{what}": expected {", ".join(TRAININGS)}{did_you_mean(what, TRAININGS)}')
-    common: dict[str, Any] = {"n_workers": n_workers, "device": device, "progress": progress}
-    if tensorboard is not None:
-        if what != "gan":
-            raise UsageError(f"only a GAN's training writes for TensorBoard, not that of: {what}")
-        common["tensorboard"] = tensorboard
-    return TRAININGS[what](dataset, recipe, out, **common)
+    if tensorboard is not None and what != "gan":
+        raise UsageError(f"only the training of a GAN writes for TensorBoard, not that of: {what}")
+    return TRAININGS[what](TrainingJob(dataset, recipe, Path(out), n_workers, device, progress, tensorboard))

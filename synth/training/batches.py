@@ -1,10 +1,10 @@
-"""Batches of a training: classes evenly, images with our own safe effects on them, all of it from the step's number."""
+"""Batches of training images: balanced by class, changed by safe effects, a function of the step's number alone."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +13,22 @@ from synth import seeds
 from synth.data.network_input import network_input
 from synth.data.originals import Originals
 from synth.effects.policy import Policy
+from synth.measures.subset import evenly_spaced
 from synth.records import Item
 from synth.settings.recipe import Augment, Recipe
 
 Images = npt.NDArray[np.uint8]
 """(N, S, S, 3)."""
+Ints = npt.NDArray[np.intp]
 
 
 def safe_policy(recipe: Recipe, *, without: Sequence[str] = ()) -> Augment:
-    """The default effects, less what the recipe forbids for any class, and less flips that turn classes into another.
+    """Return the default effects, without those that the recipe forbids for any class or that change a class.
 
-    A judge that had learned from stronger effects (hue, say) would be blind to what they do to a class.
+    A judge that is trained with stronger effects (hue, say) can no longer see what these effects do to a class.
 
     Args:
-        without: further effects that the training of a network does not want.
+        without: further effects to leave out.
     """
     augment = recipe.augment
     forbidden = {*without, *augment.forbid, *(name for policy in augment.classes.values() for name in policy.forbid)}
@@ -34,7 +36,7 @@ def safe_policy(recipe: Recipe, *, without: Sequence[str] = ()) -> Augment:
 
 
 def read_inputs(items: Sequence[Item], originals: Originals, side: int) -> Images:
-    """The images of items as a network sees them."""
+    """Read the images of items as a network sees them."""
     inputs = np.empty((len(items), side, side, 3), np.uint8)
     for index, item in enumerate(items):
         inputs[index] = network_input(originals.pixels(item), side)
@@ -42,24 +44,59 @@ def read_inputs(items: Sequence[Item], originals: Originals, side: int) -> Image
 
 
 @dataclass(frozen=True)
+class TrainingSet:
+    """Training images as a network sees them, and their classes."""
+
+    classes: tuple[str, ...]
+    inputs: Images = field(repr=False)
+    labels: Ints = field(repr=False)
+    """(N,) class numbers."""
+    n_channels: int = 3
+    """Channels of the images that a network draws: 1 if all are grey."""
+
+    @property
+    def side(self) -> int:
+        """Side of the square images in pixels."""
+        return int(self.inputs.shape[1])
+
+    @functools.cached_property
+    def counts(self) -> list[int]:
+        """Number of images of each class."""
+        counts: list[int] = np.bincount(self.labels, minlength=len(self.classes)).tolist()
+        return counts
+
+    def some(self, number: int, at_most: int) -> Ints:
+        """Return the indices of at most that many images of a class, evenly spaced."""
+        return np.array(evenly_spaced(np.flatnonzero(self.labels == number).tolist(), at_most), np.intp)
+
+
+def read_training_set(items: Sequence[Item], classes: tuple[str, ...], recipe: Recipe, *, side: int) -> TrainingSet:
+    """Read all images of items for a network whose input has this side."""
+    labels = np.array([classes.index(item.label) for item in items])
+    n_channels = 1 if all(item.grey for item in items) else 3
+    return TrainingSet(classes, read_inputs(items, Originals(recipe.data), side), labels, n_channels)
+
+
+@dataclass(frozen=True)
 class Batches:
-    """Draws the batch of any step."""
+    """The batch of every step."""
 
     inputs: Images
-    labels: npt.NDArray[np.intp]
+    labels: Ints
     """(N,) class numbers."""
-    chosen: npt.NDArray[np.intp]
-    """Which images may be drawn."""
+    chosen: Ints | None
+    """Indices of the images to draw from; None: all."""
     policy: Policy | None
-    """None: images are drawn as they are."""
+    """Effects on each drawn image; None: no effects."""
     seed: int
     stream: str
     size: int
     balance: float = 1.0
-    """A class of n images is drawn as if it had n ** (1 - balance): 1 is evenly, 0 as often as there are images."""
+    """A class of n images is drawn as if it had n ** (1 - balance): 1 draws all classes equally often, 0 draws them as
+    often as they have images."""
 
-    def draw(self, number: int) -> tuple[Images, npt.NDArray[np.intp]]:
-        """Images (B, S, S, 3) and class numbers (B,): each slot draws a class, then an image of it."""
+    def draw(self, number: int) -> tuple[Images, Ints]:
+        """Return the images (B, S, S, 3) and class numbers (B,) of a step: a class is drawn, then an image of it."""
         slots = range(number * self.size, (number + 1) * self.size)
         picked = self._picked(slots)
         if self.policy is None:
@@ -68,13 +105,14 @@ class Batches:
         changed = self.policy.apply([self.inputs[index] for index in picked], params, attempts=slots)
         return np.stack(changed).astype(np.uint8, copy=False), self.labels[picked]
 
-    def _picked(self, slots: range) -> npt.NDArray[np.intp]:
+    def _picked(self, slots: range) -> Ints:
         draws = seeds.uniforms(self.seed, self.stream, stream="batch", attempts=slots, n_draws=2)
         shares = np.cumsum([len(pool) ** (1 - self.balance) for pool in self._by_class])
         pools = [self._by_class[i] for i in np.searchsorted(shares / shares[-1], draws[:, 0], side="right")]
         return np.array([pool[int(u * len(pool))] for pool, u in zip(pools, draws[:, 1], strict=True)])
 
     @functools.cached_property
-    def _by_class(self) -> list[npt.NDArray[np.intp]]:
-        labels = self.labels[self.chosen]
-        return [self.chosen[labels == label] for label in np.unique(labels)]
+    def _by_class(self) -> list[Ints]:
+        chosen = np.arange(len(self.labels)) if self.chosen is None else self.chosen
+        labels = self.labels[chosen]
+        return [chosen[labels == label] for label in np.unique(labels)]

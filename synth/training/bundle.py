@@ -1,13 +1,13 @@
 """A bundle: a trained network as a folder, without a pickle.
 
-    bundle.json           what it is: format, kind, classes, input, settings, dataset, hash of the weights
+    bundle.json           format, kind, classes, input, settings, dataset, hash of the weights
     weights.safetensors   all tensors
     images.jsonl          the training images by hash, and which networks left them out
-    scores.json           per-class scores on images that the scoring network did not learn from
+    scores.json           scores of each class, on images that the scoring network did not learn from
     README.md             a card for people; curves.png, confusions.png, stats.jsonl beside it
 
-It is built in `BUNDLE.incomplete` and appears whole, by one rename. Reading refuses what is not of this package,
-damaged or hostile: numbers are checked against limits before anything is allocated, and nothing is ever unpickled.
+A bundle is built in `BUNDLE.incomplete` and appears whole, by one rename. A foreign, damaged or hostile bundle is
+refused: numbers are checked against limits before anything is allocated, and nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import hashlib
 import json
 import os
 import re
+import reprlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import safetensors.torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import Tensor
 
 from synth.data.manifest import check_path
@@ -38,38 +40,78 @@ CLASSIFIER, AUTOENCODER, GAN = "classifier", "autoencoder", "gan"
 INFO, WEIGHTS, SCORES, IMAGES = "bundle.json", "weights.safetensors", "scores.json", "images.jsonl"
 CARD, RECIPE = "README.md", "recipe.toml"
 MAX_JSON, MAX_WEIGHTS = 256 * 2**20, 4 * 2**30
-_TYPES: Mapping[str, type] = {
-    "kind": str,
-    "run": str,
-    "classes": list,
-    "side": int,
-    "network": dict,
-    "members": list,
-    "counts": dict,
-}
-_HASH = re.compile(r"[0-9a-f]{64}")
+SHOWN = 40  # characters of a key in a message
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Checked(BaseModel):
+    """Base of what is read from a bundle: types are never converted, other keys are ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+Model = TypeVar("Model", bound=Checked)
+
+
+class BundleInfo(Checked):
+    """What the bundle.json of every kind has."""
+
+    kind: str
+    run: str
+    classes: list[str] = Field(min_length=1)
+    side: int
+    network: dict[str, Any]
+    members: list[Any]
+    counts: dict[str, Any]
+    weights_sha256: Hash
+
+    @field_validator("classes")
+    @classmethod
+    def _differ(cls, names: list[str]) -> list[str]:
+        if len(set(names)) != len(names):
+            raise ValueError("must be different names")
+        return names
+
+
+class ImageRecord(Checked):
+    """A line of images.jsonl."""
+
+    path: str
+    sha256: Hash
+    label: str = Field(alias="class")
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained network on the disk, checked."""
+    """A trained network on the disk. What all kinds have in common is checked."""
 
     path: Path
     info: Mapping[str, Any]
-    """What bundle.json says."""
+    """The content of bundle.json."""
     scores: Mapping[str, Any]
-    """What scores.json says."""
+    """The content of scores.json."""
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes that the network knows, in the order of its outputs."""
         return tuple(self.info["classes"])
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All weights by name.
+    def info_as(self, model: type[Model]) -> Model:
+        """Check what one kind of network needs from bundle.json.
 
         Raises:
-            BundleError: not the file that bundle.json describes.
+            BundleError: a value that is missing, of the wrong type or out of bounds.
+        """
+        try:
+            return model.model_validate(self.info)
+        except ValidationError as error:
+            raise BundleError(f"{self.path / INFO}: {_first_problem(error)}") from None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Read all weights by name.
+
+        Raises:
+            BundleError: the file is not the one that bundle.json describes.
         """
         path = self.path / WEIGHTS
         data = _read(path, MAX_WEIGHTS)
@@ -80,47 +122,43 @@ class Bundle:
         except Exception as error:  # the format's reader has no error class of its own for every kind of damage
             raise BundleError(f"{path}: not a safetensors file ({error})") from None
 
-    def images(self) -> list[Mapping[str, Any]]:
-        """One record for each training image of a classifier, with its fold and its scores.
+    def images(self, model: type[Model]) -> list[Model]:
+        """Read images.jsonl, one record for each training image.
 
         Raises:
-            BundleError: a line that is none.
+            BundleError: a line that is no such record.
         """
-        return self._records(_is_image)
+        records, path = [], self.path / IMAGES
+        for number, line in enumerate(_read(path, MAX_JSON).splitlines(), start=1):
+            try:
+                records.append(model.model_validate_json(line))
+            except ValidationError as error:
+                problem = _first_problem(error)
+                raise BundleError(f"{path}:{number}: expected one JSON record of an image ({problem})") from None
+        return records
 
     def origins(self) -> list[tuple[Origin, str]]:
-        """Each training image, and its class.
+        """Return each training image and its class.
 
         Raises:
-            BundleError: a line that names none, a path that leads outside, a class that the bundle does not know.
+            BundleError: a line that is no record, a path that leads outside, a class that the bundle does not know.
         """
-        records = self._records(_is_named)
-        try:
-            for number, record in enumerate(records, start=1):
-                check_path(record["path"], f"{self.path / IMAGES}:{number}")
-        except ManifestError as error:
-            raise BundleError(str(error)) from None
-        foreign = next((record["class"] for record in records if record["class"] not in self.classes), None)
-        if foreign is not None:
-            raise BundleError(f"{self.path / IMAGES}: {foreign!r} is no class of {INFO}")
-        return [(Origin(record["path"], record["sha256"]), record["class"]) for record in records]
-
-    def _records(self, is_good: Callable[[Mapping[str, Any]], bool]) -> list[Mapping[str, Any]]:
-        lines = _read(self.path / IMAGES, MAX_JSON).decode("utf-8", "replace").splitlines()
-        try:
-            records = [json.loads(line) for line in lines]
-            if all(is_good(record) for record in records):
-                return records
-        except (ValueError, KeyError, TypeError, RecursionError):
-            pass
-        raise BundleError(f"{self.path / IMAGES}: expected one JSON record of an image in each line")
+        records = self.images(ImageRecord)
+        for number, record in enumerate(records, start=1):
+            try:
+                check_path(record.path, f"{self.path / IMAGES}:{number}")
+            except ManifestError as error:
+                raise BundleError(str(error)) from None
+            if record.label not in self.classes:
+                raise BundleError(f"{self.path / IMAGES}:{number}: {record.label!r} is no class of {INFO}")
+        return [(Origin(record.path, record.sha256), record.label) for record in records]
 
 
 def open_bundle(path: str | Path, *kinds: str) -> Bundle:
-    """Read what a bundle says of itself; its weights are read when they are asked for.
+    """Open a bundle. Its weights are read later, by `Bundle.tensors`.
 
     Args:
-        kinds: what it may be a bundle of; without any: of anything.
+        kinds: the kinds to accept; without any, all.
 
     Raises:
         BundleError: no bundle, one of another kind or format, or a damaged one.
@@ -132,28 +170,21 @@ def open_bundle(path: str | Path, *kinds: str) -> Bundle:
     info = _json(path / INFO)
     if info.get("format") != FORMAT:
         raise BundleError(f"{path / INFO}: format {info.get('format')!r}, but this version of synth reads {FORMAT}")
-    for key, expected in _TYPES.items():
-        if not isinstance(info.get(key), expected):
-            raise BundleError(f"{path / INFO}: {key} can't be {info.get(key)!r}")
-    if kinds and info["kind"] not in kinds:
-        raise BundleError(f"{path}: a bundle of kind {info['kind']!r}, expected {' or '.join(map(repr, kinds))}")
-    names = info["classes"]
-    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        raise BundleError(f"{path / INFO}: classes must be different names")
-    if not _HASH.fullmatch(str(info.get("weights_sha256"))):
-        raise BundleError(f"{path / INFO}: weights_sha256 is no hash")
-    return Bundle(path, info, _json(path / SCORES))
+    bundle = Bundle(path, info, _json(path / SCORES))
+    kind = bundle.info_as(BundleInfo).kind
+    if kinds and kind not in kinds:
+        raise BundleError(f"{path}: a bundle of kind {kind!r}, expected {' or '.join(map(repr, kinds))}")
+    return bundle
 
 
-def _is_image(record: Mapping[str, Any]) -> bool:
-    scores = record["scores"]
-    named = isinstance(record["class"], str) and _HASH.fullmatch(record["sha256"])
-    return bool(named) and isinstance(record["fold"], int) and all(isinstance(scores[k], int | float) for k in scores)
-
-
-def _is_named(record: Mapping[str, Any]) -> bool:
-    texts = [record[key] for key in ("path", "class", "sha256")]
-    return all(isinstance(text, str) and text.encode() for text in texts) and bool(_HASH.fullmatch(texts[-1]))
+def _first_problem(error: ValidationError) -> str:
+    """Return the first problem in one line: where, what was expected, what was got."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part)[:SHOWN] for part in first["loc"])
+    expected = re.sub(r"^\w+ should", "must", first["msg"].removeprefix("Value error, "))
+    expected = re.sub(r"a valid dictionary( or instance of \w+)?", "an object", expected)
+    expected = expected.replace("Field required", "is missing")
+    return " ".join(f"{where} {expected}, got {reprlib.repr(first['input'])}".split())
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -176,7 +207,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def run_id(items: Sequence[Item], classes: Sequence[str], settings: Sequence[Mapping[str, Any]], *, seed: int) -> str:
-    """Changes with anything that decides about a network's weights: images, settings, seed, versions."""
+    """Return a hash of all that decides the weights of a network: images, settings, seed, versions."""
     lines = [[item.id, item.label, item.group, item.sha256] for item in items]
     parts = [versions(NETWORKS), lines, list(classes), list(settings), seed]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
@@ -184,37 +215,35 @@ def run_id(items: Sequence[Item], classes: Sequence[str], settings: Sequence[Map
 
 @contextlib.contextmanager
 def training_folder(out: Path, run: str) -> Iterator[Path]:
-    """A folder to train in; the same run finds what it left there.
+    """Yield the folder to train in. The same run finds its earlier files there.
 
     Raises:
-        LockedError: another training holds it.
-        OutputError: something else stands at `out`, or an unfinished training of other data or settings beside it.
+        LockedError: another training is at work there.
+        OutputError: `out` exists, or beside it an unfinished training on other data or with other settings.
     """
     work = staging_folder(out)
     with locked(out):
         if os.path.lexists(out):
             raise OutputError(f"{out} exists: choose another folder, or move it away")
-        _check_run(work, run)
+        found = _run_of(work) if work.exists() else run
+        if found != run:
+            raise OutputError(f"{work} holds an unfinished training on other data or settings: resume it or remove it")
         work.mkdir(parents=True, exist_ok=True)
         replace_file(work / "run.json", json.dumps({"run": run, **this_process()}).encode())
         yield work
 
 
-def _check_run(work: Path, run: str) -> None:
-    if not work.exists():
-        return
+def _run_of(work: Path) -> object:
     try:
-        found = json.loads((work / "run.json").read_text("utf-8"))["run"]
+        return json.loads((work / "run.json").read_text("utf-8"))["run"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise OutputError(f"{work} is in the way and no unfinished work of synth: move it away") from None
-    if found != run:
-        raise OutputError(f"{work} holds unfinished work on other data or settings: resume that, or remove it")
+        raise OutputError(f"{work} is no unfinished training of synth: move it away") from None
 
 
 def publish(
     work: Path, out: Path, *, info: Mapping[str, Any], tensors: Mapping[str, Tensor], files: Mapping[str, bytes]
 ) -> Bundle:
-    """Put a bundle together and give it its place; the folder that it was trained in goes."""
+    """Write a bundle to `out`, and remove the folder that the network was trained in."""
     ready = work / "bundle"
     shutil.rmtree(ready, ignore_errors=True)
     ready.mkdir()

@@ -1,104 +1,63 @@
-"""What people see of a trained classifier: the card, the confused images themselves, and the curves of the training."""
+"""What people see of a trained network: README.md, in a form that all networks share, and training curves."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from synth.data.originals import Originals
-from synth.measures.scores import Scores
-from synth.pictures.sheets import Strip, Tile, sheet_png
-from synth.pictures.text import table_cell
-from synth.records import Item
-
-CELLS, SHOWN = 8, 12
-"""The largest cells of the confusion matrix, and images of each."""
+WIDTH = 118
 
 
-def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """README.md of a bundle, from bundle.json and scores.json."""
-    found = document["out_of_fold"]
-    network = info["network"]
-    rows = [
-        f"| {table_cell(label)} | {s['n']} | {_share(s, 'precision')} | {_share(s, 'recall')} | {_share(s, 'f1')} | "
-        f"{_share(s, 'average_precision')} | {table_cell(s['note'])} |"
-        for label, s in found["classes"].items()
-    ]
-    stopped = [f"* {name} stopped early: {why}." for name, why in info["stopped"].items()]
-    return "\n".join(
-        [
-            "# Reference classifier",
-            "",
-            f"{len(info['members'])} networks (`{network['backbone']}`, input {info['side']} x {info['side']}),",
-            f"trained on {sum(info['counts'].values())} real images of {len(info['classes'])} classes, each class",
-            "drawn equally often.",
-            "",
-            "Scores of the training images, each by the network that left it and its group out; 95 % intervals:",
-            "",
-            "| class | images | precision | recall | F1 | average precision | |",
-            "|---|---|---|---|---|---|---|",
-            *rows,
-            "",
-            f"Macro-F1 {_number(found['macro_f1'])}, balanced accuracy {_number(found['balanced_accuracy'])}, "
-            f"worst recall {_number(found['worst_recall'])}.",
-            "",
-            "* Made to judge synthetic images (`synth generate --judge`, `synth check`), not for use in the field.",
-            "* A high score does not prove that an image is valid: look at the sheets as well.",
-            "* `images.jsonl` lists the training images by path and hash; `confusions.png`, if there, shows some;",
-            "  weights can reveal what they were trained on: share this folder as you would share the images.",
-            *stopped,
-            "",
-        ]
-    )
-
-
-def _share(scores: Mapping[str, Any], name: str) -> str:
-    value, bounds = scores[name], scores["intervals"].get(name)
-    return f"{_number(value)} ({bounds[0]:.2f} to {bounds[1]:.2f})" if value is not None and bounds else _number(value)
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"
-
-
-def confusion_sheet(
-    items: Sequence[Item], probabilities: npt.NDArray[np.float32], scores: Scores, sources: Originals
-) -> bytes:
-    """A PNG with the images behind the largest cells of the confusion matrix; empty where nothing was confused.
+def card(
+    title: str,
+    info: Mapping[str, Any],
+    *,
+    intro: Sequence[str],
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    reading: Sequence[str],
+    notes: Sequence[str],
+) -> str:
+    """Return the Markdown of a card.
 
     Args:
-        probabilities: (N, C) of the items, in the order of `scores.labels`.
+        info: bundle.json.
+        intro: paragraphs above the table.
+        head, rows: the table; its texts have no "|".
+        reading: paragraphs below the table, on how to read it.
+        notes: what the network is for and what it is not for. What every card says comes after them.
     """
-    labels, predicted = scores.labels, probabilities.argmax(1)
-    truth = np.array([labels.index(item.label) for item in items])
-    cells = [
-        (scores.confusion[t][p] / max(sum(scores.confusion[t]), 1), t, p)
-        for t in range(len(labels))
-        for p in range(len(labels))
-        if t != p and scores.confusion[t][p]
+    table = [head, ["---"] * len(head), *rows]
+    every = (
+        "`images.jsonl` lists the training images by path and hash, and weights can reveal what they were trained on: "
+        "share this folder as you would share the images.",
+        *(f"{name} stopped early: {why}." for name, why in info["stopped"].items()),
+    )
+    parts = [
+        f"# {title}",
+        *(textwrap.fill(text, WIDTH) for text in intro),
+        "\n".join(f"| {' | '.join(row)} |" for row in table),
+        *(textwrap.fill(text, WIDTH) for text in reading),
+        "\n".join(textwrap.fill(f"* {text}", WIDTH, subsequent_indent="  ") for text in (*notes, *every)),
     ]
-    strips = []
-    for _, t, p in sorted(cells, reverse=True)[:CELLS]:
-        found = np.flatnonzero((truth == t) & (predicted == p))
-        worst = found[np.argsort(probabilities[found, t], kind="stable")][:SHOWN]
-        title = f"{labels[t]} taken for {labels[p]}: {len(found)} of {int((truth == t).sum())}"
-        strips.append(Strip(title, tuple(_tile(items[i], probabilities[i], (t, p), labels, sources) for i in worst)))
-    return sheet_png(strips) if strips else b""
+    return "\n\n".join(parts) + "\n"
 
 
-def _tile(
-    item: Item, scores: npt.NDArray[np.float32], cell: tuple[int, int], labels: Sequence[str], sources: Originals
-) -> Tile:
-    lines = tuple(f"{labels[index]} {scores[index]:.2f}" for index in cell)
-    return Tile(sources.pixels(item), (item.id.rpartition("/")[2][:18], *lines))
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number as text; "unknown" for None."""
+    return "unknown" if value is None else f"{value:.{digits}f}"
 
 
 def curves(stats: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
-    """A PNG: every measure of stats.jsonl over the images seen, one line for each network."""
+    """Return a PNG that plots each measure against the images seen, with one line for each key of `stats`.
+
+    Args:
+        stats: {network: lines of its stats.jsonl}.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Where a network is computed, and in which precision."""
+"""The device that a network is computed on, and the precision of its arithmetic."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(word: str = "auto") -> torch.device:
-    """The device of a word; `auto` takes a GPU where there is one.
+    """Return the device of a word; `auto` is a GPU where there is one, else the CPU.
 
     Raises:
-        UsageError: an unknown word, or a device that this machine or this torch does not have.
+        UsageError: an unknown word, or a device that this machine or this build of torch does not have.
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if word == "auto":
@@ -31,7 +31,10 @@ def choose_device(word: str = "auto") -> torch.device:
 def autocast(
     device: torch.device, precision: Literal["auto", "float32", "bfloat16"]
 ) -> contextlib.AbstractContextManager[object]:
-    """Mixed precision where `auto` finds a GPU for it; bfloat16 alone, since it needs no scaling of the loss."""
+    """Return the context of mixed precision: bfloat16 on request, or with `auto` on a GPU that has it.
+
+    Mixed precision is never float16, which would need a scaled loss.
+    """
     fits = device.type == "cuda" and torch.cuda.is_bf16_supported()
     enabled = precision == "bfloat16" or (precision == "auto" and fits)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -1,8 +1,9 @@
 """Several processes that train one network together: `torchrun --nproc-per-node 2 scripts/train_gan.py ...`.
 
-Each takes its own part of every batch, then gradients are averaged, so all hold the same weights, and the result is
-that of one process but for rounding. The first one alone writes. (`DistributedDataParallel` has no place for gradients
-of gradients, which the penalties on a discriminator need; one sum of all gradients does, Karras et al. 2020.)
+Each process takes its own part of every batch. Then the gradients are averaged, so all processes hold the same weights,
+and the result equals that of one process up to rounding. Only the first process writes. (`DistributedDataParallel` does
+not support gradients of gradients, which the penalties on a discriminator need. One sum of all gradients does, Karras
+et al. 2020.)
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ import torch
 from torch import Tensor, distributed, nn
 
 PATIENCE = timedelta(hours=6)
-"""The others wait for the first while it trains what comes before and measures what was drawn."""
+"""How long the others wait for the first process while it trains the autoencoder and the judge, or evaluates."""
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes that train together; alone, one that does it all."""
+    """The processes that train together; by default a single one."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def leads(self) -> bool:
-        """Is this the one that writes?"""
+        """Whether this process is the one that writes."""
         return self.rank == 0
 
     def average(self, module: nn.Module) -> None:
@@ -44,21 +45,21 @@ class ProcessGroup:
             gradient.copy_(mean.view_as(gradient))
 
     def means(self, values: Mapping[str, Tensor]) -> dict[str, float]:
-        """Means of scalars over all processes."""
+        """Return the means of scalars over all processes."""
         stacked = torch.stack([value.detach().float() for value in values.values()])
         if self.size > 1:
             distributed.all_reduce(stacked)
         return dict(zip(values, (stacked / self.size).tolist(), strict=True))
 
-    def told(self, words: str) -> str:
-        """What the leading process says."""
-        said = [words]
+    def broadcast(self, text: str) -> str:
+        """Return the text that the first process passes."""
+        texts = [text]
         if self.size > 1:
-            distributed.broadcast_object_list(said)
-        return said[0]
+            distributed.broadcast_object_list(texts)
+        return texts[0]
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all processes call this."""
         if self.size > 1:
             distributed.barrier()
 
@@ -68,7 +69,7 @@ SINGLE = ProcessGroup()
 
 @contextlib.contextmanager
 def joined_group() -> Iterator[ProcessGroup]:
-    """The team that torchrun started this process for."""
+    """Join the processes that torchrun started; without torchrun, yield the group of this process alone."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield SINGLE

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synth.classifier.frozen_features import FeatureExtractor, extract_features
-from synth.classifier.linear_head import Floats
+from synth.classifier.frozen_features import FeatureExtractor, Floats, extract_features
 from synth.classifier.training import is_frozen, side_of
 from synth.data.originals import Originals
 from synth.effects.policy import Policy

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
+from synth.classifier.frozen_features import Floats
 from synth.classifier.learner import TrainingFeatures, TrainingImages, TrainingStrategy, train_learner
-from synth.classifier.linear_head import Floats
 from synth.classifier.losses import Objective
 from synth.files import new_file
 from synth.training.batches import Images, safe_policy
@@ -76,7 +76,7 @@ def do_run(context: TrialContext, run: Run) -> None:
         device=context.device,
     )
     probabilities = learner.probabilities(_seen(material, split.held_out))
-    fitted = learner.fitted(_seen(material, split.train), material.labels[split.train])
+    fitted = learner.balanced_accuracy(_seen(material, split.train), material.labels[split.train])
     path.parent.mkdir(exist_ok=True)
     with new_file(path) as file:
         np.savez(file, probabilities=probabilities, fitted=fitted, images=np.array(_counts(context, chosen, filling)))
@@ -120,13 +120,13 @@ def _pool(
     real = np.arange(len(labels)) < len(chosen)
     if material.features is None:
         pictures: list[Images] = [material.inputs[chosen], *([filling.inputs] if filling else [])]
-        return TrainingImages(np.concatenate(pictures), labels, real)
+        return TrainingImages(np.concatenate(pictures), labels)
     _, n_variants, n_features = material.features.shape
     rows = [material.features[chosen].reshape(-1, n_features)]
     rows += [filling.features] if filling is not None and filling.features is not None else []
     first = np.concatenate([n_variants * np.arange(len(chosen)), n_variants * len(chosen) + np.arange(n_new)])
     owned = np.where(real, n_variants, 1)
-    return TrainingFeatures(np.concatenate(rows), first.astype(np.intp), owned.astype(np.intp), labels, real)
+    return TrainingFeatures(np.concatenate(rows), first.astype(np.intp), owned.astype(np.intp), labels)
 
 
 def _seen(material: LearnerInputs, rows: npt.NDArray[np.intp]) -> Images | Floats:

@@ -20,8 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
-from synth.classifier.frozen_features import FeatureExtractor, extract_features
-from synth.classifier.linear_head import Floats
+from synth.classifier.frozen_features import FeatureExtractor, Floats, extract_features
 from synth.data import images
 from synth.data.balance import targets_of
 from synth.data.dataset import Dataset

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synth.classifier.linear_head import Floats
+from synth.classifier.frozen_features import Floats
 from synth.files import new_file
 from synth.records import Item
 from synth.settings.recipe import Recipe
