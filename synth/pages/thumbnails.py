@@ -1,30 +1,33 @@
-"""The report's thumbnails: image files, small and encoded, as data URIs."""
+"""Small pictures inside the pages: image files and pixels, as data URIs or base64."""
 
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from synth.data.images import decode, to_uint8
 from synth.errors import ImageError
 from synth.records import Pixels
 from synth.settings.recipe import Data
 
-BOX = (128, 168)
-"""(width, height) of a thumbnail; smaller images are enlarged by a whole factor into it."""
-PARENT_BOX = (48, 48)
+Box = tuple[int, int]
+BOX: Box = (128, 168)
+"""(width, height) of a thumbnail; smaller images are enlarged by a whole factor to fit into it."""
+PARENT_BOX: Box = (48, 48)
 """Of a parent beside the image that was made from it."""
 LOSSLESS_SIDE = 96
-"""Longest side up to which no detail is lost: of enlarged pixels each is seen."""
+"""Longest side of thumbnails without loss: in enlarged pictures, every pixel is visible."""
 QUALITY, PARENT_QUALITY = 85, 90
 """Of JPEG thumbnails."""
-
-Box = tuple[int, int]
+SIDE = 96
+"""Longest side of a picture in a document."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,11 @@ class Thumbnail:
     width: int
     height: int
     enlarged: bool
-    """Are its pixels to be seen as squares?"""
+    """Whether its pixels should show as squares."""
 
 
 def shrunk(data: bytes | None) -> Pixels | None:
-    """Pixels of an image file that fit into the box; None where it is no picture."""
+    """Return the pixels of an image file, small enough for the box; None if it is not an image."""
     settings = Data()
     try:
         pixels = decode(data or b"", max_pixels=settings.max_pixels, background=settings.background).pixels
@@ -50,7 +53,7 @@ def shrunk(data: bytes | None) -> Pixels | None:
 
 
 def on_one_scale(pictures: Sequence[Pixels | None]) -> list[npt.NDArray[np.uint8] | None]:
-    """8 bits each; 16-bit levels by one factor for the whole class, so that 12 bits are not black, yet comparable."""
+    """Return the pictures with 8 bits; one factor scales all 16-bit ones, so that they are comparable and not black."""
     wide = [int(pixels.max()) for pixels in pictures if pixels is not None and pixels.dtype == np.uint16]
     factor = 65535 / max([*wide, 256])
     return [
@@ -62,15 +65,24 @@ def on_one_scale(pictures: Sequence[Pixels | None]) -> list[npt.NDArray[np.uint8
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8] | None) -> Thumbnail | None:
-    """A picture of a sheet; without loss where it is small."""
+    """Return a picture of a sheet; without loss if it is small."""
     if pixels is None:
         return None
     return _encoded(pixels, BOX, QUALITY if max(pixels.shape[:2]) > LOSSLESS_SIDE else None)
 
 
 def parent_thumbnail(pixels: npt.NDArray[np.uint8] | None) -> Thumbnail | None:
-    """A picture beside another one: there are many, so each takes about a kilobyte."""
+    """Return a picture beside another one: there are many, so each takes about a kilobyte."""
     return None if pixels is None else _encoded(_within(pixels, PARENT_BOX), PARENT_BOX, PARENT_QUALITY)
+
+
+def png_base64(pixels: Pixels) -> str:
+    """Return a small picture for a JSON document: PNG in base64."""
+    picture = Image.fromarray(np.ascontiguousarray(to_uint8(pixels)))
+    picture.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _within(pixels: Pixels, box: Box) -> Pixels:
@@ -82,7 +94,7 @@ def _within(pixels: Pixels, box: Box) -> Pixels:
 
 
 def _encoded(pixels: Pixels, box: Box, quality: int | None) -> Thumbnail:
-    """As JPEG of a quality, or as PNG."""
+    """Encode as JPEG of this quality, or as PNG."""
     height, width = pixels.shape[:2]
     factor = max(min(box[0] // width, box[1] // height), 1)
     kind, options = ("png", []) if quality is None else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, quality])

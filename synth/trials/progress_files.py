@@ -1,4 +1,4 @@
-"""How far trainings in other processes are: each leaves a small file, which is read while they are waited for."""
+"""Progress of trainings in other processes: each writes a small file, and the process that waits reads it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 TRAINING = "training"
-"""What the trainings call their main part; what they do before it is not counted."""
+"""Name that the trainings give their main part; progress of earlier parts is not written."""
 SECONDS = 0.5
 
 
 class ProgressFile:
-    """A training's progress, as a file of "images seen, images in all"."""
+    """A `Progress` that writes a file with "images seen, images in all"."""
 
     def __init__(self, path: Path, then: Callable[[], None] | None = None) -> None:
-        """`then` is called after each writing."""
+        """`then` is called after each write."""
         self._path, self._then, self._last = path, then, 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """As a `Progress`."""
+        """Write the file, twice a second at most."""
         now = time.monotonic()
         if what != TRAINING or (now - self._last < SECONDS and done < total):
             return
@@ -30,8 +30,8 @@ class ProgressFile:
 
 
 def read_progress(paths: Sequence[Path]) -> tuple[int, int]:
-    """Images seen, and images in all, of trainings that are alike; (0, 0) before the first has begun."""
-    known = [ticked for ticked in map(_read, paths) if ticked]
+    """Return images seen, and images in all, of several like trainings; (0, 0) before the first has begun."""
+    known = [progress for progress in map(_read, paths) if progress]
     total = max((total for _, total in known), default=0)
     return sum(done for done, _ in known), total * len(paths)
 
@@ -39,6 +39,6 @@ def read_progress(paths: Sequence[Path]) -> tuple[int, int]:
 def _read(path: Path) -> tuple[int, int] | None:
     try:
         done, total = path.read_text("utf-8").split()
-    except (OSError, ValueError):  # not begun, or caught half written
+    except (OSError, ValueError):  # not begun yet, or read in the middle of a write
         return None
     return int(done), int(total)

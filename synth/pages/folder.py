@@ -1,0 +1,149 @@
+"""What an output folder says of itself: its documents, and of each class the counts and the pictures to show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synth.data.manifest import MANIFEST, read_manifest
+from synth.errors import OutputError
+from synth.output.staging import QUALITY, RECIPE, REJECTED, SUMMARY
+from synth.pages.album import Sheets, Shots, read_rejected
+from synth.pages.page import VERDICT, read_json
+from synth.pictures.text import mapping, number
+from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
+
+
+@dataclass
+class Tally:
+    """What one method did for one class, over all runs of the folder."""
+
+    attempted: int = 0
+    accepted: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def share(self) -> float | None:
+        """The share that passed the gates, also if the method was switched off afterwards."""
+        passed = self.accepted + self.reasons[SWITCHED_OFF]
+        return passed / self.attempted if self.attempted else None
+
+
+@dataclass
+class ClassFacts:
+    """What the folder says of one class."""
+
+    label: str
+    real: int = 0
+    """Real training images in the folder."""
+    new: int = 0
+    """Synthetic images in the folder, of all runs."""
+    methods: dict[str, Tally] = field(default_factory=dict)
+    shots: Shots = field(default_factory=Shots)
+    entry: Mapping[str, Any] = field(default_factory=dict)
+    """Its part of the summary; empty for a class of earlier runs alone."""
+    sheets: Sheets | None = None
+
+    def count(self, key: str) -> int:
+        """Return a count of the summary; 0 if it has none."""
+        return int(number(self.entry.get(key)) or 0)
+
+    @property
+    def switched_off(self) -> bool:
+        """Whether the method was switched off because too few of its images passed."""
+        return self.entry.get("switched_off") is True
+
+    @property
+    def main_reason(self) -> str:
+        """The most common reason of the last run against a candidate; empty if there is none."""
+        counts = {word: number(n) or 0 for word, n in mapping(self.entry, "rejected").items() if word != SWITCHED_OFF}
+        return max(counts, key=lambda word: counts[word], default="")
+
+    @property
+    def originals(self) -> int:
+        """Real training images, also if the folder holds the new ones alone."""
+        return max(self.count("real"), self.real)
+
+    @property
+    def after(self) -> int:
+        """Training images now."""
+        return self.originals + self.new
+
+    @property
+    def before(self) -> int:
+        """Training images before the last run."""
+        return self.after - self.count("accepted")
+
+
+@dataclass
+class Folder:
+    """An output folder."""
+
+    summary: Mapping[str, Any]
+    recipe: str
+    quality: Mapping[str, Any] | None
+    verdict: Mapping[str, Any] | None
+    classes: dict[str, ClassFacts] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    """{id of a real training image: its path in the folder}."""
+    runs: dict[str, None] = field(default_factory=dict)
+    """In the order of the manifest."""
+    example: str = ""
+    """Id of a synthetic image."""
+
+    def facts(self, label: str) -> ClassFacts:
+        """Return the facts of a class."""
+        return self.classes.setdefault(label, ClassFacts(label))
+
+    def add(self, row: Row) -> None:
+        """Count a row of the manifest."""
+        facts = self.facts(row.label)
+        if row.synthetic:
+            self.runs[row.run] = None
+            self._add_attempt(facts, row)
+        elif row.split == PARENT_SPLIT:
+            facts.real += 1
+            self.places[row.id] = str(row.path)
+            facts.shots.real.add(row)
+
+    def _add_attempt(self, facts: ClassFacts, row: Row) -> None:
+        tally = facts.methods.setdefault(str(row.method), Tally())
+        tally.attempted += 1
+        tally.reasons.update(map(str, row.reasons))
+        if row.id in facts.shots.rejected:
+            facts.shots.rejected[row.id] = facts.shots.rejected[row.id][0], row
+        if row.path is not None:
+            tally.accepted += 1
+            facts.new += 1
+            facts.shots.accepted.add(row)
+            self.example = self.example or row.id
+
+
+def read_folder(out: Path, *, without: str | None = None) -> Folder:
+    """Read an output folder.
+
+    Args:
+        without: a run whose images are left out.
+
+    Raises:
+        OutputError: not an output of this package, or one of its files is damaged.
+        ManifestError: the manifest is damaged or hostile.
+    """
+    if not out.is_dir():
+        raise OutputError(f"{out}: no such folder")
+    for name in (MANIFEST, SUMMARY):
+        if not (out / name).is_file():
+            raise OutputError(f"{out}: no {name}, so not a complete output of synth")
+    recipe = (out / RECIPE).read_text("utf-8", "replace") if (out / RECIPE).is_file() else ""
+    folder = Folder(read_json(out / SUMMARY) or {}, recipe, read_json(out / QUALITY), read_json(out / VERDICT))
+    for label, entry in mapping(folder.summary, "classes").items():
+        folder.facts(label).entry = entry if isinstance(entry, dict) else {}
+    for label, entries in read_rejected(read_json(out / REJECTED) or {}).items():
+        folder.facts(label).shots.rejected = {id: (entry, None) for id, entry in entries.items()}
+    for row in read_manifest(out / MANIFEST):
+        if row.run != without or row.method is None:
+            folder.add(row)
+    return folder
