@@ -1,7 +1,8 @@
-"""What an output folder says of itself: its documents, and of each class the counts and the pictures to show."""
+"""What an output folder says of itself: its documents, and the counts and pictures of each class."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,35 @@ from typing import Any
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError
 from synth.output.staging import QUALITY, RECIPE, REJECTED, SUMMARY
-from synth.pages.album import Sheets, Shots, read_rejected
-from synth.pages.page import VERDICT, read_json
-from synth.pictures.text import mapping, number
+from synth.pages.page import VERDICT, read_json, records
+from synth.pictures.text import at, mapping, number, texts
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
+
+SHOWN = 12
+"""Pictures of each kind and class."""
+
+
+class Spread:
+    """Keeps a few evenly spaced rows of a stream of any length."""
+
+    def __init__(self) -> None:
+        self._kept: list[Row] = []
+        self._stride = 1
+        self._n = 0
+
+    def add(self, row: Row) -> None:
+        """Take the next row."""
+        if self._n % self._stride == 0:
+            self._kept.append(row)
+        self._n += 1
+        if len(self._kept) > 4 * SHOWN:
+            del self._kept[1::2]
+            self._stride *= 2
+
+    def chosen(self) -> list[Row]:
+        """Return at most `SHOWN` rows, in order."""
+        n = min(SHOWN, len(self._kept))
+        return [self._kept[i * len(self._kept) // n] for i in range(n)]
 
 
 @dataclass
@@ -37,24 +63,21 @@ class ClassFacts:
     """What the folder says of one class."""
 
     label: str
-    real: int = 0
+    entry: Mapping[str, Any] = field(default_factory=dict)
+    """Its part of the summary; empty for a class of earlier runs alone."""
+    n_real: int = 0
     """Real training images in the folder."""
     new: int = 0
     """Synthetic images in the folder, of all runs."""
     methods: dict[str, Tally] = field(default_factory=dict)
-    shots: Shots = field(default_factory=Shots)
-    entry: Mapping[str, Any] = field(default_factory=dict)
-    """Its part of the summary; empty for a class of earlier runs alone."""
-    sheets: Sheets | None = None
+    real: Spread = field(default_factory=Spread)
+    accepted: Spread = field(default_factory=Spread)
+    rejected: dict[str, tuple[Mapping[str, Any], Row | None]] = field(default_factory=dict)
+    """{id: (entry of rejected.json, row of the manifest)}."""
 
     def count(self, key: str) -> int:
         """Return a count of the summary; 0 if it has none."""
         return int(number(self.entry.get(key)) or 0)
-
-    @property
-    def switched_off(self) -> bool:
-        """Whether the method was switched off because too few of its images passed."""
-        return self.entry.get("switched_off") is True
 
     @property
     def main_reason(self) -> str:
@@ -65,17 +88,12 @@ class ClassFacts:
     @property
     def originals(self) -> int:
         """Real training images, also if the folder holds the new ones alone."""
-        return max(self.count("real"), self.real)
+        return max(self.count("real"), self.n_real)
 
     @property
     def after(self) -> int:
         """Training images now."""
         return self.originals + self.new
-
-    @property
-    def before(self) -> int:
-        """Training images before the last run."""
-        return self.after - self.count("accepted")
 
 
 @dataclass
@@ -105,20 +123,20 @@ class Folder:
             self.runs[row.run] = None
             self._add_attempt(facts, row)
         elif row.split == PARENT_SPLIT:
-            facts.real += 1
+            facts.n_real += 1
+            facts.real.add(row)
             self.places[row.id] = str(row.path)
-            facts.shots.real.add(row)
 
     def _add_attempt(self, facts: ClassFacts, row: Row) -> None:
         tally = facts.methods.setdefault(str(row.method), Tally())
         tally.attempted += 1
         tally.reasons.update(map(str, row.reasons))
-        if row.id in facts.shots.rejected:
-            facts.shots.rejected[row.id] = facts.shots.rejected[row.id][0], row
+        if row.id in facts.rejected:
+            facts.rejected[row.id] = facts.rejected[row.id][0], row
         if row.path is not None:
             tally.accepted += 1
             facts.new += 1
-            facts.shots.accepted.add(row)
+            facts.accepted.add(row)
             self.example = self.example or row.id
 
 
@@ -141,9 +159,24 @@ def read_folder(out: Path, *, without: str | None = None) -> Folder:
     folder = Folder(read_json(out / SUMMARY) or {}, recipe, read_json(out / QUALITY), read_json(out / VERDICT))
     for label, entry in mapping(folder.summary, "classes").items():
         folder.facts(label).entry = entry if isinstance(entry, dict) else {}
-    for label, entries in read_rejected(read_json(out / REJECTED) or {}).items():
-        folder.facts(label).shots.rejected = {id: (entry, None) for id, entry in entries.items()}
+    for label, entries in _rejected(read_json(out / REJECTED)).items():
+        folder.facts(label).rejected = {str(entry["id"]): (entry, None) for entry in entries}
     for row in read_manifest(out / MANIFEST):
         if row.run != without or row.method is None:
             folder.add(row)
     return folder
+
+
+def _rejected(document: Mapping[str, Any] | None) -> dict[str, list[Mapping[str, Any]]]:
+    """Return {class: entries} of `rejected.json`: at most `SHOWN` of a class, every reason in turn."""
+    by_reason: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for entry in records(at(document, "images")):
+        if isinstance(entry.get("id"), str) and isinstance(entry.get("class"), str):
+            reason = (*texts(entry.get("reasons")), "")[0]
+            by_reason.setdefault(entry["class"], {}).setdefault(reason, []).append(entry)
+    found = {}
+    for label, groups in by_reason.items():
+        turns = itertools.zip_longest(*(((i, entry) for entry in group) for i, group in enumerate(groups.values())))
+        chosen = [pair for turn in turns for pair in turn if pair][:SHOWN]
+        found[label] = [entry for _, entry in sorted(chosen, key=lambda pair: pair[0])]
+    return found

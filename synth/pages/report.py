@@ -5,19 +5,15 @@ The same folder gives the same bytes: the page holds no time, no machine name an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
-from synth.measures.words import PARTLY, YES
 from synth.output.staging import REPORT, page_run, run_of
-from synth.pages.album import SHOWN, Album
+from synth.pages.album import Sheets, make_sheets
 from synth.pages.confusion import confusion
 from synth.pages.folder import ClassFacts, Folder, read_folder
 from synth.pages.page import page_template, records, write_page
 from synth.pictures.text import at, mapping, number, texts
-
-SHEETS = 10
-"""Classes with pictures: those with new images first, then the rarest."""
 
 
 def write_report(out: str | Path, *, without: str | None = None) -> Path:
@@ -33,13 +29,9 @@ def write_report(out: str | Path, *, without: str | None = None) -> Path:
     """
     out = Path(out)
     folder = read_folder(out, without=without)
+    # Classes with new images first, then the rarest.
     order = sorted(folder.classes.values(), key=lambda facts: (not facts.new + facts.count("planned"), facts.originals))
-    album = Album(out, folder.places)
-    for place, facts in enumerate(order[:SHEETS]):
-        if not album.full:
-            n_real = SHOWN if facts.new or facts.shots.rejected else SHOWN // 2
-            facts.sheets = album.sheets(facts.label, facts.shots, number=place, n_real=n_real)
-    return write_page(out, _render(folder, order))
+    return write_page(out, _render(folder, order, make_sheets(out, folder, order)))
 
 
 def refresh_page(out: Path) -> None:
@@ -49,7 +41,7 @@ def refresh_page(out: Path) -> None:
         write_report(out)
 
 
-def _render(folder: Folder, order: Sequence[ClassFacts]) -> str:
+def _render(folder: Folder, order: Sequence[ClassFacts], sheets: Mapping[str, Sheets]) -> str:
     summary, judge = folder.summary, mapping(folder.summary, "judge")
     scores = mapping(judge, "scores", "out_of_fold")
     quality = mapping(folder.quality, "classes")
@@ -57,6 +49,7 @@ def _render(folder: Folder, order: Sequence[ClassFacts]) -> str:
     return page_template("report.html.j2").render(
         summary=summary,
         classes=order,
+        sheets=sheets,
         made=[facts for facts in order if facts.count("accepted")],
         totals={key: sum(facts.count(key) for facts in order) for key in ("planned", "attempted", "accepted")},
         fell_short=[facts for facts in order if facts.count("short") > 0],
@@ -75,13 +68,4 @@ def _render(folder: Folder, order: Sequence[ClassFacts]) -> str:
         warnings=texts(summary.get("warnings")),
         refused=records(summary.get("refused")),
         recipe=folder.recipe,
-        compare=compare,
     )
-
-
-def compare(word: object) -> str | None:
-    """Return the verdict of `check` on a word, or else compare its score with that of real images: yes, partly, no."""
-    verdict, own, real = at(word, "verdict"), number(at(word, "score")), number(at(word, "real"))
-    if verdict in ("yes", "partly", "no") or own is None or not real:
-        return verdict if isinstance(verdict, str) else None
-    return "yes" if own >= YES * real else "partly" if own >= PARTLY * real else "no"

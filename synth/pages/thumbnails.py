@@ -24,7 +24,7 @@ PARENT_BOX: Box = (48, 48)
 """Of a parent beside the image that was made from it."""
 LOSSLESS_SIDE = 96
 """Longest side of thumbnails without loss: in enlarged pictures, every pixel is visible."""
-QUALITY, PARENT_QUALITY = 85, 90
+QUALITY = {BOX: 85, PARENT_BOX: 90}
 """Of JPEG thumbnails."""
 SIDE = 96
 """Longest side of a picture in a document."""
@@ -64,16 +64,19 @@ def on_one_scale(pictures: Sequence[Pixels | None]) -> list[npt.NDArray[np.uint8
     ]
 
 
-def thumbnail(pixels: npt.NDArray[np.uint8] | None) -> Thumbnail | None:
-    """Return a picture of a sheet; without loss if it is small."""
+def thumbnail(pixels: npt.NDArray[np.uint8] | None, box: Box = BOX) -> Thumbnail | None:
+    """Return a picture that fits into the box: a PNG if it is small, else a JPEG. Parents are many, so always JPEG."""
     if pixels is None:
         return None
-    return _encoded(pixels, BOX, QUALITY if max(pixels.shape[:2]) > LOSSLESS_SIDE else None)
-
-
-def parent_thumbnail(pixels: npt.NDArray[np.uint8] | None) -> Thumbnail | None:
-    """Return a picture beside another one: there are many, so each takes about a kilobyte."""
-    return None if pixels is None else _encoded(_within(pixels, PARENT_BOX), PARENT_BOX, PARENT_QUALITY)
+    small = _within(pixels, box)
+    height, width = small.shape[:2]
+    factor = max(min(box[0] // width, box[1] // height), 1)
+    lossless = box == BOX and max(height, width) <= LOSSLESS_SIDE
+    kind, options = ("png", []) if lossless else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY[box]])
+    colours = small if small.ndim == 2 else small[:, :, ::-1]
+    data = cv2.imencode(f".{kind}", np.ascontiguousarray(colours), options)[1].tobytes()
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Thumbnail(source, width * factor, height * factor, factor > 1)
 
 
 def png_base64(pixels: Pixels) -> str:
@@ -91,14 +94,3 @@ def _within(pixels: Pixels, box: Box) -> Pixels:
         return pixels
     size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _encoded(pixels: Pixels, box: Box, quality: int | None) -> Thumbnail:
-    """Encode as JPEG of this quality, or as PNG."""
-    height, width = pixels.shape[:2]
-    factor = max(min(box[0] // width, box[1] // height), 1)
-    kind, options = ("png", []) if quality is None else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, quality])
-    colours = pixels if pixels.ndim == 2 else pixels[:, :, ::-1]
-    data = cv2.imencode(f".{kind}", np.ascontiguousarray(colours), options)[1].tobytes()
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return Thumbnail(source, width * factor, height * factor, factor > 1)

@@ -38,14 +38,10 @@ PNG = b"\x89PNG\r\n\x1a\n"
 class Column:
     """One column of the forest plot."""
 
-    label: str
-    macro: bool
+    key: tuple[str, bool]
+    """Class, and whether this is macro-F1."""
+    name: str
     scale: charts.Scale
-
-    @property
-    def name(self) -> str:
-        """The head of the column."""
-        return "macro-F1" if self.macro else f"F1 of {self.label}"
 
 
 @dataclass(frozen=True)
@@ -89,16 +85,16 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
     document = {**verdict, **{role: _word(verdict.get(role)) for role in ("advised", "control")}}
     classes, arms = _classes(document), _arms(document)
     others = [budget for budget in records(document.get("budgets")) if budget.get("steps") != document.get("steps")]
-    duel = _duel(document, arms)
+    named, duel = {arm.name: arm for arm in arms}, _duel(document, arms)
     headline, rest = _headline(str(document.get("advice") or ""), classes, [arm.name for arm in arms])
     return page_template("trial.html.j2").render(
         verdict=document,
         headline=headline,
         rest=rest,
         arms=arms,
-        named={arm.name: arm for arm in arms},
+        named=named,
         duel=duel,
-        before=_before(document["advised"], duel, arms),
+        before=PLAIN if PLAIN in named else next((arm.name for arm in duel if arm.name != document["advised"]), None),
         classes=classes,
         wide=len(classes) > FEW_CLASSES,
         columns=_columns(arms, classes),
@@ -163,20 +159,13 @@ def _duel(verdict: Mapping[str, Any], arms: Sequence[Arm]) -> list[Arm]:
     return chosen
 
 
-def _before(advised: object, duel: Sequence[Arm], arms: Sequence[Arm]) -> str | None:
-    """Return the arm whose confusions are shown beside the advised arm's: `none`, or else the other one of the duel."""
-    names = [arm.name for arm in arms if arm.name == PLAIN] + [arm.name for arm in duel if arm.name != advised]
-    return names[0] if names else None
-
-
 def _columns(arms: Sequence[Arm], classes: Sequence[str]) -> list[Column]:
     """Return macro-F1 and the rarest classes, if anything was compared in them."""
     columns = []
-    for label, macro in ((MACRO, True), *((label, False) for label in classes[:DRAWN_CLASSES])):
-        found = [arm.compared[label, macro] for arm in arms if (label, macro) in arm.compared]
-        if found:
-            deltas, spans = [at(entry, "delta_f1") for entry in found], [at(entry, "interval") for entry in found]
-            columns.append(Column(label, macro, charts.scale_of(deltas, spans)))
+    for key in ((MACRO, True), *((label, False) for label in classes[:DRAWN_CLASSES])):
+        if found := [arm.compared[key] for arm in arms if key in arm.compared]:
+            deltas, spans = ([at(entry, name) for entry in found] for name in ("delta_f1", "interval"))
+            columns.append(Column(key, "macro-F1" if key[1] else f"F1 of {key[0]}", charts.scale_of(deltas, spans)))
     return columns
 
 

@@ -9,61 +9,27 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from synth.measures.paired import Difference, difference, holm
-from synth.measures.scores import MIN_IMAGES, NAMES, Points, points
-from synth.trials.results import (
-    HELPS,
-    HURTS,
-    MACRO,
-    SAME,
-    ArmScores,
-    Budget,
-    Comparison,
-    Outcome,
-    Stop,
-    TrialDesign,
-)
+from synth.measures.scores import MIN_IMAGES, NAMES
+from synth.trials.results import HELPS, HURTS, MACRO, SAME, ArmScores, Budget, Comparison, Outcome, TrialDesign
 
-
-@dataclass(frozen=True)
-class ScoredRun:
-    """A run and its scores."""
-
-    outcome: Outcome
-    points: Points
-
-
-Runs = Mapping[tuple[int, int], ScoredRun]
+Runs = Mapping[tuple[int, int], Outcome]
 """{(split, seed): run} of an arm at a budget."""
-Read = Callable[[ScoredRun], float]
+Read = Callable[[Outcome], float]
 """Reads one number of a run; NaN if it is unknown."""
 
 
-def scored_runs(
-    outcomes: Iterable[Outcome], trial: TrialDesign
-) -> dict[int, dict[str, dict[tuple[int, int], ScoredRun]]]:
-    """Score all runs; return {steps: {arm: {(split, seed): run}}}."""
-    shares = None if trial.shares is None else np.array([trial.shares[label] for label in trial.classes])
-    table: dict[int, dict[str, dict[tuple[int, int], ScoredRun]]] = defaultdict(lambda: defaultdict(dict))
-    for run in outcomes:
-        table[run.steps][run.arm][run.split, run.seed] = ScoredRun(run, points(run.truth, run.predictions, shares))
-    return table
-
-
-def budget_of(steps: int, runs: Mapping[str, Runs], *, stopped: Sequence[Stop], trial: TrialDesign) -> Budget:
+def budget_of(steps: int, runs: Mapping[str, Runs], trial: TrialDesign) -> Budget:
     """Score and compare the arms of a budget. Without runs of the control there are no comparisons.
 
     Args:
         runs: {arm: its runs}.
     """
-    arms = {
-        arm: _scores(own, [stop for stop in stopped if stop.arm == arm], trial.classes) for arm, own in runs.items()
-    }
+    arms = {arm: _scores(own, trial.classes) for arm, own in runs.items()}
     return Budget(steps, arms, _comparisons(runs, trial) if trial.control in runs else ())
 
 
@@ -75,7 +41,7 @@ def delta(runs: Runs, control: Runs, read: Read, *, trial: TrialDesign, n_tests:
     return difference(values, ratio=trial.ratio, alpha=trial.alpha, n_tests=n_tests)
 
 
-def macro_f1(run: ScoredRun) -> float:
+def macro_f1(run: Outcome) -> float:
     """Read a run's macro-F1."""
     return run.points.macro_f1
 
@@ -90,12 +56,14 @@ def n_held_out(runs: Runs, column: int) -> float:
     return _mean(runs, lambda run: float(run.points.confusion[column].sum())) or 0.0
 
 
-def _scores(runs: Runs, stops: Sequence[Stop], labels: Sequence[str]) -> ArmScores:
+def _scores(runs: Runs, labels: Sequence[str]) -> ArmScores:
     macro = list(_by_split(runs, macro_f1).values())
     classes = {label: {name: _mean(runs, of_class(name, c)) for name in NAMES} for c, label in enumerate(labels)}
     recalls = [recall for scores in classes.values() if (recall := scores["recall"]) is not None]
-    n_splits, n_stops = len({split for split, _ in runs}), Counter(stop.label for stop in stops)
-    reasons = {stop.label: stop.reason for stop in reversed(stops)}
+    n_splits = len({split for split, _ in runs})
+    stops = {(split, label): why for (split, _), run in runs.items() for label, why in run.stopped.items()}
+    first_reasons = {label: why for (_, label), why in reversed(stops.items())}
+    n_stops = Counter(label for _, label in stops)
     return ArmScores(
         seeds=len({seed for _, seed in runs}),
         splits=n_splits,
@@ -105,14 +73,14 @@ def _scores(runs: Runs, stops: Sequence[Stop], labels: Sequence[str]) -> ArmScor
         balanced_accuracy=_mean(runs, lambda run: run.points.balanced_accuracy),
         worst_recall=min(recalls, default=None),
         confusion=tuple(map(tuple, np.sum([run.points.confusion for run in runs.values()], axis=0).tolist())),
-        fitted=_mean(runs, lambda run: run.outcome.fitted),
+        fitted=_mean(runs, lambda run: run.fitted),
         images={label: {"real": _n_images(runs, label, 0), "new": _n_images(runs, label, 1)} for label in labels},
-        stopped={label: f"{reasons[label]} (in {n} of {n_splits} splits)" for label, n in n_stops.items()},
+        stopped={label: f"{first_reasons[label]} (in {n} of {n_splits} splits)" for label, n in n_stops.items()},
     )
 
 
 def _n_images(runs: Runs, label: str, kind: int) -> float:
-    return _mean(runs, lambda run: run.outcome.images.get(label, (0, 0))[kind]) or 0.0
+    return _mean(runs, lambda run: run.images.get(label, (0, 0))[kind]) or 0.0
 
 
 def _by_split(runs: Runs, read: Read) -> dict[int, float]:

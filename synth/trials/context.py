@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,19 @@ class TrialContext:
         """Whether the last split is that of the dataset's own test images."""
         return self.splits[-1].number == OWN_TEST
 
+    @functools.cached_property
+    def shares(self) -> dict[str, float] | None:
+        """{class: its share where the classifier will be used}; None: as among the images held out."""
+        wanted = self.recipe.trial.shares
+        if wanted == "even":
+            return dict.fromkeys(self.classes, 1 / len(self.classes))
+        if wanted == "held out" or not self.has_own_test:
+            return None
+        counts = np.bincount(self.inputs.labels[self.splits[-1].held_out], minlength=len(self.classes))
+        if wanted == "auto" and not counts.all():
+            return None
+        return dict(zip(self.classes, (counts / counts.sum()).tolist(), strict=True))
+
 
 def open_context(
     dataset: Dataset, recipe: Recipe, work: Path, *, device: str, n_workers: int, progress: Progress | None
@@ -66,7 +80,7 @@ def _split_data(dataset: Dataset, split: Split, items: tuple[Item, ...], *, work
 
 def design_of(context: TrialContext, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> TrialDesign:
     """Return what the verdict has to know of a trial with these arms and outcomes."""
-    settings, shares = context.recipe.trial, _shares(context)
+    settings = context.recipe.trial
     numbers = {outcome.split for outcome in outcomes}
     ratio = np.mean([len(split.held_out) / len(split.train) for split in context.splits if split.number in numbers])
     facts = {
@@ -76,20 +90,7 @@ def design_of(context: TrialContext, arms: Sequence[Arm], outcomes: Sequence[Out
         "backbone": context.recipe.classifier.backbone,
         "side": context.inputs.side,
         "asked": [arm.name for arm in arms],
-        "shares": shares,
+        "shares": context.shares,
         "corrected_after_filling": [arm.name for arm in arms if arm.corrects_twice] or None,
     }
-    return TrialDesign(context.classes, settings.control, tuple(arms), float(ratio), settings.alpha, shares, facts)
-
-
-def _shares(context: TrialContext) -> dict[str, float] | None:
-    """Return the share of each class where the classifier will be used. Only labels of the own test images are read."""
-    wanted = context.recipe.trial.shares
-    if wanted == "even":
-        return dict.fromkeys(context.classes, 1 / len(context.classes))
-    if wanted == "held out" or not context.has_own_test:
-        return None
-    counts = np.bincount(context.inputs.labels[context.splits[-1].held_out], minlength=len(context.classes))
-    if wanted == "auto" and not counts.all():
-        return None
-    return dict(zip(context.classes, (counts / counts.sum()).tolist(), strict=True))
+    return TrialDesign(context.classes, settings.control, tuple(arms), float(ratio), settings.alpha, facts)

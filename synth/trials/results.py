@@ -6,6 +6,7 @@ Scores and differences are fractions (.04 is four points); None where unknown. J
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.measures.paired import Difference
+from synth.measures.scores import Points, points
 from synth.trials.arms import Arm
 
 MACRO = "macro"
@@ -40,6 +42,14 @@ class Outcome:
     """{class: (real, new) images that the run learned from}."""
     stopped: Mapping[str, str] = field(default_factory=dict)
     """{class: why a generator was switched off or fell short}."""
+    shares: Mapping[str, float] | None = None
+    """{class: its share where the classifier will be used}; None: as among the images held out."""
+
+    @functools.cached_property
+    def points(self) -> Points:
+        """The scores."""
+        shares = None if self.shares is None else np.array(list(self.shares.values()))
+        return points(self.truth, self.predictions, shares)
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,6 @@ class TrialDesign:
     ratio: float
     """Held-out images of a split / its training images."""
     alpha: float
-    shares: Mapping[str, float] | None = None
-    """{class: its share where the classifier will be used}; None: as among the images held out."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Further facts for "design" in `verdict.json`."""
 

@@ -93,6 +93,7 @@ def outcome_of(context: TrialContext, run: Run) -> Outcome:
             float(arrays["fitted"]),
             dict(zip(context.classes, map(tuple, arrays["images"].tolist()), strict=True)),
             load_images(context.data[run.split], run.arm).stopped if run.arm.fill else {},
+            context.shares,
         )
 
 

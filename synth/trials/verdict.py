@@ -18,7 +18,7 @@ from typing import Any
 
 from synth.errors import UsageError
 from synth.trials.advice import TARGET, advise, as_points, interval_text, is_control
-from synth.trials.comparisons import Runs, budget_of, delta, macro_f1, n_held_out, of_class, scored_runs
+from synth.trials.comparisons import Runs, budget_of, delta, macro_f1, n_held_out, of_class
 from synth.trials.results import (
     HELPS,
     HURTS,
@@ -50,12 +50,14 @@ def conclude(
     """
     order = {arm.name: place for place, arm in enumerate(trial.arms)}
     known = sorted((run for run in outcomes if run.arm in order), key=lambda run: (order[run.arm], run.split, run.seed))
-    table, stopped = scored_runs(known, trial), _stops(known)
-    steps = sorted(table)
-    if not steps or trial.control not in table[steps[-1]]:
+    table: dict[int, dict[str, dict[tuple[int, int], Outcome]]] = {}
+    for run in known:
+        table.setdefault(run.steps, {}).setdefault(run.arm, {})[run.split, run.seed] = run
+    runs = table[max(table)] if table else {}
+    if trial.control not in runs:
         raise UsageError(f"trial: no run of its control, {trial.control}, with the longest training")
-    budgets = tuple(budget_of(n, table[n], stopped=stopped, trial=trial) for n in steps)
-    deciding, runs = budgets[-1], table[steps[-1]]
+    budgets = tuple(budget_of(steps, table[steps], trial) for steps in sorted(table))
+    deciding, stopped = budgets[-1], _stops(known)
     refusals = (*_harm(deciding, runs, trial), *_mostly_stopped(deciding, stopped, trial))
     verdict = Verdict(
         trial,
