@@ -127,7 +127,7 @@ def test_it_tells_the_story_of_a_plain_run(out: Path) -> None:
     page = Page(write_report(out))
     assert "9 new images of yellow: 3 → 12" in " ".join(page.text.split())
     assert "Fulfilled." in page.text
-    assert "None looked." in page.text
+    assert "Not used." in page.text
     assert "synth check OUT --judge JUDGE" in page.text
     assert len([image for image in page.named("img") if str(image["alt"]).startswith("Accepted")]) == 9
 
@@ -136,7 +136,7 @@ def test_it_tells_of_judge_policy_quality_and_rejected(out: Path) -> None:
     page = Page(write_report(filled(out, "yellow")))
     words = " ".join(page.text.split())
     for said in (
-        "Looked at every candidate.",
+        "Scored every candidate.",
         "Some change the class: hue on yellow",
         "Far below real images: realistic",
     ):
