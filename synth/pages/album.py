@@ -5,16 +5,13 @@ A few, evenly spaced over its attempts: neither the best nor the worst.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from synth.pages.captions import Parent, Picture, accepted, real, rejected
 from synth.pages.folder import SHOWN, ClassFacts, Folder
-from synth.pages.thumbnails import PARENT_BOX, on_one_scale, shrunk, thumbnail
+from synth.pages.thumbnails import PARENT_BOX, from_base64, on_one_scale, shrunk, thumbnail
 from synth.pictures.text import short
 from synth.records import CODES_OF, Row
 
@@ -31,11 +28,6 @@ class Sheets:
     real: tuple[Picture, ...]
     accepted: tuple[Picture, ...]
     rejected: tuple[Picture, ...]
-
-    @property
-    def between(self) -> bool:
-        """Whether one of them is shown with two parents beside it."""
-        return any(picture.between for picture in (*self.accepted, *self.rejected))
 
 
 def make_sheets(out: Path, folder: Folder, order: Sequence[ClassFacts]) -> dict[str, Sheets]:
@@ -62,21 +54,17 @@ def _sheets(out: Path, places: Mapping[str, str], facts: ClassFacts, *, place: i
     pixels = on_one_scale(
         [shrunk(_read(out / places[id])) for id in originals]
         + [shrunk(_read(out / str(row.path))) for row in made]
-        + [shrunk(_decoded(entry)) for entry, _ in tried]
+        + [shrunk(from_base64(entry.get("thumbnail"))) for entry, _ in tried]
     )
     parents = {}
     for i, id in enumerate(originals):
         name, anchor = (f"R{i + 1}", f"real-{place}-{i + 1}") if i < len(shown) else (short(id.rpartition("/")[2]), "")
         parents[id] = Parent(id, name, anchor, thumbnail(pixels[i], PARENT_BOX) if id in beside else None)
-    pictures = [thumbnail(each) for each in (*pixels[: len(shown)], *pixels[len(originals) :])]
-    first, second = len(shown), len(shown) + len(made)
+    pictures = iter([thumbnail(each) for each in (*pixels[: len(shown)], *pixels[len(originals) :])])
     return Sheets(
-        tuple(real(parents[id], facts.label, each) for id, each in zip(shown, pictures[:first], strict=True)),
-        tuple(accepted(row, parents, each) for row, each in zip(made, pictures[first:second], strict=True)),
-        tuple(
-            rejected(facts.label, entry, row, parents=parents, thumbnail=each)
-            for (entry, row), each in zip(tried, pictures[second:], strict=True)
-        ),
+        tuple(real(parents[id], facts.label, next(pictures)) for id in shown),
+        tuple(accepted(row, parents, next(pictures)) for row in made),
+        tuple(rejected(facts.label, entry, row, parents=parents, thumbnail=next(pictures)) for entry, row in tried),
     )
 
 
@@ -84,15 +72,8 @@ def _parent_ids(rows: Sequence[Row]) -> list[str]:
     return [str(parent["path"]) for row in rows for parent in row.parents]
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes() if path.is_file() else None
+        return path.read_bytes() if path.is_file() else b""
     except OSError:
-        return None
-
-
-def _decoded(entry: Mapping[str, Any]) -> bytes | None:
-    try:
-        return base64.b64decode(str(entry.get("thumbnail") or ""), validate=True)
-    except (binascii.Error, ValueError):
-        return None
+        return b""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from synth.pictures.text import at, mapping
 
 MATRIX = 16
 """Up to this number of classes, the page shows the whole matrix; beyond it, only the largest confusions."""
@@ -35,11 +35,11 @@ class Confusion:
     """The largest confusions."""
 
 
-def confusion(scores: Mapping[str, Any]) -> Confusion | None:
-    """Return the confusion matrix of scores; None if they have none, or a broken one."""
-    names = scores.get("labels")
+def confusion(scores: object) -> Confusion | None:
+    """Return the confusion matrix of a document of scores; None if it has none, or a broken one."""
+    names = at(scores, "labels") or list(mapping(scores, "classes"))
     try:
-        counts = np.array(scores.get("confusion"), float)
+        counts = np.array(at(scores, "confusion"), float)
     except (TypeError, ValueError, OverflowError):
         return None
     if not isinstance(names, list) or not names or counts.shape != (len(names),) * 2 or not np.isfinite(counts).all():

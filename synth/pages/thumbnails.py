@@ -42,11 +42,11 @@ class Thumbnail:
     """Whether its pixels should show as squares."""
 
 
-def shrunk(data: bytes | None) -> Pixels | None:
+def shrunk(data: bytes) -> Pixels | None:
     """Return the pixels of an image file, small enough for the box; None if it is not an image."""
     settings = Data()
     try:
-        pixels = decode(data or b"", max_pixels=settings.max_pixels, background=settings.background).pixels
+        pixels = decode(data, max_pixels=settings.max_pixels, background=settings.background).pixels
     except ImageError:
         return None
     return _within(pixels, BOX)
@@ -77,6 +77,14 @@ def thumbnail(pixels: npt.NDArray[np.uint8] | None, box: Box = BOX) -> Thumbnail
     data = cv2.imencode(f".{kind}", np.ascontiguousarray(colours), options)[1].tobytes()
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return Thumbnail(source, width * factor, height * factor, factor > 1)
+
+
+def from_base64(text: object) -> bytes:
+    """Return the bytes of a text of a document; none if it is not base64."""
+    try:
+        return base64.b64decode(str(text or ""), validate=True)
+    except ValueError:
+        return b""
 
 
 def png_base64(pixels: Pixels) -> str:

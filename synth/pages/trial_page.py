@@ -6,7 +6,6 @@ a document lacks is left out or "not known".
 
 from __future__ import annotations
 
-import base64
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from synth.errors import OutputError
-from synth.pages.confusion import Confusion, confusion
+from synth.pages.confusion import confusion
 from synth.pages.page import VERDICT, page_template, read_json, records, write_page
+from synth.pages.thumbnails import from_base64
 from synth.pictures import charts
 from synth.pictures.text import at, mapping, number
 
@@ -106,8 +106,8 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
         pictures=_pictures(examples or {}, classes),
         open_classes=OPEN_CLASSES,
         examples=examples or {},
-        design=_settings(mapping(document, "design")),
-        confused=_confused,
+        design={k: v for k, v in mapping(document, "design").items() if k != "classes" and v is not None},
+        confusion=confusion,
         curve=_curve,
         difference=charts.difference,
         axis=charts.axis,
@@ -176,12 +176,6 @@ def _detectable(arms: Sequence[Arm], label: str) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _confused(scores: object) -> Confusion | None:
-    """Return the confusions of an arm, or of the own test images."""
-    labels = at(scores, "labels") or list(mapping(scores, "classes"))
-    return confusion({"labels": labels, "confusion": at(scores, "confusion")})
-
-
 def _curve(curve: Mapping[str, Any]) -> str | None:
     """Return the drawing of a dose curve; None without any known difference."""
     points = [
@@ -201,29 +195,10 @@ def _pictures(examples: Mapping[str, Any], classes: Sequence[str]) -> dict[str, 
     found = {}
     for label in order:
         kinds = {kind: records(at(given[label], kind))[:SHOWN] for kind in ("gained", "lost")}
-        shown = {kind: [entry for entry in entries if _has_png(entry)] for kind, entries in kinds.items()}
+        shown = {
+            kind: [entry for entry in entries if from_base64(entry.get("png")).startswith(PNG)]
+            for kind, entries in kinds.items()
+        }
         if any(shown.values()):
             found[label] = shown
     return dict(list(found.items())[:SHOWN_CLASSES])
-
-
-def _has_png(entry: Mapping[str, Any]) -> bool:
-    try:
-        return base64.b64decode(str(entry.get("png")), validate=True).startswith(PNG)
-    except ValueError:
-        return False
-
-
-def _settings(design: Mapping[str, Any]) -> dict[str, str]:
-    """Return the design as text, without what has a table of its own."""
-    return {name: _text(value) for name, value in design.items() if name != "classes" and value is not None}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_text(part)}" for name, part in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_text, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -29,20 +29,10 @@ LOSSES = ("weights", "logit-adjust", "focal")
 METHODS = ("augment", "smote", "gan", "mix")
 UNDERSAMPLE = "undersample"
 WORDS = ("none", *LOSSES, "duplicate", UNDERSAMPLE, "online", *METHODS)
-CONTROL = "duplicate+online"
-DEFAULT = (
-    "none",
-    "weights",
-    "logit-adjust",
-    "duplicate",
-    "augment",
-    "smote",
-    CONTROL,
-    "logit-adjust+online",
-    "undersample:random+duplicate+online",
-    "undersample:cluster+duplicate+online",
-    "augment+duplicate+online",
-    "smote+duplicate+online",
+DEFAULT = tuple(
+    "none weights logit-adjust duplicate augment smote duplicate+online logit-adjust+online "
+    "undersample:random+duplicate+online undersample:cluster+duplicate+online "
+    "augment+duplicate+online smote+duplicate+online".split()
 )
 
 

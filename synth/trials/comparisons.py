@@ -24,13 +24,15 @@ Read = Callable[[Outcome], float]
 
 
 def budget_of(steps: int, runs: Mapping[str, Runs], trial: TrialDesign) -> Budget:
-    """Score and compare the arms of a budget. Without runs of the control there are no comparisons.
+    """Score the arms of a budget, and compare them with the control.
 
     Args:
         runs: {arm: its runs}.
     """
-    arms = {arm: _scores(own, trial.classes) for arm, own in runs.items()}
-    return Budget(steps, arms, _comparisons(runs, trial) if trial.control in runs else ())
+    columns = [_column(runs, label, of_class("f1", c), trial=trial) for c, label in enumerate(trial.classes)]
+    columns.append(_column(runs, MACRO, macro_f1, trial=trial, macro=True))
+    comparisons = tuple(found for of_arm in zip(*columns, strict=True) for found in of_arm)
+    return Budget(steps, {arm: _scores(own, trial.classes) for arm, own in runs.items()}, comparisons)
 
 
 def delta(runs: Runs, control: Runs, read: Read, *, trial: TrialDesign, n_tests: int = 1) -> Difference:
@@ -96,13 +98,6 @@ def _by_split(runs: Runs, read: Read) -> dict[int, float]:
 def _mean(runs: Runs, read: Read) -> float | None:
     values = _by_split(runs, read).values()
     return statistics.fmean(values) if values else None
-
-
-def _comparisons(runs: Mapping[str, Runs], trial: TrialDesign) -> tuple[Comparison, ...]:
-    """Return the comparisons: arms in order; for each its classes in order, then macro-F1."""
-    columns = [_column(runs, label, of_class("f1", c), trial=trial) for c, label in enumerate(trial.classes)]
-    columns.append(_column(runs, MACRO, macro_f1, trial=trial, macro=True))
-    return tuple(found for of_arm in zip(*columns, strict=True) for found in of_arm)
 
 
 def _column(

@@ -132,6 +132,7 @@ class Budget:
     steps: int
     arms: Mapping[str, ArmScores]
     comparisons: tuple[Comparison, ...]
+    """Arms in order; of each, its classes in order, then macro-F1."""
 
     def of(self, arm: str) -> list[Comparison]:
         """Return an arm's comparisons: classes in order, then macro-F1; none for the control."""

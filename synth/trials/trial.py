@@ -31,9 +31,9 @@ from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
 from synth.trials.context import design_of, open_context
 from synth.trials.examples import examples_of
 from synth.trials.publish import publish
-from synth.trials.results import Outcome, Verdict
-from synth.trials.scheduler import Rung, Say, Scheduler
-from synth.trials.search import search
+from synth.trials.results import Verdict
+from synth.trials.scheduler import Say, Scheduler
+from synth.trials.search import rungs_of, search
 from synth.trials.synthetic_images import check_dose
 from synth.trials.verdict import conclude
 from synth.versions import NETWORKS, versions
@@ -76,7 +76,10 @@ def trial(
         for arm in every:
             if arm.corrects_twice:
                 scheduler.say(f"{arm.name}: {arm.objective} uses the class counts after new and dropped images")
-        outcomes = _outcomes(scheduler, every, until=None if seconds is None else started + seconds)
+        if seconds is None:
+            outcomes = scheduler.run_rung(every, rungs_of(settings)[-1])
+        else:
+            outcomes = search(scheduler, every, until=started + seconds)
         verdict = conclude(outcomes, design_of(context, every, outcomes), doses=ladders)
         verdict = dataclasses.replace(
             verdict,
@@ -98,13 +101,6 @@ def _check(dataset: Dataset, recipe: Recipe, arms: Sequence[Arm]) -> None:
         check_dose(dataset, recipe, arm)
     if recipe.bundle or recipe.judge:
         raise UsageError("a trial trains networks of its own in each split: leave out --bundle and --judge")
-
-
-def _outcomes(scheduler: Scheduler, arms: Sequence[Arm], *, until: float | None) -> list[Outcome]:
-    if until is not None:
-        return search(scheduler, arms, until=until)
-    settings = scheduler.context.recipe.trial
-    return scheduler.run_rung(arms, Rung(settings.splits, tuple(sorted(settings.budgets))))
 
 
 def _test(scheduler: Scheduler, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synth.errors import UsageError
+from synth.measures.paired import Difference
 from synth.trials.advice import TARGET, advise, as_points, interval_text, is_control
 from synth.trials.comparisons import Runs, budget_of, delta, macro_f1, n_held_out, of_class
 from synth.trials.results import (
@@ -57,8 +58,12 @@ def conclude(
     if trial.control not in runs:
         raise UsageError(f"trial: no run of its control, {trial.control}, with the longest training")
     budgets = tuple(budget_of(steps, table[steps], trial) for steps in sorted(table))
-    deciding, stopped = budgets[-1], _stops(known)
-    refusals = (*_harm(deciding, runs, trial), *_mostly_stopped(deciding, stopped, trial))
+    # One stop for each arm, split and class, whatever the seeds and budgets.
+    stops = {(run.arm, run.split, label): why for run in known for label, why in run.stopped.items()}
+    deciding, stopped = budgets[-1], tuple(Stop(*key, why) for key, why in stops.items())
+    harm = (found for found in deciding.comparisons if found.verdict == HURTS and found.arm in trial.generator_arms)
+    refusals = [Refusal(found.arm, found.label, _reason(found, runs, trial)) for found in harm]
+    refusals += _mostly_stopped(deciding, stopped, trial)
     verdict = Verdict(
         trial,
         advised=_advised(deciding, {refusal.arm for refusal in refusals}, trial),
@@ -69,19 +74,6 @@ def conclude(
         design=_design(deciding, runs[trial.control], trial),
     )
     return dataclasses.replace(verdict, advice=advise(verdict))
-
-
-def _stops(outcomes: Iterable[Outcome]) -> tuple[Stop, ...]:
-    """Return one stop for each arm, split and class, whatever the seeds and budgets."""
-    stops = {(run.arm, run.split, label): why for run in outcomes for label, why in run.stopped.items()}
-    return tuple(Stop(*key, why) for key, why in stops.items())
-
-
-def _harm(budget: Budget, runs: Mapping[str, Runs], trial: TrialDesign) -> Iterator[Refusal]:
-    """Yield what the arms with a generator hurt."""
-    for found in budget.comparisons:
-        if found.verdict == HURTS and found.arm in trial.generator_arms:
-            yield Refusal(found.arm, found.label, _reason(found, runs, trial))
 
 
 def _reason(found: Comparison, runs: Mapping[str, Runs], trial: TrialDesign) -> str:
@@ -125,7 +117,12 @@ def _advised(budget: Budget, refused: set[str], trial: TrialDesign) -> str:
 def _curve(
     arm: str, ladder: Sequence[tuple[str, str]], runs: Mapping[str, Runs], *, budget: Budget, trial: TrialDesign
 ) -> DoseCurve:
-    points = [_dose_point(dose, name, budget) for dose, name in ladder if name in budget.arms]
+    points = []
+    for dose, name in ladder:
+        if scores := budget.arms.get(name):
+            macro = budget.macro(name)
+            found = macro.delta if macro else Difference(0)
+            points.append(DosePoint(dose, name, scores.macro_f1, found.interval, found.mean))
     points.sort(key=lambda point: sum(images["new"] for images in budget.arms[point.arm].images.values()))
     gains = {point.arm: point.delta_f1 for point in points if point.delta_f1 is not None}
     if gains:
@@ -135,13 +132,6 @@ def _curve(
             if behind.interval is not None and behind.interval[1] >= 0:
                 return DoseCurve(arm, tuple(points), point.dose)
     return DoseCurve(arm, tuple(points), None)  # with one split, noise is unknown
-
-
-def _dose_point(dose: str, arm: str, budget: Budget) -> DosePoint:
-    macro, score = budget.macro(arm), budget.arms[arm].macro_f1
-    if macro is None:
-        return DosePoint(dose, arm, score, None, None)
-    return DosePoint(dose, arm, score, macro.delta.interval, macro.delta.mean)
 
 
 def _design(budget: Budget, control: Runs, trial: TrialDesign) -> dict[str, Any]:
