@@ -1,12 +1,8 @@
-"""The report's pictures: which images of a class are shown.
-
-A few, evenly spaced over its attempts: neither the best nor the worst.
-"""
+"""The report's pictures: a few of each class, evenly spaced over its attempts, neither the best nor the worst."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from synth.pages.captions import Parent, Picture, accepted, real, rejected
@@ -20,14 +16,8 @@ SHEETS = 10
 BUDGET = 3_500_000
 """Characters that all pictures together may take: later classes are shown without pictures."""
 
-
-@dataclass(frozen=True)
-class Sheets:
-    """The pictures of one class."""
-
-    real: tuple[Picture, ...]
-    accepted: tuple[Picture, ...]
-    rejected: tuple[Picture, ...]
+Sheets = Mapping[str, Sequence[Picture]]
+"""The pictures of one class: {real, accepted, rejected}."""
 
 
 def make_sheets(out: Path, folder: Folder, order: Sequence[ClassFacts]) -> dict[str, Sheets]:
@@ -36,15 +26,14 @@ def make_sheets(out: Path, folder: Folder, order: Sequence[ClassFacts]) -> dict[
     left = BUDGET
     for place, facts in enumerate(order[:SHEETS]):
         if left > 0:
-            found = _sheets(out, folder.places, facts, place=place)
-            left -= sum(picture.n_characters for picture in (*found.real, *found.accepted, *found.rejected))
-            sheets[facts.label] = found
+            found = sheets[facts.label] = _sheets(out, folder.places, facts, place=place)
+            left -= sum(picture.n_characters for pictures in found.values() for picture in pictures)
     return sheets
 
 
 def _sheets(out: Path, places: Mapping[str, str], facts: ClassFacts, *, place: int) -> Sheets:
     """Return real images (first the parents of the new ones that are shown), accepted ones and rejected ones."""
-    made, tried = facts.accepted.chosen(), list(facts.rejected.values())
+    label, made, tried = facts.label, facts.accepted.chosen(), list(facts.rejected.values())
     own = [row for row in made if row.params.get(CODES_OF, row.label) == row.label]
     ids = [*(id for id in _parent_ids(own) if id in places), *(row.id for row in facts.real.chosen())]
     shown = list(dict.fromkeys(ids))[: SHOWN if facts.new or tried else SHOWN // 2]
@@ -52,8 +41,8 @@ def _sheets(out: Path, places: Mapping[str, str], facts: ClassFacts, *, place: i
     beside = [id for id in _parent_ids(pairs) if id in places]
     originals = list(dict.fromkeys([*shown, *beside]))
     pixels = on_one_scale(
-        [shrunk(_read(out / places[id])) for id in originals]
-        + [shrunk(_read(out / str(row.path))) for row in made]
+        [shrunk(out / places[id]) for id in originals]
+        + [shrunk(out / str(row.path)) for row in made]
         + [shrunk(from_base64(entry.get("thumbnail"))) for entry, _ in tried]
     )
     parents = {}
@@ -61,19 +50,12 @@ def _sheets(out: Path, places: Mapping[str, str], facts: ClassFacts, *, place: i
         name, anchor = (f"R{i + 1}", f"real-{place}-{i + 1}") if i < len(shown) else (short(id.rpartition("/")[2]), "")
         parents[id] = Parent(id, name, anchor, thumbnail(pixels[i], PARENT_BOX) if id in beside else None)
     pictures = iter([thumbnail(each) for each in (*pixels[: len(shown)], *pixels[len(originals) :])])
-    return Sheets(
-        tuple(real(parents[id], facts.label, next(pictures)) for id in shown),
-        tuple(accepted(row, parents, next(pictures)) for row in made),
-        tuple(rejected(facts.label, entry, row, parents=parents, thumbnail=next(pictures)) for entry, row in tried),
-    )
+    return {
+        "real": [real(parents[id], label, next(pictures)) for id in shown],
+        "accepted": [accepted(row, parents, next(pictures)) for row in made],
+        "rejected": [rejected(label, entry, row, parents=parents, thumbnail=next(pictures)) for entry, row in tried],
+    }
 
 
 def _parent_ids(rows: Sequence[Row]) -> list[str]:
     return [str(parent["path"]) for row in rows for parent in row.parents]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes() if path.is_file() else b""
-    except OSError:
-        return b""

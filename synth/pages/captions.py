@@ -26,7 +26,7 @@ class Parent:
     id: str
     name: str
     anchor: str = ""
-    """Of its own picture on the page; empty if it has none."""
+    """Anchor of its own picture on the page; empty if it has none."""
     thumbnail: Thumbnail | None = None
 
 

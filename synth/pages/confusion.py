@@ -21,7 +21,7 @@ class Cell:
     predicted: str
     n: int
     share: float
-    """Of its row."""
+    """Share of its row, 0..1."""
 
 
 @dataclass(frozen=True)

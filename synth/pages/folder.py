@@ -119,15 +119,13 @@ class Folder:
     def add(self, row: Row) -> None:
         """Count a row of the manifest."""
         facts = self.facts(row.label)
-        if row.synthetic:
-            self.runs[row.run] = None
-            self._add_attempt(facts, row)
-        elif row.split == PARENT_SPLIT:
-            facts.n_real += 1
-            facts.real.add(row)
-            self.places[row.id] = str(row.path)
-
-    def _add_attempt(self, facts: ClassFacts, row: Row) -> None:
+        if not row.synthetic:
+            if row.split == PARENT_SPLIT:
+                facts.n_real += 1
+                facts.real.add(row)
+                self.places[row.id] = str(row.path)
+            return
+        self.runs[row.run] = None
         tally = facts.methods.setdefault(str(row.method), Tally())
         tally.attempted += 1
         tally.reasons.update(map(str, row.reasons))

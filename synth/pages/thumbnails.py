@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,11 +22,11 @@ Box = tuple[int, int]
 BOX: Box = (128, 168)
 """(width, height) of a thumbnail; smaller images are enlarged by a whole factor to fit into it."""
 PARENT_BOX: Box = (48, 48)
-"""Of a parent beside the image that was made from it."""
+"""Box of a parent beside the image that was made from it."""
 LOSSLESS_SIDE = 96
 """Longest side of thumbnails without loss: in enlarged pictures, every pixel is visible."""
 QUALITY = {BOX: 85, PARENT_BOX: 90}
-"""Of JPEG thumbnails."""
+"""Quality of JPEG thumbnails."""
 SIDE = 96
 """Longest side of a picture in a document."""
 
@@ -42,26 +43,26 @@ class Thumbnail:
     """Whether its pixels should show as squares."""
 
 
-def shrunk(data: bytes) -> Pixels | None:
+def shrunk(image: Path | bytes) -> Pixels | None:
     """Return the pixels of an image file, small enough for the box; None if it is not an image."""
     settings = Data()
     try:
+        data = image.read_bytes() if isinstance(image, Path) else image
         pixels = decode(data, max_pixels=settings.max_pixels, background=settings.background).pixels
-    except ImageError:
+    except (OSError, ImageError):
         return None
     return _within(pixels, BOX)
 
 
 def on_one_scale(pictures: Sequence[Pixels | None]) -> list[npt.NDArray[np.uint8] | None]:
     """Return the pictures with 8 bits; one factor scales all 16-bit ones, so that they are comparable and not black."""
-    wide = [int(pixels.max()) for pixels in pictures if pixels is not None and pixels.dtype == np.uint16]
-    factor = 65535 / max([*wide, 256])
-    return [
-        None
-        if pixels is None
-        else to_uint8(np.round(pixels * factor).astype(np.uint16) if pixels.dtype == np.uint16 else pixels)
-        for pixels in pictures
-    ]
+    highest = max([256, *(int(p.max()) for p in pictures if p is not None and p.dtype == np.uint16)])
+
+    def as_uint8(pixels: Pixels) -> npt.NDArray[np.uint8]:
+        wide = pixels.dtype == np.uint16
+        return to_uint8(np.round(pixels * (65535 / highest)).astype(np.uint16) if wide else pixels)
+
+    return [None if pixels is None else as_uint8(pixels) for pixels in pictures]
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8] | None, box: Box = BOX) -> Thumbnail | None:

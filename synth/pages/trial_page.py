@@ -35,16 +35,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column of the forest plot."""
-
-    key: tuple[str, bool]
-    """Class, and whether this is macro-F1."""
-    name: str
-    scale: charts.Scale
-
-
-@dataclass(frozen=True)
 class Arm:
     """One arm after one length of training."""
 
@@ -159,13 +149,14 @@ def _duel(verdict: Mapping[str, Any], arms: Sequence[Arm]) -> list[Arm]:
     return chosen
 
 
-def _columns(arms: Sequence[Arm], classes: Sequence[str]) -> list[Column]:
-    """Return macro-F1 and the rarest classes, if anything was compared in them."""
-    columns = []
+def _columns(arms: Sequence[Arm], classes: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the columns of the forest plot: macro-F1 and the rarest classes, if anything was compared in them."""
+    columns: list[Mapping[str, Any]] = []
     for key in ((MACRO, True), *((label, False) for label in classes[:DRAWN_CLASSES])):
         if found := [arm.compared[key] for arm in arms if key in arm.compared]:
             deltas, spans = ([at(entry, name) for entry in found] for name in ("delta_f1", "interval"))
-            columns.append(Column(key, "macro-F1" if key[1] else f"F1 of {key[0]}", charts.scale_of(deltas, spans)))
+            name = "macro-F1" if key[1] else f"F1 of {key[0]}"
+            columns.append({"key": key, "name": name, "scale": charts.scale_of(deltas, spans)})
     return columns
 
 

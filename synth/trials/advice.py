@@ -19,15 +19,8 @@ MAX_NAMED = 2
 
 def advise(verdict: Verdict) -> str:
     """Return the paragraph."""
-    sentences = [
-        *_what_to_use(verdict),
-        *_what_not_to_use(verdict),
-        *_what_was_stopped(verdict),
-        *_what_budgets_say(verdict),
-        *_which_dose(verdict),
-        *_what_is_unknown(verdict),
-    ]
-    return " ".join(sentences)
+    parts = (_what_to_use, _what_not_to_use, _what_was_stopped, _what_budgets_say, _which_dose, _what_is_unknown)
+    return " ".join(sentence for part in parts for sentence in part(verdict))
 
 
 def as_points(fraction: float, *, sign: bool = False) -> str:

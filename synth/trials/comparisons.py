@@ -7,6 +7,7 @@ of tests, one test for each arm (Holm). `Difference.detectable` is what Holm's s
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ Runs = Mapping[tuple[int, int], Outcome]
 """{(split, seed): run} of an arm at a budget."""
 Read = Callable[[Outcome], float]
 """Reads one number of a run; NaN if it is unknown."""
+macro_f1: Read = operator.attrgetter("points.macro_f1")
 
 
 def budget_of(steps: int, runs: Mapping[str, Runs], trial: TrialDesign) -> Budget:
@@ -41,11 +43,6 @@ def delta(runs: Runs, control: Runs, read: Read, *, trial: TrialDesign, n_tests:
     own, others = (_by_split({key: of_arm[key] for key in shared}, read) for of_arm in (runs, control))
     values = [own[split] - others[split] for split in own if split in others]
     return difference(values, ratio=trial.ratio, alpha=trial.alpha, n_tests=n_tests)
-
-
-def macro_f1(run: Outcome) -> float:
-    """Read a run's macro-F1."""
-    return run.points.macro_f1
 
 
 def of_class(name: str, column: int) -> Read:
@@ -72,10 +69,10 @@ def _scores(runs: Runs, labels: Sequence[str]) -> ArmScores:
         classes=classes,
         macro_f1=statistics.fmean(macro) if macro else None,
         macro_f1_std=statistics.stdev(macro) if len(macro) > 1 else None,
-        balanced_accuracy=_mean(runs, lambda run: run.points.balanced_accuracy),
+        balanced_accuracy=_mean(runs, operator.attrgetter("points.balanced_accuracy")),
         worst_recall=min(recalls, default=None),
         confusion=tuple(map(tuple, np.sum([run.points.confusion for run in runs.values()], axis=0).tolist())),
-        fitted=_mean(runs, lambda run: run.fitted),
+        fitted=_mean(runs, operator.attrgetter("fitted")),
         images={label: {"real": _n_images(runs, label, 0), "new": _n_images(runs, label, 1)} for label in labels},
         stopped={label: f"{first_reasons[label]} (in {n} of {n_splits} splits)" for label, n in n_stops.items()},
     )

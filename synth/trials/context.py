@@ -32,7 +32,7 @@ class TrialContext:
     splits: tuple[Split, ...] = field(repr=False)
     """The last one holds out the dataset's own test images, if it has any."""
     data: tuple[SplitData, ...] = field(repr=False)
-    """Of each split."""
+    """One for each split."""
     work: Path
     device: str
 
@@ -67,15 +67,13 @@ def open_context(
     inputs = read_learner_inputs(
         items, dataset.classes, recipe, work=work, device=device, n_workers=n_workers, progress=progress
     )
-    data = tuple(_split_data(dataset, split, items, work=work, seed=recipe.seed) for split in splits)
-    return TrialContext(recipe, dataset.classes, items, inputs, splits, data, work, device)
-
-
-def _split_data(dataset: Dataset, split: Split, items: tuple[Item, ...], *, work: Path, seed: int) -> SplitData:
-    own = tuple(items[place] for place in split.train.tolist())
-    alone = dataclasses.replace(dataset, items=own, refused=(), warnings=(), synthetic={})
-    folder = work / ("all" if split.number == OWN_TEST else f"split-{split.number}")
-    return SplitData(alone, folder, seeds.derived(seed, f"split {split.number}"))
+    data = []
+    for split in splits:
+        own = tuple(items[place] for place in split.train.tolist())
+        alone = dataclasses.replace(dataset, items=own, refused=(), warnings=(), synthetic={})
+        folder = work / ("all" if split.number == OWN_TEST else f"split-{split.number}")
+        data.append(SplitData(alone, folder, seeds.derived(recipe.seed, f"split {split.number}")))
+    return TrialContext(recipe, dataset.classes, items, inputs, splits, tuple(data), work, device)
 
 
 def design_of(context: TrialContext, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> TrialDesign:

@@ -26,9 +26,7 @@ def examples_of(outcomes: Sequence[Outcome], verdict: Verdict, context: TrialCon
     arm, control = verdict.advised, verdict.control
     if arm == control:
         others = {name: scores.macro_f1 or 0.0 for name, scores in verdict.arms.items() if name != control}
-        if not others:
-            return {"arm": arm, "control": control, "classes": {}}
-        control = PLAIN if PLAIN in others else max(others, key=lambda name: others[name])
+        control = PLAIN if PLAIN in others else max(others, key=lambda name: others[name], default=control)
     predicted = {name: _predicted(outcomes, name, verdict.steps) for name in (arm, control)}
     classes: dict[str, dict[str, list[dict[str, Any]]]] = {}
     sources = Originals(context.recipe.data)

@@ -6,13 +6,15 @@ FOLDER/gan.failed                     why a network could not be trained
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synth.errors import TrainingError
 from synth.runs.train import train
 from synth.settings.recipe import Recipe
 from synth.trials.arms import Arm
+from synth.trials.context import TrialContext
+from synth.trials.progress_files import ProgressFile
 from synth.trials.splits import SplitData
 from synth.workers import Progress
 
@@ -46,6 +48,13 @@ def is_judged(arm: Arm, recipe: Recipe) -> bool:
 
 def _methods(arm: Arm, recipe: Recipe) -> tuple[str, ...]:
     return recipe.model_copy(update={"method": arm.fill}).methods
+
+
+def train_in_split(context: TrialContext, task: tuple[int, str], *, then: Callable[[], None] | None = None) -> None:
+    """Train one network of one split; `then` is called after each report of progress."""
+    split, name = task
+    progress = ProgressFile(progress_path(context.data[split], name), then)
+    train_network(context.data[split], context.recipe, name, device=context.device, progress=progress)
 
 
 def train_network(

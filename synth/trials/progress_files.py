@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,14 +32,9 @@ class ProgressFile:
 
 def read_progress(paths: Sequence[Path]) -> tuple[int, int]:
     """Return images seen, and images in all, of several like trainings; (0, 0) before the first has begun."""
-    known = [progress for progress in map(_read, paths) if progress]
-    total = max((total for _, total in known), default=0)
-    return sum(done for done, _ in known), total * len(paths)
-
-
-def _read(path: Path) -> tuple[int, int] | None:
-    try:
-        done, total = path.read_text("utf-8").split()
-    except (OSError, ValueError):  # not begun yet, or read in the middle of a write
-        return None
-    return int(done), int(total)
+    seen = total = 0
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):  # not begun yet, or read in the middle of a write
+            done, of = map(int, path.read_text("utf-8").split())
+            seen, total = seen + done, max(total, of)
+    return seen, total * len(paths)

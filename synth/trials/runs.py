@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +19,9 @@ from synth.files import new_file
 from synth.training.batches import safe_policy
 from synth.trials.arms import Arm
 from synth.trials.context import TrialContext
-from synth.trials.networks import progress_path, train_network
-from synth.trials.progress_files import ProgressFile
 from synth.trials.results import Outcome
-from synth.trials.synthetic_images import load_images, make_images
-from synth.trials.undersampled import load_undersampled
+from synth.trials.synthetic_images import load_images
+from synth.trials.undersampled import undersampled_path
 
 
 @dataclass(frozen=True)
@@ -36,19 +33,6 @@ class Run:
     """Place of the split in the context."""
     seed: int
     steps: int
-
-
-def train_in_split(context: TrialContext, task: tuple[int, str], *, then: Callable[[], None] | None = None) -> None:
-    """Train one network of one split; `then` is called after each report of progress."""
-    split, name = task
-    progress = ProgressFile(progress_path(context.data[split], name), then)
-    train_network(context.data[split], context.recipe, name, device=context.device, progress=progress)
-
-
-def fill_split(context: TrialContext, task: tuple[int, Arm]) -> None:
-    """Make the new images of one arm for one split."""
-    split, arm = task
-    make_images(context.data[split], context.recipe, arm, context.inputs)
 
 
 def do_run(context: TrialContext, run: Run) -> None:
@@ -110,7 +94,9 @@ def _path(context: TrialContext, run: Run) -> Path:
 def _pool(context: TrialContext, run: Run) -> TrainingImages | TrainingFeatures:
     """Return the images or features that a run learns from: real ones first, then new ones."""
     data, inputs = context.data[run.split], context.inputs
-    chosen = load_undersampled(data, run.arm) if run.arm.thin else context.splits[run.split].train
+    chosen = context.splits[run.split].train
+    if run.arm.thin:
+        chosen = np.load(undersampled_path(data, run.arm), allow_pickle=False)
     new = load_images(data, run.arm) if run.arm.fill else None
     labels = np.concatenate([inputs.labels[chosen], *([new.labels] if new else [])])
     real = np.arange(len(labels)) < len(chosen)

@@ -12,11 +12,11 @@ from typing import Any
 from synth import workers
 from synth.trials.arms import Arm
 from synth.trials.context import TrialContext
-from synth.trials.networks import is_trained, networks_of, progress_path
+from synth.trials.networks import is_trained, networks_of, progress_path, train_in_split
 from synth.trials.progress_files import read_progress
 from synth.trials.results import Outcome
-from synth.trials.runs import Run, do_run, fill_split, is_done, outcome_of, train_in_split
-from synth.trials.synthetic_images import images_path
+from synth.trials.runs import Run, do_run, is_done, outcome_of
+from synth.trials.synthetic_images import fill_split, images_path
 from synth.trials.time_estimates import duration, learner_seconds, network_seconds
 from synth.trials.undersampled import undersample_split, undersampled_path
 from synth.workers import Progress

@@ -34,7 +34,7 @@ from synth.runs.settle import plan_for
 from synth.settings.recipe import Output, Recipe, multiple_of, parse_target
 from synth.training.batches import Images
 from synth.trials.arms import Arm
-from synth.trials.learner_inputs import LearnerInputs
+from synth.trials.context import TrialContext
 from synth.trials.networks import bundle_path, generator_network, is_judged
 from synth.trials.splits import SplitData
 
@@ -53,8 +53,10 @@ class SyntheticImages:
     """(M, F) if the learner sees features."""
 
 
-def make_images(data: SplitData, recipe: Recipe, arm: Arm, real: LearnerInputs) -> None:
-    """Make an arm's new images through the gates, as `synth generate` does, and read them as the learner sees them."""
+def fill_split(context: TrialContext, task: tuple[int, Arm]) -> None:
+    """Make the new images of one arm for one split as `synth generate` does, and read them as the learner sees them."""
+    split, arm = task
+    data, recipe, extractor = context.data[split], context.recipe, context.inputs.extractor
     path = images_path(data, arm)
     if path.exists():
         return
@@ -67,18 +69,18 @@ def make_images(data: SplitData, recipe: Recipe, arm: Arm, real: LearnerInputs) 
             generate(data.dataset, None, settings.model_copy(update={"classes": possible}), out)
     except (GeneratorError, TrainingError) as error:
         stopped = dict.fromkeys(data.dataset.classes, str(error))
-    inputs, labels = _read(out, data.dataset, recipe, real.side)
+    inputs, labels = _read(out, data.dataset, recipe, context.inputs.side)
     stopped |= _shortfalls(out)
     arrays: dict[str, Any] = {"inputs": inputs, "labels": labels, "stopped": np.array(json.dumps(stopped))}
-    if real.extractor is not None:
-        empty = np.empty((0, real.extractor.n_features), np.float32)
-        arrays["features"] = extract_features(real.extractor, inputs) if len(inputs) else empty
+    if extractor is not None:
+        empty = np.empty((0, extractor.n_features), np.float32)
+        arrays["features"] = extract_features(extractor, inputs) if len(inputs) else empty
     with new_file(path) as file:
         np.savez(file, **arrays)
 
 
 def load_images(data: SplitData, arm: Arm) -> SyntheticImages:
-    """Return the images that `make_images` made."""
+    """Return the images that `fill_split` made."""
     with np.load(images_path(data, arm), allow_pickle=False) as arrays:
         stopped = json.loads(str(arrays["stopped"]))
         return SyntheticImages(arrays["inputs"], arrays["labels"], stopped, arrays.get("features"))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from synth.classifier.linear_head import Floats
 from synth.files import new_file
@@ -45,13 +44,7 @@ def undersampling_of(recipe: Recipe, arm: Arm) -> Undersample:
     return recipe.undersample.model_copy(update={"method": arm.thin} | ({"size": arm.size} if arm.size else {}))
 
 
-def load_undersampled(data: SplitData, arm: Arm) -> npt.NDArray[np.intp]:
-    """Return the places of the images that `undersample_split` chose."""
-    places: npt.NDArray[np.intp] = np.load(undersampled_path(data, arm), allow_pickle=False)
-    return places
-
-
 def undersampled_path(data: SplitData, arm: Arm) -> Path:
-    """Return the file of the places; arms with the same undersampling share it."""
+    """Return the file with the places of the chosen images; arms with the same undersampling share it."""
     path = data.path(arm, f"{arm.thin}@{arm.size or 'size'}")
     return path.with_name(f"{path.name}.npy")

@@ -2,8 +2,9 @@
 
 1. An arm helps if its macro-F1 does, or if the F1 of a class does and nothing hurts; its mean macro-F1 has to be above
    the control's.
-2. Of the arms that help, the one with the largest gain in macro-F1 is advised, unless its images should not be used:
-   they hurt macro-F1 or a class, or the generator was stopped for a class in more than half of the splits.
+2. The arm with the largest gain in macro-F1 is advised, among those that help and whose images may be used. Images
+   should not be used if they hurt macro-F1 or a class, or if the generator was stopped for a class in more than half
+   of the splits.
 3. If no arm helps, the arm without new images whose mean is highest is advised, if it gains at least half a point: it
    costs nothing more, so the better bet is enough, and the advice states the odds. New images have to prove themselves.
 4. Otherwise the control is advised, whatever the mean of another arm.
