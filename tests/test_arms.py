@@ -9,7 +9,8 @@ import pytest
 from synth.errors import UsageError
 from synth.settings.trial import Trial
 from synth.trials.arms import DEFAULT, Arm, parse_arm, parse_arms, with_doses
-from synth.trials.search import Rung, fitting, parse_duration, promoted, rungs_of
+from synth.trials.scheduler import Rung
+from synth.trials.search import fitting, parse_duration, promoted, rungs_of
 
 
 @pytest.mark.parametrize(
@@ -47,8 +48,8 @@ def test_words_and_parts(text: str, expected: Arm) -> None:
         ("undersample", "undersample:random"),
         ("smote+gan", "smote and gan can't be joined"),
         ("weights+focal", "weights and focal can't be joined"),
-        ("duplicate+weights", "leave weights nothing to correct"),
-        ("duplicate+logit-adjust", "nothing to correct"),
+        ("duplicate+weights", "weights has nothing to correct"),
+        ("duplicate+logit-adjust", "logit-adjust has nothing to correct"),
         ("duplicate#1", 'a number from 2 on after "#"'),
         ("", 'unknown part ""'),
     ],

@@ -21,7 +21,8 @@ from PIL import Image
 import synth
 from synth.data.manifest import read_manifest
 from synth.errors import ManifestError, OutputError
-from synth.pages.album import BUDGET, Spread
+from synth.pages.album import BUDGET
+from synth.pages.folder import Spread
 from synth.pages.report import write_report
 from synth.pictures.text import percent
 from synth.records import Row
@@ -65,7 +66,8 @@ def add_judge(summary: dict[str, Any]) -> None:
 
 
 def add_quality(quality: dict[str, Any], label: str) -> None:
-    words = {"realistic": {"score": 0.3, "real": 0.9}, "varied": {"score": 0.8, "real": 0.8}}
+    varied = {"score": 0.8, "real": 0.8, "verdict": "yes"}
+    words = {"realistic": {"score": 0.3, "real": 0.9, "verdict": "no"}, "varied": varied}
     measures = {"n": 9, "on_class": 0.996, "kid": 0.004, "kid_interval": [0.001, 0.009], "density": None}
     quality["classes"] = {label: {"synthetic": measures, "words": words, "note": "no held-out image"}}
     quality["bad"] = [label]
@@ -125,7 +127,7 @@ def test_it_tells_the_story_of_a_plain_run(out: Path) -> None:
     page = Page(write_report(out))
     assert "9 new images of yellow: 3 → 12" in " ".join(page.text.split())
     assert "Fulfilled." in page.text
-    assert "None looked." in page.text
+    assert "Not used." in page.text
     assert "synth check OUT --judge JUDGE" in page.text
     assert len([image for image in page.named("img") if str(image["alt"]).startswith("Accepted")]) == 9
 
@@ -134,7 +136,7 @@ def test_it_tells_of_judge_policy_quality_and_rejected(out: Path) -> None:
     page = Page(write_report(filled(out, "yellow")))
     words = " ".join(page.text.split())
     for said in (
-        "Looked at every candidate.",
+        "Scored every candidate.",
         "Some change the class: hue on yellow",
         "Far below real images: realistic",
     ):

@@ -218,7 +218,7 @@ def test_an_arm_that_takes_too_long_is_left_out_of_a_search_from_the_start(data:
     arms = ["none", "gan+online", "duplicate+online"]
     verdict = tried(data, tmp_path / "out", arms, seconds=120, say=said.append)
     assert set(verdict.arms) == {"none", "duplicate+online"}
-    assert "left behind for want of time: gan+online" in said
+    assert "dropped for lack of time: gan+online" in said
 
 
 def test_a_search_needs_time_for_two_arms_and_leaves_nothing_that_a_longer_one_trips_over(

@@ -12,8 +12,9 @@ from sklearn.metrics import f1_score
 
 from synth.errors import UsageError
 from synth.measures.scores import points
-from synth.trials.results import Outcome, TrialDesign
-from synth.trials.verdict import Verdict, conclude
+from synth.trials.arms import Arm
+from synth.trials.results import Outcome, TrialDesign, Verdict
+from synth.trials.verdict import conclude
 
 CLASSES = ("red", "yellow", "green")
 CONTROL = "duplicate+online"
@@ -40,11 +41,12 @@ def outcome(arm: str, found: Sequence[float], *, split: int, seed: int = 0, step
 
 
 def setting(*arms: str, **more: Any) -> TrialDesign:
-    generators = frozenset(
-        arm for arm in arms if arm.split("+")[0].split("@")[0] in ("noise", "copies", "smote", "gan")
-    )
-    values = {"splits": 5, "seeds": 1, "decide_by": 900, "alpha": 0.05, "ratio": 0.25, **more}
-    return TrialDesign(CLASSES, CONTROL, (*arms, CONTROL), generators, **values)
+    def arm(name: str) -> Arm:
+        method = name.split("+")[0].split("@")[0]
+        return Arm(name, fill=method if method in ("noise", "copies", "smote", "gan") else "")
+
+    values = {"alpha": 0.05, "ratio": 0.25, **more}
+    return TrialDesign(CLASSES, CONTROL, tuple(map(arm, (*arms, CONTROL))), **values)
 
 
 def trial(skills: Mapping[str, Sequence[float]], *, splits: int = 5, seeds: int = 1, **more: Any) -> list[Outcome]:
@@ -74,7 +76,9 @@ def test_a_sham_hurts_copies_do_nothing_and_the_control_is_advised() -> None:
     assert {word(verdict, COPIES, label) for label in (*CLASSES, "macro")} == {"no difference"}
     assert verdict.advised == CONTROL
     assert {(refusal.arm, refusal.label) for refusal in verdict.do_not_use} >= {(SHAM, "yellow"), (SHAM, "macro")}
-    assert f"Use {CONTROL}: no generator helps here. The nearest, {COPIES}, differs by +0.0 points" in verdict.advice
+    assert (
+        f"Use {CONTROL}: no generator helps here. The best of them, {COPIES}, differs by +0.0 points" in verdict.advice
+    )
     assert f"Do not use the images of {SHAM}: recall of yellow fell by" in verdict.advice
 
 
@@ -106,7 +110,7 @@ def test_the_better_bet_is_enough_where_no_new_images_are_needed(arm: str, shift
     verdict = conclude(runs, setting(arm))
     assert word(verdict, arm) == "no difference"
     assert verdict.advised == (arm if advised else CONTROL)
-    assert ("not sure, a bet of about 7 to 1, but it takes no new images" in verdict.advice) == advised
+    assert ("not certain (odds of about 7 to 1), but the arm needs no new images" in verdict.advice) == advised
 
 
 def test_the_same_arm_with_other_draws_is_never_advised_and_rarely_called_different() -> None:
@@ -120,7 +124,7 @@ def test_the_same_arm_with_other_draws_is_never_advised_and_rarely_called_differ
 
 def test_scores_are_means_over_seeds_then_splits() -> None:
     runs = trial({CONTROL: GOOD}, splits=3, seeds=2)
-    scores = conclude(runs, setting(seeds=2)).arms[CONTROL]
+    scores = conclude(runs, setting()).arms[CONTROL]
     f1s = np.array([f1_score(run.truth, run.predictions.argmax(axis=1), average="macro") for run in runs])
     by_split = f1s.reshape(3, 2).mean(axis=1)
     assert (scores.splits, scores.seeds) == (3, 2)
@@ -151,7 +155,7 @@ def test_light_points_are_those_of_scikit_learn_and_nan_without_images() -> None
 
 def test_json_has_the_keys_of_the_contract_and_no_nan() -> None:
     runs = trial({SMOTE: (0.9, 0.85, 0.9), CONTROL: GOOD}, fitted=float("nan"), stopped={"yellow": "too few"})
-    document = as_json(conclude(runs, setting(SMOTE, design={"backbone": "small", "share": 1 / 3})))
+    document = as_json(conclude(runs, setting(SMOTE, settings={"backbone": "small", "share": 1 / 3})))
     assert set(document) == KEYS
     assert document["design"]["share"] == 0.3333
     assert document["arms"][SMOTE]["fitted"] is None
@@ -187,17 +191,17 @@ def test_a_class_that_no_split_holds_out_is_unknown_and_one_that_some_do_is_pair
     never = [outcome(arm, GOOD, split=split, **without) for arm in both for split in range(3)]
     verdict = conclude(never, setting(SMOTE))
     yellow = next(found for found in verdict.deciding.of(SMOTE) if found.label == "yellow")
-    assert (yellow.delta.mean, yellow.p_holm, yellow.note) == (None, None, "no held-out image: nothing can be said")
+    assert (yellow.delta.mean, yellow.p_holm, yellow.note) == (None, None, "no held-out image, so nothing is known")
     assert verdict.design["classes"]["yellow"] == {"train": 30, "held_out": 0, "needed": None}
-    assert "No image of yellow was held out" in verdict.advice
+    assert "No image of yellow was held out, so the trial knows nothing about it." in verdict.advice
     as_json(verdict)
 
 
 def test_one_split_says_nothing() -> None:
-    verdict = conclude(trial({SMOTE: (1, 1, 1), CONTROL: (0.5, 0.1, 0.5)}, splits=1), setting(SMOTE, splits=1))
+    verdict = conclude(trial({SMOTE: (1, 1, 1), CONTROL: (0.5, 0.1, 0.5)}, splits=1), setting(SMOTE))
     assert verdict.advised == CONTROL
-    assert {found.note for found in verdict.deciding.comparisons} == {"too few splits: nothing can be said"}
-    assert "one split tells nothing" in verdict.advice
+    assert {found.note for found in verdict.deciding.comparisons} == {"too few splits to tell"}
+    assert "one split is too few to compare arms" in verdict.advice
     as_json(verdict)
 
 
@@ -208,7 +212,9 @@ def test_budgets_that_disagree_are_told_with_the_fit() -> None:
     assert [budget.steps for budget in verdict.budgets] == [300, 900]
     assert verdict.steps == 900
     assert "At 300 steps augment hurts (-" in verdict.advice
-    assert "at 900 it does not (+0.0): the short training was the cause (fit on its real images 60%" in verdict.advice
+    assert (
+        "at 900 it does not (+0.0): the short training was the cause (fit on the training images 60%" in verdict.advice
+    )
 
 
 def test_budgets_that_agree_are_not_told() -> None:
@@ -216,7 +222,7 @@ def test_budgets_that_agree_are_not_told() -> None:
     assert "300" not in conclude(both, setting("augment")).advice
 
 
-@pytest.mark.parametrize(("n", "which"), [(9, "differences of its F1 under "), (2, "any difference of its F1; ")])
+@pytest.mark.parametrize(("n", "which"), [(9, "differences in its F1 below "), (2, "any difference in its F1; ")])
 def test_few_held_out_images_are_said_with_the_number_that_would_do(n: int, which: str) -> None:
     rng, runs = np.random.default_rng(3), []
     for split in range(5):
@@ -227,8 +233,8 @@ def test_few_held_out_images_are_said_with_the_number_that_would_do(n: int, whic
     seen, needed = verdict.deciding.detectable("yellow"), verdict.design["classes"]["yellow"]["needed"]
     assert seen is not None
     assert needed == pytest.approx(n * (seen / 0.02) ** 2, rel=0.05)
-    assert f"With {n} held-out images of yellow in a split this design can't tell {which}" in verdict.advice
-    assert f"about {needed} would show 2" in verdict.advice
+    assert f"With {n} held-out images of yellow per split, this trial can't detect {which}" in verdict.advice
+    assert f"about {needed} images would show 2 points" in verdict.advice
 
 
 def test_a_generator_stopped_in_most_splits_is_not_used_and_in_few_is_told() -> None:
@@ -244,7 +250,7 @@ def test_a_generator_stopped_in_most_splits_is_not_used_and_in_few_is_told() -> 
     assert f"Do not use the images of {SMOTE}: stopped for yellow: only 3 % of the attempts" in most.advice
     assert len(most.stopped) == 4
     assert few.do_not_use == ()
-    assert f"{SMOTE} was stopped or fell short of images of yellow in 2 splits (only 3 %" in few.advice
+    assert f"{SMOTE} was stopped or made too few images of yellow in 2 splits (only 3 %" in few.advice
 
 
 def test_the_smallest_dose_within_noise_of_the_best() -> None:
@@ -257,13 +263,14 @@ def test_the_smallest_dose_within_noise_of_the_best() -> None:
     curve = verdict.doses[0]
     assert [point.dose for point in curve.points] == ["2x", "5x", "10x"]
     assert curve.smallest_within_noise == "5x"
-    assert "Of the doses of smote, 5x is within noise of the best, 10x" in verdict.advice
+    assert "5x is the smallest dose of smote within noise of the best one, 10x." in verdict.advice
     assert set(as_json(verdict)["doses"][0]) == {"arm", "points", "smallest_within_noise"}
 
 
 def test_arms_that_a_search_left_behind_count_as_tests() -> None:
     runs = trial({SMOTE: (0.95, 0.88, 0.9), CONTROL: (0.95, 0.7, 0.9)})
-    alone, best_of_many = (conclude(runs, setting(SMOTE, n_asked=n)).deciding.macro(SMOTE) for n in (2, 13))
+    dropped = [f"arm-{number}" for number in range(11)]
+    alone, best_of_many = (conclude(runs, setting(SMOTE, *more)).deciding.macro(SMOTE) for more in ([], dropped))
     assert alone is not None
     assert best_of_many is not None
     assert alone.delta.p == best_of_many.delta.p
@@ -273,7 +280,7 @@ def test_arms_that_a_search_left_behind_count_as_tests() -> None:
 
 def test_nothing_to_compare_and_no_control() -> None:
     alone = conclude(trial({CONTROL: GOOD}), setting())
-    assert alone.advice.startswith(f"Use {CONTROL}: nothing was compared with it.")
+    assert alone.advice.startswith(f"Use {CONTROL}: the trial compared no other arm with it.")
     as_json(alone)
     with pytest.raises(UsageError, match="no run of its control"):
         conclude(trial({SMOTE: GOOD}), setting(SMOTE))

@@ -20,7 +20,8 @@ def report(out: Out, quiet: Quiet = False) -> None:
     Example: synth report balanced
     """
     from synth.data.manifest import MANIFEST
-    from synth.pages.report import VERDICT, write_report
+    from synth.pages.page import VERDICT
+    from synth.pages.report import write_report
     from synth.pages.trial_page import write_trial_page
 
     is_trial = not (out / MANIFEST).exists() and (out / VERDICT).is_file()

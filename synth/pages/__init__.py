@@ -1,4 +1,4 @@
-"""What people read: the HTML pages of a run and of a trial.
+"""The HTML pages of an output folder and of a trial.
 
-In: the files of a finished output folder. Out: one self-contained `report.html`. Start with `report`.
+In: the files of a finished folder. Out: one self-contained `report.html`. Start with `report`.
 """

@@ -1,9 +1,9 @@
-"""The report's words about a picture: what it is, what it was made from and how, what was measured on it."""
+"""Captions of the report's pictures: what a picture is, what it was made from and how, and its scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from synth.pages.params_text import param_words
@@ -16,7 +16,7 @@ SHOWN_PARAMS = 6
 SCORES = ("classifier", "classes", "nearest", "copy", "size", "grain", "contrast")
 """Scores in the order in which they are shown."""
 ONLY_FOR = {"size": "size", "grain": "noise", "contrast": "blank"}
-"""Scores that are shown only where they are the reason, or where there is no other: {score: reason}."""
+"""{score: reason}: scores that are shown only if they are the reason, or if there is no other score."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Parent:
     id: str
     name: str
     anchor: str = ""
-    """Of its own picture on the page; empty where it has none."""
+    """Anchor of its own picture on the page; empty if it has none."""
     thumbnail: Thumbnail | None = None
 
 
@@ -36,14 +36,14 @@ class Picture:
 
     id: str
     title: str
+    alt: str
+    thumbnail: Thumbnail | None
+    """None if there is no file to show."""
     anchor: str = ""
-    alt: str = ""
-    thumbnail: Thumbnail | None = None
-    """None where there is no file to show."""
     method: str = ""
     parents: tuple[Parent, ...] = ()
     step: float | None = None
-    """How far it lies from its first parent to its second, 0..1; None where it does not."""
+    """Its place between its first parent (0) and its second (1); None if it has none."""
     params: str = ""
     scores: tuple[tuple[str, str], ...] = ()
     """(word, value)."""
@@ -51,69 +51,64 @@ class Picture:
 
     @property
     def between(self) -> bool:
-        """Does it lie between two originals, both of which can be shown beside it?"""
+        """Whether it lies between two originals that can both be shown beside it."""
         return len(self.parents) == 2 and all(parent.thumbnail for parent in self.parents)
 
-
-Names = Mapping[str, tuple[str, str]]
-"""{id of a real image on the page: (its name there, its anchor)}."""
-
-
-def real(id: str, label: str, names: Names) -> Picture:
-    """Caption of a real image."""
-    name, anchor = names[id]
-    return Picture(id, name, anchor, f"Real training image {name} of {label}")
+    @property
+    def n_characters(self) -> int:
+        """Characters that its pictures take."""
+        beside = [parent.thumbnail for parent in self.parents] if self.between else []
+        return sum(len(each.source) for each in (self.thumbnail, *beside) if each)
 
 
-def accepted(row: Row, names: Names) -> Picture:
-    """Caption of a new image."""
-    parents = _parents(row, names)
-    made_from = f", made from {' and '.join(parent.name for parent in parents)}" if parents else ""
-    return Picture(
-        row.id,
-        f"#{row.attempt}",
-        alt=f"Accepted synthetic image of {row.label}, attempt {row.attempt}, by {row.method}{made_from}",
-        method=str(row.method),
-        parents=parents,
-        step=number(row.params.get("step")),
-        params=_params(row.params),
-        scores=_scores(row.label, row.scores),
-    )
+Parents = Mapping[str, Parent]
+"""{id of a real image that is on the page: the image as a parent}."""
 
 
-def rejected(label: str, entry: Mapping[str, Any], row: Row | None, names: Names) -> Picture:
-    """Caption of a rejected candidate: its entry of `rejected.json`, and its row of the manifest."""
-    reasons = texts(entry.get("reasons"))
-    id = str(entry["id"])
+def real(image: Parent, label: str, thumbnail: Thumbnail | None) -> Picture:
+    """Return the picture of a real image."""
+    return Picture(image.id, image.name, f"Real training image {image.name} of {label}", thumbnail, image.anchor)
+
+
+def accepted(row: Row, parents: Parents, thumbnail: Thumbnail | None) -> Picture:
+    """Return the picture of a new image."""
+    names = [parent.name for parent in _parents(row, parents)]
+    made_from = f", made from {' and '.join(names)}" if names else ""
+    alt = f"Accepted synthetic image of {row.label}, attempt {row.attempt}, by {row.method}{made_from}"
+    picture = Picture(row.id, f"#{row.attempt}", alt, thumbnail, scores=_scores(row.label, row.scores))
+    return _with_making(picture, row, parents)
+
+
+def rejected(
+    label: str, entry: Mapping[str, Any], row: Row | None, *, parents: Parents, thumbnail: Thumbnail | None
+) -> Picture:
+    """Return the picture of a rejected candidate, from its entry in `rejected.json` and its row of the manifest."""
+    reasons, id = texts(entry.get("reasons")), str(entry["id"])
     title = f"#{row.attempt}" if row else shortened(id)
-    return Picture(
-        id,
-        title,
-        alt=f"Rejected candidate for {label}, {title}: {', '.join(reasons) or 'no reason given'}",
-        method=str(row.method) if row else "",
-        parents=_parents(row, names) if row else (),
-        step=number(row.params.get("step")) if row else None,
-        params=_params(row.params) if row else "",
-        scores=_scores(label, mapping(entry, "scores"), reasons),
-        reasons=reasons,
-    )
+    alt = f"Rejected candidate for {label}, {title}: {', '.join(reasons) or 'no reason given'}"
+    scores = _scores(label, mapping(entry, "scores"), reasons)
+    picture = Picture(id, title, alt, thumbnail, scores=scores, reasons=reasons)
+    return _with_making(picture, row, parents) if row else picture
 
 
-def _parents(row: Row, names: Names) -> tuple[Parent, ...]:
+def _with_making(picture: Picture, row: Row, parents: Parents) -> Picture:
+    """Add how a picture was made."""
+    step, method = number(row.params.get("step")), str(row.method)
+    return replace(picture, method=method, parents=_parents(row, parents), step=step, params=_params(row.params))
+
+
+def _parents(row: Row, parents: Parents) -> tuple[Parent, ...]:
     ids = [str(parent["path"]) for parent in row.parents]
-    return tuple(Parent(id, *names.get(id, (shortened(id.rpartition("/")[2]), ""))) for id in ids)
+    return tuple(parents.get(id) or Parent(id, shortened(id.rpartition("/")[2])) for id in ids)
 
 
 def _params(params: Mapping[str, Any]) -> str:
-    """Main parameters in short: `pixel, k 5, step 0.41; flip horizontal, rotate 4.2°`."""
-    groups = param_words(params).items()
-    words = [f"{group}: {_some(found)}" if group in (FIRST, SECOND) else _some(found) for group, found in groups]
-    return "; ".join(words) or "unchanged"
-
-
-def _some(words: Sequence[str]) -> str:
-    more = len(words) - SHOWN_PARAMS
-    return ", ".join(words[:SHOWN_PARAMS]) + (f" and {more} more" if more > 0 else "")
+    """Return the main parameters in short: `pixel, k 5, step 0.41; flip horizontal, rotate 4.2°`."""
+    parts = []
+    for group, words in param_words(params).items():
+        more = f" and {len(words) - SHOWN_PARAMS} more" if len(words) > SHOWN_PARAMS else ""
+        parts.append((f"{group}: " if group in (FIRST, SECOND) else "") + ", ".join(words[:SHOWN_PARAMS]) + more)
+    return "; ".join(parts) or "unchanged"
 
 
 def _scores(label: str, scores: Mapping[str, Any], reasons: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:

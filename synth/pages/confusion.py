@@ -1,15 +1,15 @@
-"""The judge's confusion matrix, as the page shows it: which class real images were taken for."""
+"""The confusion matrix of a classifier, as the pages show it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from synth.pictures.text import number
+import numpy as np
+
+from synth.pictures.text import at, mapping
 
 MATRIX = 16
-"""Classes up to which the whole confusion matrix is shown; beyond it the largest confusions."""
+"""Up to this number of classes, the page shows the whole matrix; beyond it, only the largest confusions."""
 CONFUSIONS = 20
 
 
@@ -18,37 +18,36 @@ class Cell:
     """One cell of the confusion matrix."""
 
     true: str
-    seen: str
+    predicted: str
     n: int
     share: float
-    """Of its row."""
+    """Share of its row, 0..1."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Which class real images were taken for."""
+    """Which classes real images were taken for."""
 
     labels: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    """Empty where there are too many classes for a matrix."""
+    """Empty if there are too many classes for a matrix."""
     largest: tuple[Cell, ...]
     """The largest confusions."""
 
 
-def confusion(scores: Mapping[str, Any]) -> Confusion | None:
-    """The judge's confusion matrix; None where it has none or a broken one."""
-    labels, matrix = scores.get("labels"), scores.get("confusion")
-    if not isinstance(labels, list) or not isinstance(matrix, list) or not labels:
+def confusion(scores: object) -> Confusion | None:
+    """Return the confusion matrix of a document of scores; None if it has none, or a broken one."""
+    names = at(scores, "labels") or list(mapping(scores, "classes"))
+    try:
+        counts = np.array(at(scores, "confusion"), float)
+    except (TypeError, ValueError, OverflowError):
         return None
-    square = len(matrix) == len(labels) and all(isinstance(r, list) and len(r) == len(labels) for r in matrix)
-    if not square or any(number(n) is None for row in matrix for n in row):
+    if not isinstance(names, list) or not names or counts.shape != (len(names),) * 2 or not np.isfinite(counts).all():
         return None
-    rows = tuple(tuple(_cells(str(true), map(str, labels), row)) for true, row in zip(labels, matrix, strict=True))
-    wrong = sorted((c for row in rows for c in row if c.true != c.seen and c.n), key=lambda c: (-c.n, -c.share))
-    shown = rows if len(labels) <= MATRIX else ()
-    return Confusion(tuple(map(str, labels)), shown, tuple(wrong[:CONFUSIONS]))
-
-
-def _cells(true: str, labels: Iterator[str], row: Sequence[float]) -> Iterator[Cell]:
-    for seen, n in zip(labels, row, strict=True):
-        yield Cell(true, seen, int(n), n / sum(row) if sum(row) else 0.0)
+    labels, totals = tuple(map(str, names)), counts.sum(axis=1)
+    rows = tuple(
+        tuple(Cell(true, label, int(n), n / total if total else 0.0) for label, n in zip(labels, row, strict=True))
+        for true, row, total in zip(labels, counts.tolist(), totals.tolist(), strict=True)
+    )
+    wrong = sorted((c for row in rows for c in row if c.true != c.predicted and c.n), key=lambda c: (-c.n, -c.share))
+    return Confusion(labels, rows if len(labels) <= MATRIX else (), tuple(wrong[:CONFUSIONS]))

@@ -1,4 +1,4 @@
-"""Drawn parameters in a few words each: `step 0.41`, `flip horizontal`, `rotate 4.2°`."""
+"""Parameters of an image as short texts: `step 0.41`, `flip horizontal`, `rotate 4.2°`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND
 PLAIN = "plain"
 UNITS = {"degrees": "°", "kelvin": " K", "sigma": " px"}
 NAMELESS = ("space",)
-"""Parameters whose value says what it is."""
+"""Parameters that are shown by their value alone."""
 FOR_REMAKING = ("rows", "size", "mode")
-"""Parameters of an image that a GAN drew, which a person learns nothing from."""
+"""Parameters of a GAN's image that tell a person nothing."""
 
 
 def param_words(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """{group: the words of its parameters}; a group without any is left out.
+    """Return {group: texts of its parameters}, without empty groups.
 
-    Groups: `plain` values, `effects` on the image, and those on its `first` and on its `second` parent alone.
+    Groups: `plain` values, `effects` on the image, and effects on its `first` or its `second` parent alone.
     """
     groups: dict[str, list[str]] = {PLAIN: [], EFFECTS: [], FIRST: [], SECOND: []}
     left_out = (ENCODED_AS, *(FOR_REMAKING if CODES_OF in params else ()))
@@ -31,8 +31,8 @@ def param_words(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {group: tuple(words) for group, words in groups.items() if words}
 
 
-def value_words(value: object) -> str:
-    """A value in short: fractions in two digits, a small one in its first, with a true minus."""
+def _value(value: object) -> str:
+    """Return a short value: two decimals, one digit of small fractions, a typographic minus."""
     if not isinstance(value, float):
         return str(value).replace("-", "\u2212") if isinstance(value, int) else str(value)
     digits = f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.1g}"
@@ -41,5 +41,5 @@ def value_words(value: object) -> str:
 
 def _words(name: str, values: object) -> str:
     pairs = values.items() if isinstance(values, Mapping) else [("", values)]
-    parts = [f"{value_words(value)}{UNITS.get(key, '')}" for key, value in pairs]
+    parts = [f"{_value(value)}{UNITS.get(key, '')}" for key, value in pairs]
     return shortened(" ".join(parts if name in NAMELESS else [name.replace("_", " "), *parts]))

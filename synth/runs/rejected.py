@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-from PIL import Image
-
-from synth.data.images import to_uint8
 from synth.generators.base import Generator
 from synth.measures.subset import evenly_spaced
+from synth.pages.thumbnails import png_base64
 from synth.records import Item, Pixels, Row
 
 PER_REASON = 6
-SIDE = 96
 
 
 def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[str, Sequence[Item]]) -> bytes:
@@ -36,7 +30,7 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
             "scores": dict(row.scores),
             "params": dict(row.params),
             "parents": [parent["path"] for parent in row.parents],
-            "thumbnail": _thumbnail(_made_again(row, generator, by_id)),
+            "thumbnail": png_base64(_made_again(row, generator, by_id)),
         }
         for row in shown
     ]
@@ -48,11 +42,3 @@ def _made_again(row: Row, generator: Generator, by_id: Mapping[str, Item]) -> Pi
     wanted = row.parents if generator.reads_parents(row.label, attempt) else ()
     parents = [by_id[parent["path"]] for parent in wanted]
     return generator.remake(row.label, attempt, parents=parents, params=row.params).pixels
-
-
-def _thumbnail(pixels: Pixels) -> str:
-    picture = Image.fromarray(np.ascontiguousarray(to_uint8(pixels)))
-    picture.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,4 +1,4 @@
-"""What the trial advised, done: the dataset that the arm learns from, and the recipe that makes it again."""
+"""Do what a trial advises: write the dataset that the arm learns from, and the recipe that makes it again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from synth.runs.generate import generate
 from synth.runs.undersample import Thinning, undersample
 from synth.settings.recipe import Recipe
 from synth.trials.arms import parse_arm
-from synth.trials.split_data import SplitData, networks_of, recipe_for, train_network
+from synth.trials.networks import networks_of, train_network
+from synth.trials.splits import SplitData
+from synth.trials.synthetic_images import recipe_of
 from synth.trials.undersampled import undersampling_of
 from synth.workers import Progress
 
@@ -26,25 +28,25 @@ def write_advised(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Summary | Thinning:
-    """Make the dataset of an arm at `out`; where it has no new images, the real ones alone.
+    """Write the dataset of an arm to `out`; of an arm without new images, the real ones alone.
 
-    Networks that it needs learn from all training images and stay in `OUT-networks`.
+    The networks that it needs learn from all training images and are kept in `OUT-networks`.
 
     Raises:
-        UsageError: an arm that both thins classes and fills them: that takes two commands.
+        UsageError: an arm that both undersamples and adds images: this takes two commands.
     """
     arm, out = parse_arm(advised), Path(out)
     if arm.thin and arm.fill:
-        raise UsageError(f"{advised}: first synth undersample {out}-thinned, then synth generate from there")
-    won = recipe.model_copy(update={"trial": recipe.trial.model_copy(update={"arms": (advised,)})})
+        raise UsageError(f"{advised}: run synth undersample first, to {out}-thinned, then synth generate from there")
+    settled = recipe.model_copy(update={"trial": recipe.trial.model_copy(update={"arms": (advised,)})})
     if arm.thin:
-        thinned = won.model_copy(update={"undersample": undersampling_of(recipe, arm)})
-        return undersample(dataset, thinned, out, n_workers=n_workers, progress=progress)
-    if not arm.fill:
-        alone = won.model_copy(update={"target": {}})
-        return generate(dataset, None, alone, out, n_workers=n_workers, progress=progress)
-    part = SplitData(dataset, out.with_name(f"{out.name}-networks"), recipe.seed)
-    for name in networks_of([arm], recipe):
-        train_network(part, recipe, name, device=device, n_workers=n_workers, progress=progress)
-    settled = recipe_for(part, won, arm).model_copy(update={"output": recipe.output})
+        settled = settled.model_copy(update={"undersample": undersampling_of(recipe, arm)})
+        return undersample(dataset, settled, out, n_workers=n_workers, progress=progress)
+    if arm.fill:
+        data = SplitData(dataset, out.with_name(f"{out.name}-networks"), recipe.seed)
+        for name in networks_of([arm], recipe):
+            train_network(data, recipe, name, device=device, n_workers=n_workers, progress=progress)
+        settled = recipe_of(data, settled, arm).model_copy(update={"output": recipe.output})
+    else:
+        settled = settled.model_copy(update={"target": {}})
     return generate(dataset, None, settled, out, n_workers=n_workers, progress=progress)

@@ -1,18 +1,18 @@
 """Arms: strategies against imbalance in one vocabulary, joined by "+".
 
-    none                       nothing is done
+    none                       no measure against imbalance
     weights[:SCHEME]           loss weights: balanced (default), inverse, effective, sqrt
-    logit-adjust               logits shifted by the log of how often classes are (Menon et al. 2021)
-    focal                      easy images count less (Lin et al. 2017)
-    duplicate                  classes drawn evenly, so that images of rare ones come again and again
+    logit-adjust               logits shifted by the log of the class frequencies (Menon et al. 2021)
+    focal                      focal loss: easy images count less (Lin et al. 2017)
+    duplicate                  balanced sampling: every class is drawn equally often, so images of rare ones repeat
     undersample:HOW[@SIZE]     fewer images of large classes: random, cluster, imblearn:NAME
-    online                     the safe effects on every image while the classifier learns
+    online                     safe effects on every image while the classifier trains
     METHOD[@DOSE]              new images as files: augment, smote, gan, mix, or package.module:Name; up to a total
                                of 350, majority ..., or 2x: twice its real images, but no class beyond the largest.
                                (duplicate@DOSE: copies as files)
-    ARM#2                      the same arm with other random draws: how much differs where nothing does
+    ARM#2                      the same arm with other random draws: shows the difference that chance makes
 
-Weights and priors are those of the pool, after new images have come and others have gone.
+Weights and priors use the class counts of the pool, after new images were added and others dropped.
 """
 
 from __future__ import annotations
@@ -29,20 +29,10 @@ LOSSES = ("weights", "logit-adjust", "focal")
 METHODS = ("augment", "smote", "gan", "mix")
 UNDERSAMPLE = "undersample"
 WORDS = ("none", *LOSSES, "duplicate", UNDERSAMPLE, "online", *METHODS)
-CONTROL = "duplicate+online"
-DEFAULT = (
-    "none",
-    "weights",
-    "logit-adjust",
-    "duplicate",
-    "augment",
-    "smote",
-    CONTROL,
-    "logit-adjust+online",
-    "undersample:random+duplicate+online",
-    "undersample:cluster+duplicate+online",
-    "augment+duplicate+online",
-    "smote+duplicate+online",
+DEFAULT = tuple(
+    "none weights logit-adjust duplicate augment smote duplicate+online logit-adjust+online "
+    "undersample:random+duplicate+online undersample:cluster+duplicate+online "
+    "augment+duplicate+online smote+duplicate+online".split()
 )
 
 
@@ -52,42 +42,38 @@ class Arm:
 
     name: str
     fill: str = ""
-    """Method whose images are added; empty: none are."""
+    """Method whose images are added; empty for none."""
     dose: str = ""
-    """Total up to which it fills a class; empty: the recipe's target."""
+    """Total that a class is filled up to; empty for the recipe's target."""
     thin: str = ""
-    """How large classes lose images; empty: they keep them."""
+    """Method of undersampling; empty for none."""
     size: str = ""
-    """What they are thinned to; empty: the recipe's size."""
+    """Size that larger classes are thinned to; empty for the recipe's size."""
     balanced: bool = False
     online: bool = False
     objective: Literal["plain", "weights", "logit-adjust", "focal"] = "plain"
-    """What the classifier makes small."""
+    """The loss."""
     scheme: str = "balanced"
-    """Of the weights."""
+    """Scheme of the loss weights."""
     draw: int = 1
-    """Which random draws it takes."""
+    """Number of the random draws."""
 
     @property
     def corrects_twice(self) -> bool:
-        """Whether weights or priors meet counts that filling or thinning has changed: those are the ones they take."""
+        """Whether weights or priors are combined with new or dropped images; they use the counts after these."""
         return self.objective in ("weights", "logit-adjust") and bool(self.fill or self.thin)
 
-    @property
-    def filling(self) -> str:
-        """Names the new images: arms with the same words share them."""
-        return f"{self.fill}@{self.dose}" if self.dose else self.fill
-
     def with_dose(self, dose: str) -> Arm:
-        """The same strategy with another number of new images."""
-        return dataclasses.replace(self, name=self.name.replace(self.filling, f"{self.fill}@{dose}", 1), dose=dose)
+        """Return the same strategy with another number of new images."""
+        part = f"{self.fill}@{self.dose}" if self.dose else self.fill
+        return dataclasses.replace(self, name=self.name.replace(part, f"{self.fill}@{dose}", 1), dose=dose)
 
 
 def parse_arm(text: str) -> Arm:
-    """Read an arm as it is typed.
+    """Read an arm as a user types it.
 
     Raises:
-        UsageError: an unknown word, or parts that contradict one another.
+        UsageError: an unknown word, or parts that contradict each other.
     """
     words, _, draw = text.strip().partition("#")
     if draw and not (draw.isdecimal() and int(draw) > 1):
@@ -96,27 +82,26 @@ def parse_arm(text: str) -> Arm:
     for word in words.split("+"):
         arm = _with_part(arm, word.strip())
     if arm.balanced and arm.objective in ("weights", "logit-adjust"):
-        raise UsageError(
-            f'arm "{text}": classes that duplicate draws evenly leave {arm.objective} nothing to correct: take one'
-        )
+        reason = f"duplicate draws the classes evenly, so {arm.objective} has nothing to correct"
+        raise UsageError(f'arm "{text}": {reason}: use one of the two')
     return arm
 
 
 def parse_arms(texts: Iterable[str], *, control: str) -> tuple[Arm, ...]:
-    """The arms of a trial, the control among them.
+    """Return the arms of a trial, with the control.
 
     Raises:
-        UsageError: as `parse_arm`, or an arm twice.
+        UsageError: as `parse_arm`, or an arm is listed twice.
     """
     names = [text.strip() for text in texts]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UsageError(f'arm "{twice}" stands twice: for an A/A trial name the second {twice}#2')
+        raise UsageError(f'arm "{twice}" is listed twice: for an A/A trial, call the second one {twice}#2')
     return tuple(map(parse_arm, names if control in names else [*names, control]))
 
 
 def with_doses(arms: Sequence[Arm], doses: Sequence[str]) -> tuple[tuple[Arm, ...], dict[str, list[tuple[str, str]]]]:
-    """Each arm with new images once for each dose; and {name of such an arm: [(dose, name of its arm)]}."""
+    """Repeat each arm with new images for each dose; also return {its name: [(dose, name with this dose)]}."""
     every: list[Arm] = []
     ladders: dict[str, list[tuple[str, str]]] = {}
     for arm in arms:
@@ -147,14 +132,10 @@ def _with_part(arm: Arm, word: str) -> Arm:
         if ":" not in method or head in WORDS:
             _known(arm, method, (*METHODS, "duplicate") if dose else WORDS)
         part = {"fill": method, "dose": dose}
-    taken = next((name for name in ("fill", "thin", "objective") if name in part and _is_taken(arm, name)), None)
-    if taken:
-        raise UsageError(f'arm "{arm.name}": {getattr(arm, taken)} and {part[taken]} can\'t be joined in one arm')
+    for name in {"fill", "thin", "objective"} & part.keys():
+        if (taken := getattr(arm, name)) not in ("", "plain"):
+            raise UsageError(f'arm "{arm.name}": {taken} and {part[name]} can\'t be joined in one arm')
     return dataclasses.replace(arm, **part)  # type: ignore[arg-type]
-
-
-def _is_taken(arm: Arm, name: str) -> bool:
-    return getattr(arm, name) not in ("", "plain")
 
 
 def _known(arm: Arm, word: str, words: Sequence[str]) -> str:

@@ -1,25 +1,26 @@
-"""How far trainings in other processes are: each leaves a small file, which is read while they are waited for."""
+"""Progress of trainings in other processes: each writes a small file, and the process that waits reads it."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 TRAINING = "training"
-"""What the trainings call their main part; what they do before it is not counted."""
+"""Name that the trainings give their main part; progress of earlier parts is not written."""
 SECONDS = 0.5
 
 
 class ProgressFile:
-    """A training's progress, as a file of "images seen, images in all"."""
+    """A `Progress` that writes a file with "images seen, images in all"."""
 
     def __init__(self, path: Path, then: Callable[[], None] | None = None) -> None:
-        """`then` is called after each writing."""
+        """`then` is called after each write."""
         self._path, self._then, self._last = path, then, 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """As a `Progress`."""
+        """Write the file, twice a second at most."""
         now = time.monotonic()
         if what != TRAINING or (now - self._last < SECONDS and done < total):
             return
@@ -30,15 +31,10 @@ class ProgressFile:
 
 
 def read_progress(paths: Sequence[Path]) -> tuple[int, int]:
-    """Images seen, and images in all, of trainings that are alike; (0, 0) before the first has begun."""
-    known = [ticked for ticked in map(_read, paths) if ticked]
-    total = max((total for _, total in known), default=0)
-    return sum(done for done, _ in known), total * len(paths)
-
-
-def _read(path: Path) -> tuple[int, int] | None:
-    try:
-        done, total = path.read_text("utf-8").split()
-    except (OSError, ValueError):  # not begun, or caught half written
-        return None
-    return int(done), int(total)
+    """Return images seen, and images in all, of several like trainings; (0, 0) before the first has begun."""
+    seen = total = 0
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):  # not begun yet, or read in the middle of a write
+            done, of = map(int, path.read_text("utf-8").split())
+            seen, total = seen + done, max(total, of)
+    return seen, total * len(paths)

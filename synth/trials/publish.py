@@ -1,4 +1,4 @@
-"""The folder of a finished trial: verdict, examples, splits, recipe, card and page, put in its place at once."""
+"""The folder of a finished trial: verdict, examples, splits, recipe, card and page. It appears at once."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any
 
 from synth.files import replace_file
 from synth.output.staging import CARD, RECIPE, REPORT
-from synth.pages.report import VERDICT
+from synth.pages.page import VERDICT
 from synth.pages.trial_page import EXAMPLES, render_trial
+from synth.pictures.text import table_cell
 from synth.settings.recipe import dump_recipe
-from synth.trials.card import card
+from synth.trials.advice import as_points
 from synth.trials.context import TrialContext
-from synth.trials.verdict import Verdict
+from synth.trials.results import Verdict
 
 SPLITS = "splits.jsonl"
 
 
 def publish(context: TrialContext, verdict: Verdict, examples: dict[str, Any], out: Path) -> None:
-    """Put the folder together and give it its place; the folder of the work goes."""
+    """Write the files of a trial, move them to `out`, and remove the working folder."""
     document = verdict.to_json()
     lines = [
         {"split": split.number, "part": part, "path": context.items[index].id}
@@ -30,17 +31,45 @@ def publish(context: TrialContext, verdict: Verdict, examples: dict[str, Any], o
         for index in places.tolist()
     ]
     files = {
-        VERDICT: json.dumps(document, indent=1, allow_nan=False).encode(),
-        EXAMPLES: json.dumps(examples, allow_nan=False).encode(),
-        SPLITS: "".join(f"{json.dumps(line)}\n" for line in lines).encode(),
-        RECIPE: dump_recipe(context.recipe).encode(),
-        CARD: card(verdict).encode(),
-        REPORT: render_trial(document, examples).encode("utf-8", "replace"),
+        VERDICT: json.dumps(document, indent=1, allow_nan=False),
+        EXAMPLES: json.dumps(examples, allow_nan=False),
+        SPLITS: "".join(f"{json.dumps(line)}\n" for line in lines),
+        RECIPE: dump_recipe(context.recipe),
+        CARD: card(verdict),
+        REPORT: render_trial(document, examples),
     }
     ready = context.work / "verdict"
     shutil.rmtree(ready, ignore_errors=True)
     ready.mkdir()
-    for name, data in files.items():
-        replace_file(ready / name, data)
+    for name, text in files.items():
+        replace_file(ready / name, text.encode("utf-8", "replace"))
     os.rename(ready, out)
     shutil.rmtree(context.work)
+
+
+def card(verdict: Verdict) -> str:
+    """Return README.md: what was compared and what came out, for people who find the folder."""
+    rows = []
+    for name, arm in verdict.arms.items():
+        scores = ("not known" if value is None else as_points(value) for value in (arm.macro_f1, arm.worst_recall))
+        macro = verdict.deciding.macro(name)
+        rows.append(f"| {' | '.join([table_cell(name), *scores, macro.verdict if macro else 'the control'])} |")
+    return "\n".join(
+        [
+            "<!-- written by synth -->",
+            "# Which strategy helps",
+            "",
+            verdict.advice,
+            "",
+            f"| arm | macro-F1 | worst recall | against {table_cell(verdict.control)} |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "Scores are in points: means over the splits, on real images that nothing in the split learned from.",
+            "",
+            "* `report.html` shows the results in pictures, `verdict.json` holds every number.",
+            "* `splits.jsonl` lists the images that each split learned from and held out, `recipe.toml` every setting:",
+            "  the same command with it gives the same verdict.",
+            "",
+        ]
+    )

@@ -1,12 +1,15 @@
-"""The records of a trial: what its runs leave, and what is concluded from them.
+"""The records of a trial: the outcomes of its runs, and the verdict on them.
 
-Scores and differences are fractions (.04 is four points); None where nothing is known. In JSON they have four digits.
+Scores and differences are fractions (.04 is four points); None where unknown. JSON has them with four digits.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.measures.paired import Difference
-from synth.records import rounded
+from synth.measures.scores import Points, points
+from synth.trials.arms import Arm
 
 MACRO = "macro"
 HELPS, HURTS, SAME = "helps", "hurts", "no difference"
@@ -22,7 +26,7 @@ HELPS, HURTS, SAME = "helps", "hurts", "no difference"
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: a classifier that learned from one arm's pool."""
+    """The results of one run."""
 
     arm: str
     split: int
@@ -38,31 +42,34 @@ class Outcome:
     """{class: (real, new) images that the run learned from}."""
     stopped: Mapping[str, str] = field(default_factory=dict)
     """{class: why a generator was switched off or fell short}."""
+    shares: Mapping[str, float] | None = None
+    """{class: its share where the classifier will be used}; None: as among the images held out."""
+
+    @functools.cached_property
+    def points(self) -> Points:
+        """The scores."""
+        shares = None if self.shares is None else np.array(list(self.shares.values()))
+        return points(self.truth, self.predictions, shares)
 
 
 @dataclass(frozen=True)
 class TrialDesign:
-    """What a trial was."""
+    """What a trial compares, and how."""
 
     classes: tuple[str, ...]
     control: str
-    arms: tuple[str, ...]
-    """In the order in which they were asked for."""
-    generator_arms: frozenset[str]
-    """Those with new images as files."""
+    arms: tuple[Arm, ...]
+    """All that the trial began with. Those that a search dropped count as tests."""
     ratio: float
     """Held-out images of a split / its training images."""
     alpha: float
-    splits: int
-    seeds: int
-    decide_by: int
-    """Steps of the budget that decides."""
-    design: Mapping[str, Any] = field(default_factory=dict)
-    """More about it, for `verdict.json` alone."""
-    shares: Mapping[str, float] | None = None
-    """{class: how often it is where the classifier will be used}; None: as often as among the images held out."""
-    n_asked: int = 0
-    """Arms with which a search began, the control among them: those that it left behind count as tests."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Further facts for "design" in `verdict.json`."""
+
+    @property
+    def generator_arms(self) -> frozenset[str]:
+        """Names of the arms with new images as files."""
+        return frozenset(arm.name for arm in self.arms if arm.fill)
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,12 @@ class ArmScores:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far an arm is from the control in F1 of a class, or in macro-F1."""
+    """The difference between an arm and the control in the F1 of a class, or in macro-F1."""
 
     arm: str
     label: str
     macro: bool
-    """Tells macro-F1 from the F1 of a class of that name."""
+    """Whether this is macro-F1, and not the F1 of a class with that name."""
     delta: Difference
     p_holm: float | None
     verdict: str
@@ -102,53 +109,49 @@ class Comparison:
 
     @property
     def column(self) -> str:
-        """What was compared, in words."""
+        """The compared score, as text."""
         return "macro-F1" if self.macro else f"F1 of {self.label}"
 
     @property
     def gain(self) -> float:
-        """The mean difference; 0 where none is known."""
+        """The mean difference; 0 if unknown."""
         return self.delta.mean or 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of "comparisons"."""
+        """Return the entry of "comparisons"."""
         delta = {"delta_f1": self.delta.mean, "interval": self.delta.interval, "p": self.delta.p}
         tested = {"p_holm": self.p_holm, "detectable": self.delta.detectable}
-        told = {"verdict": self.verdict, "note": self.note}
-        return {"arm": self.arm, "class": self.label, "macro": self.macro, **delta, **tested, **told}
+        words = {"verdict": self.verdict, "note": self.note}
+        return {"arm": self.arm, "class": self.label, "macro": self.macro, **delta, **tested, **words}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Everything after so many steps."""
+    """Scores and comparisons after one length of training."""
 
     steps: int
     arms: Mapping[str, ArmScores]
     comparisons: tuple[Comparison, ...]
+    """Arms in order; of each, its classes in order, then macro-F1."""
 
     def of(self, arm: str) -> list[Comparison]:
-        """An arm's comparisons: classes in order, then macro-F1; none for the control."""
+        """Return an arm's comparisons: classes in order, then macro-F1; none for the control."""
         return [found for found in self.comparisons if found.arm == arm]
 
     def macro(self, arm: str) -> Comparison | None:
-        """An arm's comparison in macro-F1."""
+        """Return an arm's comparison in macro-F1."""
         return next((found for found in self.of(arm) if found.macro), None)
 
     def detectable(self, label: str) -> float | None:
-        """The difference in a class's F1 that is usually seen: the median over arms."""
+        """Return the smallest difference in a class's F1 that the trial can usually detect: the median over arms."""
         of_class = [found.delta.detectable for found in self.comparisons if found.label == label and not found.macro]
         known = [value for value in of_class if value is not None]
         return statistics.median(known) if known else None
 
-    def to_json(self) -> dict[str, Any]:
-        """An entry of "budgets"."""
-        scores = {name: dict(vars(arm)) for name, arm in self.arms.items()}
-        return {"steps": self.steps, "arms": scores, "comparisons": [found.to_json() for found in self.comparisons]}
-
 
 @dataclass(frozen=True)
 class DosePoint:
-    """One dose of a generator, against the control."""
+    """One dose of a generator, compared with the control."""
 
     dose: str
     arm: str
@@ -164,11 +167,7 @@ class DoseCurve:
     arm: str
     points: tuple[DosePoint, ...]
     smallest_within_noise: str | None
-    """The smallest dose that is not worse than the best beyond noise."""
-
-    def to_json(self) -> dict[str, Any]:
-        """An entry of "doses"."""
-        return {**vars(self), "points": [dict(vars(point)) for point in self.points]}
+    """The smallest dose that is not worse than the best one beyond noise."""
 
 
 @dataclass(frozen=True)
@@ -192,13 +191,12 @@ class Stop:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a trial says."""
+    """The result of a trial."""
 
-    setting: TrialDesign
+    trial: TrialDesign
     advised: str
-    deciding: Budget
     budgets: tuple[Budget, ...]
-    """Shortest first, the deciding one among them."""
+    """Shortest first; the longest decides."""
     do_not_use: tuple[Refusal, ...]
     stopped: tuple[Stop, ...]
     doses: tuple[DoseCurve, ...]
@@ -206,17 +204,22 @@ class Verdict:
     """What was compared, and {class: {train, held_out, needed}} as its "classes"."""
     advice: str = ""
     test: Mapping[str, Any] | None = None
-    seconds: Any = None
+    seconds: float | None = None
     versions: Mapping[str, str] | None = None
 
     @property
     def control(self) -> str:
         """The arm that all others were compared with."""
-        return self.setting.control
+        return self.trial.control
+
+    @property
+    def deciding(self) -> Budget:
+        """The budget that decides."""
+        return self.budgets[-1]
 
     @property
     def steps(self) -> int:
-        """Of the deciding budget; so are arms and comparisons."""
+        """Steps of the deciding budget."""
         return self.deciding.steps
 
     @property
@@ -225,24 +228,22 @@ class Verdict:
         return self.deciding.arms
 
     def to_json(self) -> dict[str, Any]:
-        """`verdict.json`: no number in it is infinite or not a number."""
-        document = {
-            **self.deciding.to_json(),
-            "control": self.control,
-            "advised": self.advised,
-            "advice": self.advice,
-            "do_not_use": [_entry(refusal) for refusal in self.do_not_use],
-            "budgets": [budget.to_json() for budget in self.budgets],
-            "doses": [curve.to_json() for curve in self.doses],
-            "test": self.test,
-            "design": self.design,
-            "stopped": [_entry(stop) for stop in self.stopped],
-            "seconds": self.seconds,
-            "versions": self.versions,
-        }
-        return {name: rounded(value) for name, value in document.items()}
+        """Return `verdict.json`: no number in it is infinite or not a number."""
+        own = "control advised advice do_not_use budgets doses test design stopped seconds versions"
+        document = {**vars(self.deciding), **{name: getattr(self, name) for name in own.split()}}
+        return {name: _plain(value) for name, value in document.items()}
 
 
-def _entry(record: Refusal | Stop) -> dict[str, Any]:
-    """In JSON a label is called "class"."""
-    return {"class" if name == "label" else name: value for name, value in vars(record).items()}
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it. In JSON a label is called "class"."""
+    if isinstance(value, Comparison):
+        value = value.to_json()
+    elif dataclasses.is_dataclass(value):
+        value = {"class" if name == "label" else name: part for name, part in vars(value).items()}
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value

@@ -1,4 +1,4 @@
-"""The work of a trial: networks and new images of each split, then the runs, side by side in several processes."""
+"""The work of a trial: networks and new images of each split, then the runs, in several processes at once."""
 
 from __future__ import annotations
 
@@ -12,17 +12,25 @@ from typing import Any
 from synth import workers
 from synth.trials.arms import Arm
 from synth.trials.context import TrialContext
+from synth.trials.networks import is_trained, networks_of, progress_path, train_in_split
 from synth.trials.progress_files import read_progress
 from synth.trials.results import Outcome
-from synth.trials.runs import Run, do_run, fill_split, is_done, outcome_of, train_networks
-from synth.trials.search import Rung
-from synth.trials.split_data import filling_path, is_trained, networks_of, tick_path
+from synth.trials.runs import Run, do_run, is_done, outcome_of
+from synth.trials.synthetic_images import fill_split, images_path
 from synth.trials.time_estimates import duration, learner_seconds, network_seconds
 from synth.trials.undersampled import undersample_split, undersampled_path
 from synth.workers import Progress
 
 Say = Callable[[str], None]
-"""Told what comes next, and how long it will take."""
+"""Receives messages about the next step and the time that it takes."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One round of a trial: the number of splits, and the lengths of training as multiples of `classifier.steps`."""
+
+    n_splits: int
+    budgets: tuple[float, ...]
 
 
 @dataclass
@@ -34,26 +42,25 @@ class Scheduler:
     progress: Progress | None
     say: Say
     pace: float | None = None
-    """Seconds per image that a classifier is shown, of all workers together, once it has been measured."""
+    """Measured seconds per image shown to a learner, of all workers together; None before the first run."""
 
     def run_rung(self, arms: Sequence[Arm], rung: Rung) -> list[Outcome]:
-        """Everything that these arms need in these splits, and their runs."""
-        runs = self.rung_runs(arms, rung)
-        lengths = " and ".join(str(n) for n in dict.fromkeys(run.steps for run in runs))
+        """Do all runs of a round, and everything that they need."""
+        runs = self.runs(arms, range(rung.n_splits), rung.budgets)
+        steps = " and ".join(str(n) for n in dict.fromkeys(run.steps for run in runs))
         about = f"about {duration(self.cost(arms, rung))}"
-        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {lengths} steps: {len(runs)} trainings, {about}")
+        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {steps} steps: {len(runs)} trainings, {about}")
         return self.do(arms, runs)
 
     def do(self, arms: Sequence[Arm], runs: Sequence[Run]) -> list[Outcome]:
-        """What stands in their files is not done again."""
+        """Do these runs of the arms, except those that are done already."""
         self._prepare(arms, tuple(dict.fromkeys(run.split for run in runs)))
-        todo = [run for run in runs if not is_done(self.context, run)]
-        self._train(todo)
+        self._do_runs([run for run in runs if not is_done(self.context, run)])
         return [outcome_of(self.context, run) for run in runs]
 
     def runs(self, arms: Sequence[Arm], splits: Iterable[int], budgets: Iterable[float]) -> list[Run]:
-        """One for each arm, split, seed and length; of frozen features seeds and lengths change nothing."""
-        recipe, frozen = self.context.recipe, self.context.material.features is not None
+        """Return a run for each arm, split, seed and length; on frozen features, seed and length change nothing."""
+        recipe, frozen = self.context.recipe, self.context.inputs.features is not None
         lengths = [max(round(recipe.classifier.steps * budget), 1) for budget in sorted(budgets)]
         return [
             Run(arm, split, seed, steps)
@@ -63,19 +70,16 @@ class Scheduler:
             for steps in (lengths[-1:] if frozen else lengths)
         ]
 
-    def rung_runs(self, arms: Sequence[Arm], rung: Rung) -> list[Run]:
-        """Those of one round."""
-        return self.runs(arms, range(rung.n_splits), rung.budgets)
-
     def cost(self, arms: Sequence[Arm], rung: Rung) -> float:
-        """Seconds that a round will take: the networks of its splits, and its runs, as far as they are not done."""
-        networks = networks_of(arms, self.context.recipe)
-        shown = self._n_shown([run for run in self.rung_runs(arms, rung) if not is_done(self.context, run)])
-        pace = self.pace if self.pace is not None else learner_seconds(self.context) / self.n_workers
-        return sum(self._network_cost(name, range(rung.n_splits)) for name in networks) + shown * pace
+        """Return the seconds that the rest of a round takes: the networks of its splits, and its runs."""
+        splits = range(rung.n_splits)
+        networks = sum(self._network_cost(name, splits) for name in networks_of(arms, self.context.recipe))
+        todo = [run for run in self.runs(arms, splits, rung.budgets) if not is_done(self.context, run)]
+        pace = learner_seconds(self.context) / self.n_workers if self.pace is None else self.pace
+        return networks + self._n_shown(todo) * pace
 
     def _network_cost(self, name: str, splits: Sequence[int]) -> float:
-        n_todo = sum(not is_trained(self.context.parts[split], name) for split in splits)
+        n_todo = sum(not is_trained(self.context.data[split], name) for split in splits)
         return math.ceil(n_todo / self.n_workers) * network_seconds(self.context, name)
 
     def _n_shown(self, runs: Sequence[Run]) -> int:
@@ -86,23 +90,23 @@ class Scheduler:
             about = duration(self._network_cost(name, splits))
             self.say(f"{name}: one for each of {len(splits)} splits, about {about}")
             self._train_networks(name, splits)
-        parts = self.context.parts
-        fills = {filling_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
+        data = self.context.data
+        fills = {images_path(data[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
         self._side_by_side(fill_split, list(fills.values()), "new images of each split")
-        thins = {undersampled_path(parts[split], arm): (split, arm) for split in splits for arm in arms if arm.thin}
+        thins = {undersampled_path(data[split], arm): (split, arm) for split in splits for arm in arms if arm.thin}
         self._side_by_side(undersample_split, list(thins.values()), "undersampling of each split")
 
     def _train_networks(self, name: str, splits: Sequence[int]) -> None:
-        ticks = [tick_path(self.context.parts[split], name) for split in splits]
+        paths = [progress_path(self.context.data[split], name) for split in splits]
 
         def look() -> None:
-            done, total = read_progress(ticks)
+            done, total = read_progress(paths)
             if self.progress and total:
                 self.progress(f"{name} of each split, images seen", done, total)
 
         n_workers = min(self.n_workers, len(splits))
-        # In other processes they are looked at from here; in this one they say themselves that it is time to.
-        train = functools.partial(train_networks, then=look if n_workers == 1 else None)
+        # Other processes are looked at from here; a training in this one calls `look` itself.
+        train = functools.partial(train_in_split, then=look if n_workers == 1 else None)
         tasks = [(split, name) for split in splits]
         for _ in workers.run(train, self.context, tasks, n_workers=n_workers, on_wait=look):
             look()
@@ -113,10 +117,10 @@ class Scheduler:
             if self.progress:
                 self.progress(what, number, len(tasks))
 
-    def _train(self, todo: Sequence[Run]) -> None:
-        began, read_progress, total = time.monotonic(), 0, self._n_shown(todo)
+    def _do_runs(self, todo: Sequence[Run]) -> None:
+        began, n_shown, total = time.monotonic(), 0, self._n_shown(todo)
         for run, _ in workers.run(do_run, self.context, todo, n_workers=min(self.n_workers, len(todo))):
-            read_progress += self._n_shown([run])
-            self.pace = (time.monotonic() - began) / read_progress
+            n_shown += self._n_shown([run])
+            self.pace = (time.monotonic() - began) / n_shown
             if self.progress:
-                self.progress("classifiers", read_progress, total)
+                self.progress("classifiers", n_shown, total)

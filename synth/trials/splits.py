@@ -1,21 +1,24 @@
-"""Splits: the training images are divided again and again into a part to learn from and a part held out.
+"""Splits: the training images are divided again and again into a part to train on and a part held out.
 
-Images of a group, and those that show the same picture, stay on one side. With k folds each image is held out once in
-every k splits; the next k splits deal the images anew.
+Images of one group, and images that show the same picture, stay on one side. With k folds, each image is held out once
+in every k splits; the next k splits divide the images anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
+from synth.data.dataset import Dataset
 from synth.data.folds import Integers, folds_of, groups_of
 from synth.records import Item
 from synth.settings.trial import Trial
+from synth.trials.arms import Arm
 
 OWN_TEST = -1
 """Number of the split that the dataset came with."""
@@ -23,42 +26,55 @@ OWN_TEST = -1
 
 @dataclass(frozen=True)
 class Split:
-    """One division, by the places of the images in their list."""
+    """One division of the images, as indices into their list."""
 
     number: int
     train: npt.NDArray[np.intp]
     held_out: npt.NDArray[np.intp]
 
 
+@dataclass(frozen=True)
+class SplitData:
+    """The training images of a split, and the folder of everything that is made from them."""
+
+    dataset: Dataset
+    folder: Path
+    seed: int
+
+    def path(self, arm: Arm, name: str) -> Path:
+        """Return the path of a result of an arm's random draws, without suffix."""
+        return self.folder / (name.replace(":", ".") + (f"-{arm.draw}" if arm.draw > 1 else ""))
+
+    def seed_of(self, arm: Arm) -> int:
+        """Return the seed of an arm's random draws."""
+        return seeds.derived(self.seed, f"draw {arm.draw}") if arm.draw > 1 else self.seed
+
+
 def splits_of(items: Sequence[Item], settings: Trial, *, seed: int) -> tuple[Split, ...]:
-    """The splits of a trial; the same images give the same ones."""
+    """Return the splits of a trial; the same images give the same splits."""
     n_folds, groups = max(round(1 / settings.held_out), 2), groups_of(items)
     found = []
     for number in range(settings.splits):
         again = seeds.derived(seed, f"trial {number // n_folds}")
-        out = folds_of(items, n_folds, seed=again, groups=groups) == number % n_folds
-        out |= _beyond(items, groups, out, settings.keep, seed=seeds.derived(seed, f"kept {number}"))
-        found.append(Split(number, np.flatnonzero(~out), np.flatnonzero(out)))
+        held_out = folds_of(items, n_folds, seed=again, groups=groups) == number % n_folds
+        held_out |= _surplus(items, groups, held_out, settings.keep, seed=seeds.derived(seed, f"kept {number}"))
+        found.append(Split(number, np.flatnonzero(~held_out), np.flatnonzero(held_out)))
     return tuple(found)
 
 
-def _beyond(
-    items: Sequence[Item], groups: Integers, out: npt.NDArray[np.bool_], keep: Mapping[str, int], *, seed: int
+def _surplus(
+    items: Sequence[Item], groups: Integers, held_out: npt.NDArray[np.bool_], keep: Mapping[str, int], *, seed: int
 ) -> npt.NDArray[np.bool_]:
-    """Images that are held out too, so that no more of a class than was asked for are left to learn from."""
+    """Mark the images that are held out too, so that no class trains on more images than `keep` allows."""
     labels = np.array([item.label for item in items])
-    beyond = np.zeros(len(items), bool)
+    surplus = np.zeros(len(items), bool)
     for label, n in keep.items():
-        left = 0
-        for group in _drawn(groups[(labels == label) & ~out], seed):
-            members = (groups == group) & (labels == label) & ~out
-            if left + members.sum() <= n:
-                left += int(members.sum())
+        kept = 0
+        available = (labels == label) & ~held_out
+        for group in np.random.default_rng(seed).permutation(np.unique(groups[available])):
+            size = int((available & (groups == group)).sum())
+            if kept + size <= n:
+                kept += size
             else:
-                beyond |= groups == group
-    return beyond
-
-
-def _drawn(groups: Integers, seed: int) -> Sequence[int]:
-    found: Sequence[int] = np.random.default_rng(seed).permutation(np.unique(groups)).tolist()
-    return found
+                surplus |= groups == group
+    return surplus

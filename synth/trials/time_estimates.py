@@ -1,6 +1,6 @@
-"""What the work of a trial takes, before any of it is done: roughly, by the networks of this package on one core.
+"""Estimates of the time that a trial takes, for the networks of this package on one core.
 
-Times of the classifiers that a trial has trained itself take the place of these.
+Once a trial has trained learners itself, their measured time replaces the estimate.
 """
 
 from __future__ import annotations
@@ -10,39 +10,35 @@ from synth.data.network_input import fitting_side
 from synth.trials.context import TrialContext
 
 SECONDS = {"small": 2.6e-4, "frozen": 1.5e-5, "classifier": 5e-4, "autoencoder": 3.2e-3, "gan": 6.5e-3}
-"""For each image that is shown, of 32 x 32 pixels: contestants, then networks of a split."""
+"""Per image of 32 x 32 pixels that is shown: to a learner (small, frozen), or to a network of a split."""
 SIDE = 32
-FASTER = 10.0
-"""A graphics card than one core."""
+GPU_SPEEDUP = 10.0
+"""Speed of a graphics card relative to one core."""
 
 
 def learner_seconds(context: TrialContext) -> float:
-    """Of one image that a contestant is shown, by one process."""
-    if context.material.features is not None:
+    """Return the seconds that one process takes for each image that it shows to a learner."""
+    if context.inputs.features is not None:
         return SECONDS["frozen"]
-    return SECONDS["small"] * _area(context.material.side) / _speed(context)
+    return _per_image("small", context.inputs.side, context.device)
 
 
 def network_seconds(context: TrialContext, name: str) -> float:
-    """Of training a network for one split, by one process."""
+    """Return the seconds that one process takes to train a network of one split."""
     recipe = context.recipe
     if name == "classifier":
         judge = recipe.classifier
         n_shown = judge.steps * judge.batch * (judge.folds + judge.seeds)
-        return n_shown * (SECONDS["frozen"] if is_frozen(judge) else SECONDS[name] * _area(context.material.side))
+        return n_shown * (SECONDS["frozen"] if is_frozen(judge) else _per_image(name, context.inputs.side, "cpu"))
     settings = recipe.gan if name == "gan" else recipe.autoencoder
     side = recipe.autoencoder.size or fitting_side([(item.width, item.height) for item in context.items])
-    return settings.steps * settings.batch * SECONDS[name] * _area(side) / _speed(context)
+    return settings.steps * settings.batch * _per_image(name, side, context.device)
+
+
+def _per_image(name: str, side: int, device: str) -> float:
+    return SECONDS[name] * (side / SIDE) ** 2 / (1.0 if device == "cpu" else GPU_SPEEDUP)
 
 
 def duration(seconds: float) -> str:
-    """In words."""
+    """Return a time as text: `12 s` or `3 min`."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
-
-
-def _area(side: int) -> float:
-    return (side / SIDE) ** 2
-
-
-def _speed(context: TrialContext) -> float:
-    return 1.0 if context.device == "cpu" else FASTER

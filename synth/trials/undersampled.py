@@ -1,13 +1,11 @@
-"""Undersampling in a trial: which real images of a split an arm learns from, chosen once for all of its runs."""
+"""Undersampling in a trial: the real images of a split that an arm learns from, chosen once for all of its runs."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from synth.classifier.frozen_features import Floats
 from synth.files import new_file
@@ -16,47 +14,37 @@ from synth.settings.recipe import Recipe
 from synth.settings.undersampling import Undersample
 from synth.trials.arms import Arm
 from synth.trials.context import TrialContext
-from synth.trials.images import LearnerInputs
-from synth.trials.split_data import SplitData, named, seed_of
+from synth.trials.splits import SplitData
 from synth.undersampling.choice import kept_items
 
 
 def undersample_split(context: TrialContext, task: tuple[int, Arm]) -> None:
-    """Choose them for one split, as `synth undersample` does."""
+    """Choose the images of one arm for one split, as `synth undersample` does."""
     split, arm = task
-    part = context.parts[split]
-    path = undersampled_path(part, arm)
+    data = context.data[split]
+    path = undersampled_path(data, arm)
     if path.exists():
         return
     place = {context.items[index].id: index for index in context.splits[split].train.tolist()}
+
+    def features(items: Sequence[Item]) -> Floats:
+        found = context.inputs.at(np.array([place[item.id] for item in items]))
+        scale = 255 if found.dtype == np.uint8 else 1
+        return (found.reshape(len(items), -1) / scale).astype(np.float32)
+
     settings = undersampling_of(context.recipe, arm)
-    looks = functools.partial(_looks, context.material, place)
-    kept = kept_items(part.dataset.train, settings, seed=seed_of(part, arm), features=looks)
-    places = np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp)
+    kept = kept_items(data.dataset.train, settings, seed=data.seed_of(arm), features=features)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as file:
-        np.save(file, places)
+        np.save(file, np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp))
 
 
 def undersampling_of(recipe: Recipe, arm: Arm) -> Undersample:
-    """The settings of `synth undersample` that an arm means."""
+    """Return the settings of `synth undersample` that an arm stands for."""
     return recipe.undersample.model_copy(update={"method": arm.thin} | ({"size": arm.size} if arm.size else {}))
 
 
-def load_undersampled(part: SplitData, arm: Arm) -> npt.NDArray[np.intp]:
-    """Places of the images that `undersample_split` chose."""
-    places: npt.NDArray[np.intp] = np.load(undersampled_path(part, arm), allow_pickle=False)
-    return places
-
-
-def undersampled_path(part: SplitData, arm: Arm) -> Path:
-    """Arms that thin alike have the same file."""
-    return named(part, arm, f"{arm.thin}@{arm.size or 'size'}", ".npy")
-
-
-def _looks(material: LearnerInputs, place: Mapping[str, int], items: Sequence[Item]) -> Floats:
-    """What tells images apart when clusters are sought: features, or pixels."""
-    rows = [place[item.id] for item in items]
-    if material.features is not None:
-        return material.features[rows, 0]
-    return (material.inputs[rows].reshape(len(rows), -1) / 255).astype(np.float32)
+def undersampled_path(data: SplitData, arm: Arm) -> Path:
+    """Return the file with the places of the chosen images; arms with the same undersampling share it."""
+    path = data.path(arm, f"{arm.thin}@{arm.size or 'size'}")
+    return path.with_name(f"{path.name}.npy")

@@ -1,0 +1,76 @@
+"""What both pages share: documents in, a template, one file out. A document may be of another version, or damaged."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synth.errors import OutputError
+from synth.files import replace_file
+from synth.output.staging import REPORT, is_our_page
+from synth.pictures.text import at, count, mapping, number, percent, points, score, shortened, signed, texts
+
+if TYPE_CHECKING:
+    import jinja2
+
+VERDICT = "verdict.json"
+
+
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """Return a document of a folder; None if it is not there.
+
+    Raises:
+        OutputError: it is not JSON, or not an object.
+    """
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise OutputError(f"{path}: damaged, or not of synth")
+    return document
+
+
+def records(values: object) -> list[Mapping[str, Any]]:
+    """Return the objects of a JSON list; none if it is something else."""
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def write_page(out: Path, page: str) -> Path:
+    """Write OUT/report.html.
+
+    Raises:
+        OutputError: a page of someone else is there, or the folder can't be written.
+    """
+    path = out / REPORT
+    if path.exists() and not is_our_page(path):
+        raise OutputError(f"{path} is in the way, and not of synth: move it away")
+    try:
+        replace_file(path, page.encode("utf-8", "replace"))
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror}") from None
+    return path
+
+
+@functools.cache
+def page_template(name: str) -> jinja2.Template:
+    """Return one of the templates beside this file."""
+    import jinja2  # not needed by the commands that write no page
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(share=percent, score=score, count=count, number=number, sh=shlex.quote, short=shortened)
+    environment.filters.update(points=points, signed=signed)
+    environment.globals.update(at=at, mapping=mapping, texts=texts, records=records, share=percent, score=score)
+    return environment.get_template(name)
