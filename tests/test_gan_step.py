@@ -728,8 +728,8 @@ def test_a_class_may_lie_between_two() -> None:
     with torch.inference_mode():
         red, green = (generator.embedding(torch.full((3,), number)) for number in (0, 1))
         assert red.shape == (3, STYLE)
-        ends = [generator.drawn(codes, embedded) for embedded in (red, green)]
-        middle = generator.drawn(codes, (red + green) / 2)
+        ends = [generator.decode(codes, embedded) for embedded in (red, green)]
+        middle = generator.decode(codes, (red + green) / 2)
         assert torch.equal(ends[1], generator(codes, torch.ones(3, dtype=torch.long)))
     whole = (ends[0] - ends[1]).flatten(1).norm(dim=1)
     assert all(((middle - end).flatten(1).norm(dim=1) < whole).all() for end in ends)

@@ -106,7 +106,7 @@ def linked(n: int, a: Ints, b: Ints) -> Indices:
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
-def sharing_groups(keys: Sequence[Iterable[Hashable]]) -> Indices:
+def groups_by_shared_keys(keys: Sequence[Iterable[Hashable]]) -> Indices:
     """Return (n,) group numbers from 0: two elements that share a key, directly or through others, are one group."""
     node_of = {key: len(keys) + i for i, key in enumerate(dict.fromkeys(itertools.chain.from_iterable(keys)))}
     edges = np.array([(i, node_of[key]) for i, own in enumerate(keys) for key in own], np.int64).reshape(-1, 2)

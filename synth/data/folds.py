@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from synth.data.duplicates import picture_groups, sharing_groups
+from synth.data.duplicates import groups_by_shared_keys, picture_groups
 from synth.records import Item
 
 Integers = npt.NDArray[np.int64]
@@ -25,7 +25,7 @@ def groups_of(items: Sequence[Item]) -> Integers:
     Both relations count together: if a and b share a picture, and b and c a group, all three are one group.
     """
     pictures = picture_groups(items)[0].tolist()
-    return sharing_groups([(p, i.group) if i.group else (p,) for p, i in zip(pictures, items, strict=True)])
+    return groups_by_shared_keys([(p, i.group) if i.group else (p,) for p, i in zip(pictures, items, strict=True)])
 
 
 def folds_of(items: Sequence[Item], n_folds: int, *, seed: int, groups: Integers | None = None) -> Integers:

@@ -106,5 +106,5 @@ def _between_classes(generator: Generator, code: Floats, ends: tuple[int, int], 
         first, last = generator.embedding(torch.tensor(ends, device=device))
         steps = torch.linspace(0, 1, COLUMNS, device=device)[:, None]
         embedded = torch.lerp(first.expand(COLUMNS, -1), last.expand(COLUMNS, -1), steps)
-        x = generator.drawn(torch.from_numpy(code).to(device).expand(COLUMNS, -1), embedded)
+        x = generator.decode(torch.from_numpy(code).to(device).expand(COLUMNS, -1), embedded)
     return _to_uint8(x.add(1).div(2).permute(0, 2, 3, 1).cpu().numpy())

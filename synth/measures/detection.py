@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synth.data.duplicates import sharing_groups
+from synth.data.duplicates import groups_by_shared_keys
 from synth.records import Floats, Ints
 
 N_FOLDS = 5
@@ -57,9 +57,9 @@ def relatives(parents: Sequence[Sequence[str]]) -> Ints:
 
     If one family has more than half of the images, folds are impossible. Then only the first parent counts.
     """
-    families = sharing_groups(parents)
+    families = groups_by_shared_keys(parents)
     if len(families) and np.bincount(families).max() > len(families) / 2:
-        return sharing_groups([names[:1] for names in parents])
+        return groups_by_shared_keys([names[:1] for names in parents])
     return families
 
 

@@ -85,9 +85,9 @@ class Generator(nn.Module):
 
     def forward(self, codes: Tensor, labels: Tensor) -> Tensor:
         """Generate images from codes and classes."""
-        return self.drawn(codes, self.embedding(labels))
+        return self.decode(codes, self.embedding(labels))
 
-    def drawn(self, codes: Tensor, embedded: Tensor) -> Tensor:
+    def decode(self, codes: Tensor, embedded: Tensor) -> Tensor:
         """Generate images from codes and class embeddings (B, STYLE), which may lie between two classes."""
         style = torch.cat([self.map_code(codes), embedded], 1)
         h = self.first(torch.cat([codes, embedded], 1)).unflatten(1, (-1, self.grid, self.grid))

@@ -31,7 +31,7 @@ def default_side(backbone: str) -> int:
 
 
 def build_network(backbone: str, n_classes: int, side: int, *, pretrained: bool) -> nn.Module:
-    """Build a network of which all layers are trained: images in [-1, 1] -> features and logits.
+    """Build a network whose layers are all trained: images in [-1, 1] -> features and logits.
 
     Args:
         pretrained: start from the backbone's published weights; False if the caller loads weights afterwards.
