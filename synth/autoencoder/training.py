@@ -55,7 +55,6 @@ def train_autoencoder(job: TrainingJob) -> Bundle:
                 "run": run,
                 "side": data.side,
                 "network": {"code": settings.code, "channels": data.n_channels},
-                "members": [],
                 "settings": settings.model_dump(mode="json"),
                 "stopped": {AUTOENCODER: fitted.stopped} if fitted.stopped else {},
             },

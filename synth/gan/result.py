@@ -53,7 +53,6 @@ class GanResult:
                 "run": setup.run,
                 "side": task.data.side,
                 "network": {"code": task.bank.codes.shape[1], "channels": task.data.n_channels},
-                "members": [],
                 "sizes": {label: _median_size(items) for label, items in setup.job.dataset.train.items() if items},
                 "verdicts": verdicts,
                 "settings": task.settings.model_dump(mode="json"),

@@ -143,13 +143,13 @@ class Bundle:
         Raises:
             BundleError: a line that is no record, a path that leads outside, a class that the bundle does not know.
         """
-        records = self.images(ImageRecord)
+        records, classes = self.images(ImageRecord), set(self.classes)
         for number, record in enumerate(records, start=1):
             try:
                 check_path(record.path, f"{self.path / IMAGES}:{number}")
             except ManifestError as error:
                 raise BundleError(str(error)) from None
-            if record.label not in self.classes:
+            if record.label not in classes:
                 raise BundleError(f"{self.path / IMAGES}:{number}: {record.label!r} is no class of {INFO}")
         return [(Origin(record.path, record.sha256), record.label) for record in records]
 

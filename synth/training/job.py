@@ -76,8 +76,8 @@ class TrainingJob:
         """Write the bundle, and remove `work`.
 
         Args:
-            info: the part of bundle.json that depends on the kind: kind, run, side, network, members, settings,
-                stopped ({network: why it stopped early}) and more.
+            info: the part of bundle.json that depends on the kind: kind, run, side, network, settings, stopped
+                ({network: why it stopped early}) and more.
             scores: the part of scores.json that depends on the kind.
             stats: {network: lines of its stats.jsonl}.
             card: gives README.md from bundle.json and scores.json.
@@ -85,6 +85,7 @@ class TrainingJob:
             images: for each training image, what its line of images.jsonl says besides path, hash and class.
         """
         info = {
+            "members": [],
             **info,
             "classes": list(self.dataset.classes),
             "counts": dict(self.dataset.train_counts),
