@@ -6,7 +6,7 @@ what the manifest records.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,3 +84,14 @@ class Policy:
 
 def _sizes(sources: Sequence[Pixels]) -> geometry.Sizes:
     return np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
+
+
+def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:
+    """Return the label map of a flip, both ways: a mirrored "left" is a "right", and a mirrored "right" a "left"."""
+    given = {key: value for name, pairs in settings.label_map.items() if name == flip for key, value in pairs.items()}
+    return {**{value: key for key, value in given.items()}, **given}
+
+
+def mapped_flips(settings: Augment, label: str) -> list[str]:
+    """Return the flips that turn an image of the class into one of another class."""
+    return [flip for flip in FLIPS if mirror_classes(settings, flip).get(label, label) != label]
