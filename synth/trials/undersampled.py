@@ -18,7 +18,7 @@ from synth.trials.arms import Arm
 from synth.trials.context import TrialContext
 from synth.trials.images import LearnerInputs
 from synth.trials.split_data import SplitData, named, seed_of
-from synth.undersampling.choice import kept_items
+from synth.undersampling.choice import select
 
 
 def undersample_split(context: TrialContext, task: tuple[int, Arm]) -> None:
@@ -31,8 +31,8 @@ def undersample_split(context: TrialContext, task: tuple[int, Arm]) -> None:
     place = {context.items[index].id: index for index in context.splits[split].train.tolist()}
     settings = undersampling_of(context.recipe, arm)
     looks = functools.partial(_looks, context.material, place)
-    kept = kept_items(part.dataset.train, settings, seed=seed_of(part, arm), features=looks)
-    places = np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp)
+    chosen = select(part.dataset.train, settings, seed=seed_of(part, arm), features=looks)
+    places = np.array(sorted(place[item.id] for found in chosen.values() for item in found.kept), np.intp)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as file:
         np.save(file, places)
