@@ -18,7 +18,7 @@ from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError
 from synth.files import replace_file
 from synth.measures.words import PARTLY, YES
-from synth.output.staging import QUALITY, RECIPE, REJECTED, REPORT, SUMMARY, is_our_page, page_run, run_of
+from synth.output.root_files import QUALITY, RECIPE, REJECTED, REPORT, SUMMARY, is_our_page, page_run, run_of
 from synth.pages.album import SHOWN, Album, Sheets, Shots, read_rejected
 from synth.pages.confusion import confusion
 from synth.pictures.text import at, count, mapping, number, points, score, share, short, signed, texts
