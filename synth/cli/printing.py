@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
     from synth.quality.check import Quality
-    from synth.runs.undersample import Thinning
+    from synth.runs.selection import Selection
 
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
 
@@ -85,7 +85,7 @@ def print_summary(summary: Summary, out: Path, *, json: bool) -> None:
         console.say(f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run})")
 
 
-def print_thinning(found: Thinning, *, out: Path | None, list_file: Path | None, json: bool) -> None:
+def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None, json: bool) -> None:
     """How many training images of each class stay, and where."""
     document = found.to_json()
     if json:

@@ -81,6 +81,7 @@ def undersample(
             "data.follow_symlinks": follow_symlinks or None,
         },
     )
+    from synth.runs import selection
     from synth.runs import undersample as thinned
     from synth.undersampling.choice import check_settings
 
@@ -90,14 +91,14 @@ def undersample(
         if out:
             thinned.check_out(dataset, recipe, out)
         if list_file:
-            thinned.check_list(dataset, list_file)
+            selection.check_list(dataset, list_file)
         with console.progress_display(quiet=quiet) as report:
             if out and not dry_run:
                 found = thinned.undersample(dataset, recipe, out, n_workers=n_workers_of(workers), progress=report)
             else:
-                found = thinned.choose(dataset, recipe, progress=report)
+                found = selection.choose(dataset, recipe, progress=report)
     if list_file and not dry_run:
-        thinned.write_list(found, list_file)
+        selection.write_list(found, list_file)
     printing.print_thinning(found, out=None if dry_run else out, list_file=None if dry_run else list_file, json=json)
     exit_status(refused=bool(found.refused), strict=strict)
 

@@ -8,7 +8,8 @@ from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.output.summary import Summary
 from synth.runs.generate import generate
-from synth.runs.undersample import Thinning, undersample
+from synth.runs.selection import Selection
+from synth.runs.undersample import undersample
 from synth.settings.recipe import Recipe
 from synth.trials.arms import parse_arm
 from synth.trials.split_data import SplitData, networks_of, recipe_for, train_network
@@ -25,7 +26,7 @@ def write_advised(
     n_workers: int = 1,
     device: str = "auto",
     progress: Progress | None = None,
-) -> Summary | Thinning:
+) -> Summary | Selection:
     """Make the dataset of an arm at `out`; where it has no new images, the real ones alone.
 
     Networks that it needs learn from all training images and stay in `OUT-networks`.
