@@ -1,9 +1,10 @@
-"""The quality of one class: its synthetic images, and its real training images, against real images of reference."""
+"""The quality of one class: its synthetic images and its real training images against a reference of real images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from synth.measures.words import MIN_REAL, Word, four_words
 from synth.quality.samples import Sample, join
 
 MIN_REFERENCE = 5
-"""Fewer held-out real images of a class than this are no reference."""
+"""Held-out real images of a class that make a reference, at least."""
 SHARES = ("on_class", "near_real", "on_class_near_real", "score_mean", "called")
-DISTANCES = ("kid", "kid_interval", "density", "coverage", "copies", "diversity", "detectable_auc")
+DISTANCES = ("kid", "kid_interval", "density", "coverage", "diversity", "detectable_auc")
 
 Bools = npt.NDArray[np.bool_]
 Measures = Mapping[str, Any]
@@ -26,7 +27,7 @@ Measures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ClassQuality:
-    """What `check` found of one class; None where nothing is known."""
+    """What `check` found for one class; measures that are not known are None."""
 
     real: Measures
     synthetic: Measures
@@ -34,39 +35,46 @@ class ClassQuality:
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The class's entry in `quality.json`."""
-        words = {name: _rounded(word.to_json()) for name, word in self.words.items()}
-        return {"real": _rounded(self.real), "synthetic": _rounded(self.synthetic), "words": words, "note": self.note}
+        """Return the class's entry in `quality.json`."""
+        words = {name: word.to_json() for name, word in self.words.items()}
+        entry = {"real": self.real, "synthetic": self.synthetic, "words": words, "note": self.note}
+        return {name: _rounded(value) for name, value in entry.items()}
 
 
-def _rounded(values: Measures) -> dict[str, Any]:
-    return {name: _round(value) for name, value in values.items()}
-
-
-def _round(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_round(part) for part in value]
+def _rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _rounded(value)
+        return {name: _rounded(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_rounded(part) for part in value]
     return round(value, 4) if isinstance(value, float) else value
 
 
 @dataclass(frozen=True)
 class ClassImages:
-    """All images of a class that were looked at."""
+    """All images of a class that were read."""
 
     label: str
     column: int
-    """Of the class in the judge's probabilities."""
+    """The class's column in the judge's probabilities."""
     train: Sample
     held_out: Sample
     made: Sample
 
     @property
     def scored(self) -> Sample:
-        """The real images that stand for what the judge does to real ones: held-out ones where there are enough."""
+        """The real images that the judge is scored on: held-out images if there are enough, else training images."""
         enough = len(self.held_out) >= MIN_REFERENCE or not len(self.train)
         return self.held_out if enough else self.train
+
+    @cached_property
+    def real(self) -> Sample:
+        """All real images, the training images first."""
+        return join([self.train, self.held_out])
+
+    @cached_property
+    def copy_distance(self) -> float:
+        """Distance of thumbnails up to which an image is a copy of a real one."""
+        return copies.tolerance(self.real.resave_errors, self.real.thumbnails)
 
 
 def measure_class(
@@ -82,29 +90,29 @@ def measure_class(
     """Measure one class.
 
     Args:
-        scores: of its real images, by the judge.
+        scores: the judge's scores on its real images.
         labels: the judge's classes.
         accepted: share of attempts that became images.
-        spread_max: an image farther from the class's training images than so many of their spreads is unlike them.
-        real_pixels: pixels_sha256 of every real image of the dataset, whatever its class.
+        spread_max: largest distance of an image from the class's training images, in their spreads.
+        real_pixels: pixels_sha256 of every real image of the dataset, in any class.
     """
     reference, train, made, notes = _settle(found, seed)
     n = min(len(train), len(made)) if len(made) else len(train)
-    near = _Near(found, spread_max)
+    real_near, made_near = _near_real(found, spread_max)
     real = {
         "n": scores.n,
         "held_out": "test" if found.scored is found.held_out else "out_of_fold",
         "recall": scores.recall,
         "precision": scores.precision,
         "f1": scores.f1,
-        **_shares(found.scored, near.real(), found.column, labels),
+        **_shares(found.scored, real_near, found.column, labels),
         **_distances(train, reference, n=n, rng=seeds.generator(seed, found.label, stream="check real", attempt=0)),
         "copies": _real_copies(found),
     }
     synthetic = {
         "n": len(found.made),
         "accepted": accepted,
-        **_shares(found.made, near.made(), found.column, labels),
+        **_shares(found.made, made_near, found.column, labels),
         **_distances(made, reference, n=n, rng=seeds.generator(seed, found.label, stream="check", attempt=0)),
         "copies": _made_copies(found, real_pixels),
     }
@@ -116,50 +124,42 @@ def measure_class(
 
 def _blind(recall: float | None) -> str:
     blind = recall is not None and recall < MIN_REAL
-    return f"the judge finds only {recall:.0%} of the real images: it can't call others realistic" if blind else ""
+    return f"the judge finds only {recall:.0%} of the real images, so it can't judge synthetic ones" if blind else ""
 
 
 def _settle(found: ClassImages, seed: int) -> tuple[Sample, Sample, Sample, list[str]]:
-    """What is the reference, and what is compared with it: (reference, real, synthetic, notes)."""
+    """Return the reference and what is compared with it: (reference, real, synthetic, notes)."""
     if len(found.held_out) >= MIN_REFERENCE:
         return found.held_out, found.train, found.made, []
     n = len(found.train)
     order = seeds.permutation(seed, found.label, stream="check halves", attempt=0, n=n)
-    reference, other = (
-        found.train.take(np.sort(order[: (n + 1) // 2])),
-        found.train.take(np.sort(order[(n + 1) // 2 :])),
-    )
+    reference, other = (found.train.take(np.sort(half)) for half in np.split(order, [(n + 1) // 2]))
     said = f"only {len(found.held_out)} held-out images" if len(found.held_out) else "no held-out image"
-    note = f"{said}: set measures compare with half of the training images instead"
-    # Children of the reference would be near to it by birth: those of the other half stand for all, if there are any.
+    note = f"{said}: set measures use half of the training images as the reference"
+    # Images made from the reference would be near to it by nature: only those made from the other half count, if any.
     known = set(other.sha256s)
     apart = [i for i, parents in enumerate(found.made.parents) if set(parents) <= known]
     return reference, other, found.made.take(apart) if apart else found.made, [note]
 
 
-class _Near:
-    """Which images lie near the class's training images; distances in spreads of those."""
+def _near_real(found: ClassImages, spread_max: float) -> tuple[Bools, Bools]:
+    """Return whether each scored real image and each synthetic image is near the class's training images.
 
-    def __init__(self, found: ClassImages, spread_max: float) -> None:
-        self._found = found
-        self._reach = spread_max * neighbours.spread(found.train.features)
-
-    def made(self) -> Bools:
-        """For each synthetic image; its own parents count."""
-        return neighbours.nearest(self._found.made.features, self._found.train.features) <= self._reach
-
-    def real(self) -> Bools:
-        """For each real image that is scored; an image is no neighbour of itself."""
-        scored, train = self._found.scored, self._found.train
-        if scored is not train:
-            return neighbours.nearest(scored.features, train.features) <= self._reach
-        if len(train) < 2:
-            return np.ones(len(train), bool)
-        return neighbours.neighbour_distances(train.features, 1) <= self._reach
+    The parents of a synthetic image count as near; a real image is not its own neighbour.
+    """
+    train = found.train.features
+    reach = spread_max * neighbours.spread(train)
+    if found.scored is not found.train:
+        real = neighbours.nearest(found.scored.features, train) <= reach
+    elif len(train) < 2:
+        real = np.ones(len(train), bool)
+    else:
+        real = neighbours.neighbour_distances(train, 1) <= reach
+    return real, neighbours.nearest(found.made.features, train) <= reach
 
 
 def _shares(sample: Sample, near: Bools, column: int, labels: Sequence[str]) -> dict[str, Any]:
-    """What the judge says: shares of images, and what it calls them."""
+    """Return the shares of images that the judge recognises, and {class: share that it predicts}."""
     if not len(sample):
         return dict.fromkeys(SHARES)
     called = sample.probabilities.argmax(axis=1)
@@ -179,33 +179,29 @@ def _distances(sample: Sample, reference: Sample, *, n: int, rng: np.random.Gene
     kid = sets.kid(sample.features, reference.features, rng=rng, n=n)
     cover = sets.density_coverage(sample.features, reference.features, n=n)
     blocks = [sample.features, sample.textures], [reference.features, reference.textures]
-    families = detection.relatives(sample.parents)
+    families = detection.relatives(list(sample.parents))
     return {
         "kid": kid.value,
         "kid_interval": kid.interval,
         "density": cover.density,
         "coverage": cover.coverage,
-        "copies": None,
         "diversity": sets.diversity(sample.features, reference.features, rng=rng),
         "detectable_auc": detection.detectable_auc(*blocks, groups=families, rng=rng, n=n),
     }
 
 
 def _made_copies(found: ClassImages, real_pixels: frozenset[str]) -> float | None:
-    """Share with the pixels of any real image, or as near to one of the class as itself saved again."""
+    """Return the share with the pixels of a real image, or as near to one of the class as that image saved again."""
     if not len(found.made):
         return None
-    real = join([found.train, found.held_out])
     same = np.array([pixels in real_pixels for pixels in found.made.pixels_sha256s])
-    limit = copies.tolerance(real.resave_errors, real.thumbnails)
-    return float((same | (neighbours.nearest(found.made.thumbnails, real.thumbnails) <= limit)).mean())
+    near = neighbours.nearest(found.made.thumbnails, found.real.thumbnails) <= found.copy_distance
+    return float((same | near).mean())
 
 
 def _real_copies(found: ClassImages) -> float | None:
-    """Share of training images that are copies of another real image of the class."""
-    real = join([found.train, found.held_out])
-    if not len(found.train) or len(real) < 2:
+    """Return the share of training images that are copies of another real image of the class."""
+    if not len(found.train) or len(found.real) < 2:
         return None
-    limit = copies.tolerance(real.resave_errors, real.thumbnails)
-    nearest = neighbours.neighbour_distances(real.thumbnails, 1)[: len(found.train)]
-    return float((nearest <= limit).mean())
+    nearest = neighbours.neighbour_distances(found.real.thumbnails, 1)[: len(found.train)]
+    return float((nearest <= found.copy_distance).mean())
