@@ -6,6 +6,7 @@ A run on OUT works in `OUT.incomplete` beside it and holds `OUT.lock`; OUT appea
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -81,3 +82,12 @@ def replace_file(path: Path, data: bytes) -> None:
     """Write one of our own small files atomically."""
     with new_file(path) as file:
         file.write(data)
+
+
+def file_sha256(path: Path) -> str | None:
+    """Return the SHA-256 of a file; None if it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

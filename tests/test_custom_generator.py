@@ -10,6 +10,8 @@ from conftest import Run
 
 import synth
 from synth.data.manifest import read_manifest
+from synth.generators.base import Context
+from synth.generators.registry import open_generator
 from synth.runs.remake import synthetic_ids
 
 HEAD = "import numpy as np\nimport PIL.Image\n\nclass Own:\n    def draw(self, label, rng):\n"
@@ -88,3 +90,14 @@ def test_other_code_does_not_resume_the_run(
     module(write, HEAD + "        return rng.integers(0, 255, (9, 9, 3), np.uint8)")
     assert run("generate", lights, tmp_path / "out", "--method", method, *options) == 1
     assert "synth undo" in capsys.readouterr().err
+
+
+def test_the_digest_covers_the_file_of_a_class_that_is_exported_by_another(write: str) -> None:
+    drawing = Path(write) / "drawing.py"
+    drawing.parent.mkdir()
+    (drawing.parent / "__init__.py").write_text(f"from {write}.drawing import Own\n")
+    digests = set()
+    for size in (9, 10):
+        drawing.write_text(f"{HEAD}        return np.zeros(({size}, 9), np.uint8)\n")
+        digests.add(open_generator(Context(synth.Recipe(method=f"{write}:Own"), {})).digest)
+    assert len(digests) == 2

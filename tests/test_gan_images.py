@@ -23,7 +23,7 @@ import synth
 from synth.data.manifest import read_manifest
 from synth.errors import BundleError, GeneratorError, OutputError, UsageError
 from synth.gan.trained import open_gan
-from synth.generators.base import Context, Generator, Walker
+from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.records import Candidate, Row
 from synth.runs.remake import synthetic_ids
@@ -143,12 +143,24 @@ def test_safe_effects_change_what_was_drawn_of_few_images_or_where_asked_for(mad
         "contrast",
     }  # no blur, and no flip that makes it a red one
     for before, after in zip(bare, changed, strict=True):
-        effects = after.params.get("effects", {})
-        assert after.params == before.params | ({"effects": effects} if effects else {})
+        effects = after.params["effects"]
+        assert after.params == before.params | {"effects": effects}
         assert after.parents == before.parents
         assert np.array_equal(before.pixels, after.pixels) == (not effects)
     generated(made.data, recipe_for(made.bundle), tmp_path / "out")
     assert all(again.same_file for again in synth.remake(tmp_path / "out", synthetic_ids(tmp_path / "out")))
+
+
+def test_an_albumentations_transform_does_not_depend_on_the_company(made: Made) -> None:
+    forbidden = ("flip_horizontal", "scale", "shift", "brightness", "contrast")  # rotate alone: half of them draw none
+    noise = {"augment__forbid": forbidden, "augment__transforms": [{"name": "GaussNoise", "p": 1.0}]}
+    recipe = recipe_for(made.bundle, gan__augment=True, **noise)
+    together = candidates(made.data, recipe, 12)
+    assert {bool(each.params["effects"]) for each in together} == {False, True}
+    generator = generator_for(made.data, recipe)
+    for each in together:
+        (alone,) = generator.make("yellow", range(each.attempt, each.attempt + 1))
+        assert np.array_equal(alone.pixels, each.pixels)
 
 
 def test_size_and_encoding_follow_the_class(made: Made, tmp_path: Path) -> None:
@@ -325,7 +337,6 @@ class TestWords:
 
     def test_a_way_leads_evenly_from_code_to_code(self, made: Made) -> None:
         generator = generator_for(made.data, recipe_for(made.bundle))
-        assert isinstance(generator, Walker)
         way = next(way for way in (generator.walk("yellow", attempt, n=5) for attempt in range(9)) if way)
         assert [candidate.params["step"] for candidate in way] == [0, 0.25, 0.5, 0.75, 1]
         assert len({candidate.pixels_sha256 for candidate in way}) == 5

@@ -12,7 +12,7 @@ from conftest import Judged, light
 
 import synth
 from synth.data.originals import Originals
-from synth.gates.panel import Panel, open_panel
+from synth.gates.gate_set import GateSet, open_gates
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
 from synth.records import Candidate, Item, Pixels, Verdict
@@ -26,13 +26,13 @@ def dataset(judged: Judged) -> synth.Dataset:
 
 
 @pytest.fixture(scope="module")
-def panel(judged: Judged, dataset: synth.Dataset) -> Panel:
-    return panel_of(dataset, judge=str(judged.bundle))
+def gates(judged: Judged, dataset: synth.Dataset) -> GateSet:
+    return gates_of(dataset, judge=str(judged.bundle))
 
 
-def panel_of(dataset: synth.Dataset, **settings: object) -> Panel:
+def gates_of(dataset: synth.Dataset, **settings: object) -> GateSet:
     known = frozenset(item.pixels_sha256 for item in dataset.items)
-    return open_panel(synth.load_recipe(None, settings), dataset.train, known=known, labels=[LABEL])
+    return open_gates(synth.load_recipe(None, settings), dataset.train, known=known, labels=[LABEL])
 
 
 def candidates(images: Sequence[Pixels], parents: tuple[Item, ...] = ()) -> list[Candidate]:
@@ -65,81 +65,81 @@ def reasons(verdicts: Sequence[Verdict]) -> set[str]:
 
 @pytest.mark.parametrize(("draw", "reason"), [(noise, "noise"), (weak_noise, "noise"), (constant, "blank")])
 def test_what_is_no_picture_is_rejected(
-    panel: Panel, draw: Callable[[np.random.Generator], Pixels], reason: str
+    gates: GateSet, draw: Callable[[np.random.Generator], Pixels], reason: str
 ) -> None:
-    verdicts = panel.verdicts(candidates([draw(np.random.default_rng(i)) for i in range(N)]))
+    verdicts = gates.verdicts(candidates([draw(np.random.default_rng(i)) for i in range(N)]))
     assert all(reason in verdict.reasons for verdict in verdicts)
 
 
-def test_what_is_far_from_all_real_images_is_rejected(panel: Panel) -> None:
-    verdicts = panel.verdicts(candidates([blobs(np.random.default_rng(i)) for i in range(N)]))
+def test_what_is_far_from_all_real_images_is_rejected(gates: GateSet) -> None:
+    verdicts = gates.verdicts(candidates([blobs(np.random.default_rng(i)) for i in range(N)]))
     assert not any(verdict.accepted for verdict in verdicts)
     assert reasons(verdicts) <= {"off_class", "outlier"}
     assert all(float(verdict.scores["nearest"]) > 1 for verdict in verdicts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("label", ["red", "green"])
-def test_other_classes_are_rejected_by_the_classifier(panel: Panel, label: str) -> None:
-    verdicts = panel.verdicts(candidates(pictures(label)))
+def test_other_classes_are_rejected_by_the_classifier(gates: GateSet, label: str) -> None:
+    verdicts = gates.verdicts(candidates(pictures(label)))
     assert sum("off_class" in verdict.reasons for verdict in verdicts) >= 0.95 * N
     scores = verdicts[0].scores
     assert scores["classifier"] == scores["classes"][LABEL]  # type: ignore[index]
     assert max(scores["classes"], key=scores["classes"].get) == label  # type: ignore[arg-type, union-attr]
 
 
-def test_new_pictures_of_the_class_pass(panel: Panel) -> None:
-    verdicts = panel.verdicts(candidates(pictures(LABEL)))
+def test_new_pictures_of_the_class_pass(gates: GateSet) -> None:
+    verdicts = gates.verdicts(candidates(pictures(LABEL)))
     assert sum(verdict.accepted for verdict in verdicts) >= 0.9 * N, reasons(verdicts)
 
 
-def test_copies_are_rejected_and_declared_ones_pass(panel: Panel, dataset: synth.Dataset) -> None:
+def test_copies_are_rejected_and_declared_ones_pass(gates: GateSet, dataset: synth.Dataset) -> None:
     originals = Originals(synth.Recipe().data)
     items = [item for item in dataset.items if item.label == LABEL]  # of the test split too: that would be a leak
     copies = [Candidate(originals.pixels(item), LABEL, "own", i) for i, item in enumerate(items)]
-    assert all("copy" in verdict.reasons for verdict in panel.verdicts(copies))
+    assert all("copy" in verdict.reasons for verdict in gates.verdicts(copies))
     declared = [replace(copy, file=b"the file") for copy in copies if copy.attempt < 10]
-    assert all("copy" not in verdict.reasons for verdict in panel.verdicts(declared))
+    assert all("copy" not in verdict.reasons for verdict in gates.verdicts(declared))
 
 
-def test_near_copies_are_rejected_unless_they_are_declared_variations(panel: Panel, dataset: synth.Dataset) -> None:
+def test_near_copies_are_rejected_unless_they_are_declared_variations(gates: GateSet, dataset: synth.Dataset) -> None:
     item = dataset.train[LABEL][0]
     pixels = Originals(synth.Recipe().data).pixels(item).copy()
     pixels[0, 0] ^= 1
-    (undeclared,) = panel.verdicts(candidates([pixels]))
-    (declared,) = panel.verdicts([replace(c, from_parent_pixels=True) for c in candidates([pixels], parents=(item,))])
+    (undeclared,) = gates.verdicts(candidates([pixels]))
+    (declared,) = gates.verdicts([replace(c, from_parent_pixels=True) for c in candidates([pixels], parents=(item,))])
     assert "near_copy" in undeclared.reasons
     assert 0 <= float(undeclared.scores["copy"]) < 0.01  # type: ignore[arg-type]
     assert declared.accepted
 
 
-def test_between_two_parents_what_saving_again_would_give_is_refused(panel: Panel, dataset: synth.Dataset) -> None:
+def test_between_two_parents_what_saving_again_would_give_is_refused(gates: GateSet, dataset: synth.Dataset) -> None:
     first, second = dataset.train[LABEL][:2]
     originals = Originals(synth.Recipe().data)
     a, b = (originals.pixels(item).astype(float) for item in (first, second))
     b = cv2.resize(b, a.shape[1::-1])
     between = [((1 - step) * a + step * b).round().astype(np.uint8) for step in (0.01, 0.5)]
     made = [replace(c, from_parent_pixels=True) for c in candidates(between, parents=(first, second))]
-    near, far = panel.verdicts(made)
+    near, far = gates.verdicts(made)
     assert "near_copy" in near.reasons
     assert "near_copy" not in far.reasons
 
 
-def test_the_safe_policy_passes(panel: Panel, dataset: synth.Dataset, judged: Judged) -> None:
+def test_the_safe_policy_passes(gates: GateSet, dataset: synth.Dataset, judged: Judged) -> None:
     made = list(AugmentGenerator(Context(synth.Recipe(seed=3), dataset.train)).make(LABEL, range(200)))
-    passed = [verdict for verdict in panel.verdicts(made) if verdict.accepted]
+    passed = [verdict for verdict in gates.verdicts(made) if verdict.accepted]
     assert len(passed) >= 0.95 * len(made)
-    assert panel.real_acceptance(LABEL) >= 0.9  # type: ignore[operator]
+    assert gates.real_acceptance(LABEL) >= 0.9  # type: ignore[operator]
 
 
-def test_a_candidate_gets_the_same_answer_in_any_company(panel: Panel, dataset: synth.Dataset) -> None:
+def test_a_candidate_gets_the_same_answer_in_any_company(gates: GateSet, dataset: synth.Dataset) -> None:
     made = list(AugmentGenerator(Context(synth.Recipe(seed=3), dataset.train)).make(LABEL, range(70)))
-    together = panel.verdicts(made)
-    assert [verdict for candidate in made for verdict in panel.verdicts([candidate])] == together
-    assert panel.verdicts(made[::-1])[::-1] == together
+    together = gates.verdicts(made)
+    assert [verdict for candidate in made for verdict in gates.verdicts([candidate])] == together
+    assert gates.verdicts(made[::-1])[::-1] == together
 
 
 def test_without_a_judge_blanks_noise_and_copies_are_seen(dataset: synth.Dataset) -> None:
-    bare = panel_of(dataset)
+    bare = gates_of(dataset)
     images = [constant(np.random.default_rng(0)), noise(np.random.default_rng(0)), *pictures("red")[:1]]
     blank, grainy, red = bare.verdicts(candidates(images))
     assert (blank.reasons, grainy.reasons, red.reasons) == (("blank",), ("noise",), ())
@@ -147,29 +147,29 @@ def test_without_a_judge_blanks_noise_and_copies_are_seen(dataset: synth.Dataset
 
 
 def test_sizes_out_of_all_proportion_are_rejected(dataset: synth.Dataset) -> None:
-    bare = panel_of(dataset)
+    bare = gates_of(dataset)
     big = cv2.resize(light(LABEL, 1), None, fx=6, fy=6)
     (verdict,) = bare.verdicts(candidates([big]))
     assert verdict.reasons == ("size",)
     assert float(verdict.scores["size"]) > 4  # type: ignore[arg-type]
 
 
-def test_sixteen_bit_and_grey_images_are_judged(panel: Panel) -> None:
+def test_sixteen_bit_and_grey_images_are_judged(gates: GateSet) -> None:
     grey = cv2.cvtColor(light(LABEL, 1), cv2.COLOR_RGB2GRAY)
     wide = grey.astype(np.uint16) * 257
-    first, second = panel.verdicts(candidates([grey, wide]))
+    first, second = gates.verdicts(candidates([grey, wide]))
     assert first.scores["classifier"] == second.scores["classifier"]
     assert first.scores["contrast"] == pytest.approx(second.scores["contrast"], abs=1e-4)
 
 
 def test_a_class_that_the_judge_does_not_know_well_is_not_judged_by_it(judged: Judged, dataset: synth.Dataset) -> None:
     settings = {"judge": str(judged.bundle), "gate.classifier.held_out_min": 1.0, "gate.classifier.score_min": 1.0}
-    panel = panel_of(dataset, **settings)
-    verdicts = panel.verdicts(candidates(pictures("red")))
+    gates = gates_of(dataset, **settings)
+    verdicts = gates.verdicts(candidates(pictures("red")))
     assert "off_class" not in reasons(verdicts)
-    assert "no say in this class" in panel.warnings([LABEL])[0]
+    assert "do not reject images of this class" in gates.warnings([LABEL])[0]
 
 
 def test_a_judge_of_other_classes_is_refused(judged: Judged, dataset: synth.Dataset) -> None:
     with pytest.raises(synth.SynthError, match='not "blue"'):
-        open_panel(synth.Recipe(judge=str(judged.bundle)), dataset.train, labels=["blue"])
+        open_gates(synth.Recipe(judge=str(judged.bundle)), dataset.train, labels=["blue"])

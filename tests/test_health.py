@@ -357,7 +357,7 @@ def test_file_that_is_gone_since_it_was_indexed(sound: Path) -> None:
     assert inspect(dataset).findings == ()
 
 
-def clustered(seed: int, n_centres: int, per_centre: int) -> npt.NDArray[np.uint64]:
+def select_by_cluster(seed: int, n_centres: int, per_centre: int) -> npt.NDArray[np.uint64]:
     """Random hashes, each with copies that differ in 0 to 26 bits."""
     rng = np.random.default_rng(seed)
     bits = np.repeat(rng.integers(0, 2, (n_centres, 256), np.uint8), per_centre, axis=0)
@@ -377,7 +377,7 @@ def partition(groups: npt.NDArray[np.int64]) -> set[frozenset[int]]:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 12))
 def test_search_equals_brute_force(seed: int, n_centres: int, per_centre: int) -> None:
-    hashes = clustered(seed, n_centres, per_centre)
+    hashes = select_by_cluster(seed, n_centres, per_centre)
     distances = np.bitwise_count(hashes[:, None] ^ hashes[None]).sum(axis=2)
     expected = connected_components(distances <= NEAR_BITS, directed=False)[1]
     groups, n_cut = near_groups(hashes, yes)
@@ -392,7 +392,7 @@ def test_search_asks_no_pair_twice() -> None:
         asked.update(zip(a.tolist(), b.tolist(), strict=True))
         return np.zeros(len(a), bool)
 
-    groups, _ = near_groups(clustered(3, 20, 8), no)
+    groups, _ = near_groups(select_by_cluster(3, 20, 8), no)
     assert len(np.unique(groups)) == 160
     assert asked
     assert max(asked.values()) == 1

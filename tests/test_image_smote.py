@@ -34,10 +34,10 @@ from sklearn.preprocessing import FunctionTransformer
 import synth
 from synth import ImageSMOTE
 from synth.errors import ImageError, UsageError
-from synth.generators.interpolation import LatentPath, Pair, PixelPath
+from synth.generators.interpolation import LatentInterpolator, Pair, PixelInterpolator
 
 Array = npt.NDArray[Any]
-LOWERED = r"1: k = 3 instead of 5, for there are 4 images"
+LOWERED = r"1: k = 3 instead of 5, because there are 4 images"
 
 
 def pixels(n: int, shape: tuple[int, ...] = (12, 10, 3), dtype: Any = np.uint8) -> Array:
@@ -110,7 +110,7 @@ def test_arrays_and_images_one_by_one_give_the_same() -> None:
         Pair(x[a], x[b], t)
         for (a, b), t in zip(sampler.sample_parents_.tolist(), sampler.sample_steps_.tolist(), strict=True)
     ]
-    np.testing.assert_allclose(new, np.stack(PixelPath().between(pairs, "1")), atol=1)
+    np.testing.assert_allclose(new, np.stack(PixelInterpolator().interpolate(pairs, "1")), atol=1)
 
 
 def test_provenance_is_told() -> None:
@@ -187,7 +187,7 @@ def test_one_image_without_effects_is_refused() -> None:
 def test_one_image_is_filled_with_its_changed_self(augment: str, shape: tuple[int, ...]) -> None:
     x = pixels(11, shape)
     sampler = ImageSMOTE(random_state=0, augment=augment)
-    with pytest.warns(UserWarning, match="1: one image alone"):
+    with pytest.warns(UserWarning, match="1: there is only one image"):
         more, _ = sampler.fit_resample(x, labels(10, 1))
     assert more.shape == (20, *shape)
     assert (sampler.sample_parents_ == 10).all()
@@ -197,7 +197,7 @@ def test_one_image_is_filled_with_its_changed_self(augment: str, shape: tuple[in
 
 def test_two_images_have_one_neighbour_each() -> None:
     sampler = ImageSMOTE(random_state=0)
-    with pytest.warns(UserWarning, match="1: k = 1 instead of 5, for there are 2 images"):
+    with pytest.warns(UserWarning, match="1: k = 1 instead of 5, because there are 2 images"):
         sampler.fit_resample(pixels(12), labels(10, 2))
     assert sampler.k_neighbors_ == {1: 1}
     assert {tuple(pair) for pair in sampler.sample_parents_.tolist()} == {(10, 11), (11, 10)}
@@ -239,7 +239,7 @@ def test_effects_change_what_lies_between(augment: str, dtype: Any, shape: tuple
 
 def test_effects_and_codes_are_for_images() -> None:
     for x in (pixels(20, (6,)), pixels(20, (6, 6), np.float32), pixels(20, (6, 6, 4))):
-        with pytest.raises(UsageError, match='anything goes with space="pixel" and augment="off"'):
+        with pytest.raises(UsageError, match='space="pixel" with augment="off" takes any array'):
             ImageSMOTE(random_state=0, augment="together").fit_resample(x, labels(14, 6))
 
 
@@ -417,13 +417,13 @@ def test_codes_are_kept_of_unchanged_images_alone(
     autoencoder: Path, monkeypatch: pytest.MonkeyPatch, augment: str, kept: int
 ) -> None:
     seen = []
-    between = LatentPath.between
+    interpolate = LatentInterpolator.interpolate
 
-    def watched(path: LatentPath, pairs: list[Pair], label: str) -> Any:
+    def watched(path: LatentInterpolator, pairs: list[Pair], label: str) -> Any:
         seen.extend(pairs)
-        return between(path, pairs, label)
+        return interpolate(path, pairs, label)
 
-    monkeypatch.setattr(LatentPath, "between", watched)
+    monkeypatch.setattr(LatentInterpolator, "interpolate", watched)
     sampler = ImageSMOTE(random_state=0, space="latent", bundle=autoencoder, augment=augment)
     sampler.fit_resample(pixels(20), np.array(["red"] * 14 + ["yellow"] * 6))
     assert sum(pair.keys is not None for pair in seen) == kept

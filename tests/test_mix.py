@@ -18,7 +18,7 @@ from corpus import make_gan_bundle
 import synth
 from synth.data.manifest import read_manifest
 from synth.errors import BundleError, UsageError
-from synth.generators.base import Context, Generator, Walker
+from synth.generators.base import Context, Generator
 from synth.generators.registry import GENERATORS, open_generator
 from synth.records import Candidate, Row
 from synth.runs.remake import synthetic_ids
@@ -300,7 +300,6 @@ def test_what_decides_about_the_images_is_in_the_digest(made: Made, tmp_path: Pa
 def test_ways_and_originals_on_the_sheet(made: Made) -> None:
     recipe = recipe_for({"augment": 1, "smote": 1, "gan": 1}, bundle=str(made.bundle), classes=["yellow"])
     mix = generator_for(made.data, recipe)
-    assert isinstance(mix, Walker)
     methods = {each.attempt: each.method for each in mix.make("yellow", range(20))}
     ways = {attempt: mix.walk("yellow", attempt, n=4) for attempt in methods}
     assert all(not way for attempt, way in ways.items() if methods[attempt] == "augment")

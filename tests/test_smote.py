@@ -14,11 +14,14 @@ from PIL import Image
 import synth
 from synth.data.manifest import read_manifest
 from synth.generators.base import Context
-from synth.generators.neighbour_pairs import segments_of
+from synth.generators.interpolation import Pair, PixelInterpolator
+from synth.generators.neighbour_graph import neighbour_graph
 from synth.generators.registry import open_generator
+from synth.generators.safe_effects import SafeEffects
 from synth.records import Candidate, Row
 from synth.runs.remake import synthetic_ids
 from synth.settings.oversampling import Smote
+from synth.settings.recipe import Augment
 
 
 def recipe_for(n: int = 20, **settings: object) -> synth.Recipe:
@@ -76,6 +79,16 @@ def test_an_attempt_does_not_depend_on_its_company(lights: Path) -> None:
     assert alone.params == together[33].params
 
 
+def test_the_transforms_of_an_image_alone_do_not_depend_on_its_company() -> None:
+    a, b = (np.asarray(picture("red", index)) for index in (1, 2))
+    settings = Augment.model_validate({"transforms": ({"name": "GaussNoise", "p": 1.0},)})
+    effects = SafeEffects(settings, "red", seed=0, where="together")
+    pairs, params = [Pair(a, b, 0.5), Pair(a, a, 0.5)], effects.draw(range(2), alone=[False, True])
+    both = effects.interpolate(PixelInterpolator(), pairs, params, attempts=range(2))
+    (second,) = effects.interpolate(PixelInterpolator(), pairs[1:], params[1:], attempts=range(1, 2))
+    assert np.array_equal(both[1], second)
+
+
 def test_a_higher_target_tops_up_as_if_asked_at_once(lights: Path, tmp_path: Path) -> None:
     for target in (10, 20):
         synth.generate(synth.open_dataset(lights), None, recipe_for(target), tmp_path / "twice")
@@ -121,7 +134,7 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
 
 def test_without_effects_and_at_the_ends_are_the_parents(lights: Path) -> None:
     generator = open_generator(Context(recipe_for(), synth.open_dataset(lights).train))
-    way = generator.walk("yellow", 0, n=5)  # type: ignore[attr-defined]
+    way = generator.walk("yellow", 0, n=5)
     assert [candidate.params["step"] for candidate in way] == [0, 0.25, 0.5, 0.75, 1]
     for candidate, parent in ((way[0], way[0].parents[0]), (way[-1], way[0].parents[1])):
         assert np.array_equal(candidate.pixels, np.asarray(Image.open(parent.path)))
@@ -131,7 +144,7 @@ def test_one_image_alone_is_interpolated_with_its_own_copies(tmp_path: Path) -> 
     data = make_dataset(tmp_path / "data", {"": {"red": 9, "yellow": 1}})
     summary = synth.generate(synth.open_dataset(data), None, recipe_for(9), tmp_path / "out")
     assert summary.classes["yellow"].accepted == 8
-    assert any("yellow: one image alone" in warning for warning in summary.warnings)
+    assert any("yellow: there is only one image" in warning for warning in summary.warnings)
     rows = rows_of(tmp_path / "out")
     assert {len(row.parents) for row in rows} == {1}
     assert {row.params["k"] for row in rows} == {0}
@@ -150,7 +163,7 @@ def test_a_class_of_one_image_repeated_is_one_image(tmp_path: Path) -> None:
     save(data / "yellow", [np.asarray(picture("yellow", 1))] * 6)
     summary = synth.generate(synth.open_dataset(data), None, recipe_for(12), tmp_path / "out")
     assert summary.classes["yellow"].accepted == 6
-    assert any("yellow: one image alone" in warning for warning in summary.warnings)
+    assert any("yellow: there is only one image" in warning for warning in summary.warnings)
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (5, 4), (6, 5), (9, 5)])
@@ -159,7 +172,7 @@ def test_small_classes_have_fewer_neighbours_and_say_so(tmp_path: Path, n: int, 
     summary = synth.generate(synth.open_dataset(data), None, recipe_for(n + 6, smote__reach=0), tmp_path / "out")
     assert summary.classes["yellow"].accepted == 6
     assert {row.params["k"] for row in rows_of(tmp_path / "out")} == {k}
-    said = [warning for warning in summary.warnings if f"k = {k} instead of 5, for there are {n} images" in warning]
+    said = [warning for warning in summary.warnings if f"k = {k} instead of 5, because there are {n} images" in warning]
     assert bool(said) == (k < 5)
 
 
@@ -184,14 +197,14 @@ def test_two_distant_modes_are_not_bridged_and_it_is_counted(tmp_path: Path) -> 
 def test_borderline_takes_those_near_other_classes_only() -> None:
     points = np.array([[0.0], [1.0], [2.0], [3.2], [20.0]])
     others = np.array([[3.5], [4.0], [5.0], [19.7], [19.8], [20.3]])
-    found = segments_of(points, others, Smote(parents="borderline", m_neighbors=3, reach=0))
+    found = neighbour_graph(points, others, Smote(parents="borderline", m_neighbors=3, reach=0))
     assert found.weights is not None
     assert found.weights.tolist() == [0, 0, 0, 1, 0]  # the last lies among others alone: noise
 
 
 def test_adaptive_takes_an_image_the_more_often_the_nearer_others_are() -> None:
     points, others = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[3.5], [4.0], [4.5]])
-    found = segments_of(points, others, Smote(parents="adaptive", m_neighbors=3, reach=0))
+    found = neighbour_graph(points, others, Smote(parents="adaptive", m_neighbors=3, reach=0))
     assert found.weights is not None
     assert found.weights.tolist() == [0, 0, 1 / 3, 2 / 3]
 

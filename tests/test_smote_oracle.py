@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 import synth
 from synth import ImageSMOTE
 from synth.data.manifest import read_manifest
-from synth.generators.neighbour_pairs import segments_of
+from synth.generators.neighbour_graph import neighbour_graph
 from synth.settings.oversampling import Smote
 
 Array = npt.NDArray[Any]
@@ -55,7 +55,7 @@ def of_class(y: Array, label: str) -> tuple[Array, Array]:
 def test_neighbours_are_those_of_imbalanced_learn(cloud: tuple[Array, Array], label: str, k: int) -> None:
     x, y = cloud
     rows, others = of_class(y, label)
-    found = segments_of(x[rows], x[others], Smote(k_neighbors=k, reach=0)).neighbours
+    found = neighbour_graph(x[rows], x[others], Smote(k_neighbors=k, reach=0)).neighbours
     oracle = SMOTE(k_neighbors=k, random_state=0, sampling_strategy={label: len(rows) + 1})
     oracle.fit_resample(x, y)
     theirs = oracle.nn_k_.kneighbors(x[rows], return_distance=False)[:, 1:]
@@ -118,7 +118,7 @@ def test_borderline_starts_from_the_danger_set_of_imbalanced_learn(cloud: tuple[
     assert 0 < len(danger) < len(rows)
     assert {tuple(point) for point in made[len(x) :]} == {tuple(x[row]) for row in danger}
 
-    weights = segments_of(x[rows], x[others], Smote(parents="borderline", m_neighbors=M, reach=0)).weights
+    weights = neighbour_graph(x[rows], x[others], Smote(parents="borderline", m_neighbors=M, reach=0)).weights
     assert weights is not None
     assert set(rows[weights > 0].tolist()) == danger
     assert len(set(weights[weights > 0])) == 1
@@ -136,7 +136,7 @@ def test_adaptive_weighs_parents_as_adasyn_does(cloud: tuple[Array, Array], labe
     made, _ = oracle.fit_resample(x, y)
     theirs = np.array([np.sum((made[len(x) :] == x[row]).all(axis=1)) for row in rows])
 
-    weights = segments_of(x[rows], x[others], Smote(parents="adaptive", m_neighbors=M, reach=0)).weights
+    weights = neighbour_graph(x[rows], x[others], Smote(parents="adaptive", m_neighbors=M, reach=0)).weights
     assert weights is not None
     np.testing.assert_array_equal(np.rint(n * weights / weights.sum()), theirs)
     sampler = ImageSMOTE({label: len(rows) + n}, random_state=0, parents="adaptive", m_neighbors=M)

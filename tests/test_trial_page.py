@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from synth.cli.app import app
 from synth.errors import OutputError
-from synth.output.staging import is_our_page
+from synth.output.root_files import is_our_page
 from synth.pages.trial_page import render_trial, write_trial_page
 from synth.pictures import charts
 

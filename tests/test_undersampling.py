@@ -22,8 +22,8 @@ from synth.records import Item
 from synth.runs.undersample import undersample
 from synth.settings.recipe import load_recipe
 from synth.settings.undersampling import Undersample
-from synth.undersampling.choice import kept_items, limit_of, thin
-from synth.undersampling.clusters import clustered, evenly_ranked, shared_out
+from synth.undersampling.choice import Features, limit_of, select
+from synth.undersampling.clusters import evenly_ranked, quotas, select_by_cluster
 
 Capture = pytest.CaptureFixture[str]
 Train = Mapping[str, tuple[Item, ...]]
@@ -40,6 +40,12 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def train(many: Path) -> Train:
     return open_dataset(many).train
+
+
+def kept_items(
+    train: Train, settings: Undersample, *, seed: int, features: Features | None = None
+) -> dict[str, tuple[Item, ...]]:
+    return {label: found.kept for label, found in select(train, settings, seed=seed, features=features).items()}
 
 
 def names(items: Sequence[Item]) -> list[str]:
@@ -90,11 +96,11 @@ def test_the_seed_gives_other_images(train: Train) -> None:
 
 
 def test_only_named_classes_are_thinned(train: Train) -> None:
-    found = thin(train, Undersample(size="minority"), seed=0, classes=["green"])
+    found = select(train, Undersample(size="minority"), seed=0, classes=["green"])
     assert {label: len(entry.kept) for label, entry in found.items()} == {"red": 30, "green": 4, "yellow": 4}
     assert [label for label, entry in found.items() if not entry.whole] == ["green"]
     with pytest.raises(UsageError, match='did you mean "green"'):
-        thin(train, Undersample(), seed=0, classes=["gren"])
+        select(train, Undersample(), seed=0, classes=["gren"])
 
 
 @pytest.fixture
@@ -114,14 +120,14 @@ def repeated(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("method", ["random", "cluster", "imblearn:NearMiss"])
 @pytest.mark.parametrize("size", [5, 12, 14])
 def test_near_duplicates_go_first(method: str, size: int, repeated: Path) -> None:
-    found = thin(open_dataset(repeated).train, Undersample(method=method, size=size), seed=0, features=looks)["red"]
+    found = select(open_dataset(repeated).train, Undersample(method=method, size=size), seed=0, features=looks)["red"]
     pictures = {Path(item.id).name[:7] for item in found.kept}
     assert (len(found.kept), len(pictures)) == (size, min(size, 12))
     assert found.duplicates == 18 - max(size, 12)
 
 
 def test_a_class_that_is_not_too_large_keeps_its_near_duplicates(repeated: Path) -> None:
-    found = thin(open_dataset(repeated).train, Undersample(size=18), seed=0)["red"]
+    found = select(open_dataset(repeated).train, Undersample(size=18), seed=0)["red"]
     assert (found.whole, len(found.kept), found.duplicates) == (True, 18, 0)
 
 
@@ -129,18 +135,18 @@ def test_only_big_clusters_are_thinned_and_keep_centre_and_rim() -> None:
     rng = np.random.default_rng(0)
     sizes, centres = (100, 40, 3, 5), 100 * np.eye(4)
     points = np.concatenate([centres[i] + rng.normal(size=(n, 4)) for i, n in enumerate(sizes)])
-    kept = clustered(points, 30, clusters=4)
+    kept = select_by_cluster(points, 30, clusters=4)
     members = [np.arange(sum(sizes[:i]), sum(sizes[: i + 1])) for i in range(4)]
     assert [len(set(kept) & set(own.tolist())) for own in members] == [11, 11, 3, 5]
     for own in members[:2]:
         far = np.linalg.norm(points[own] - points[own].mean(axis=0), axis=1)
         assert {int(own[far.argmin()]), int(own[far.argmax()])} <= set(kept)
-    assert kept == clustered(points, 30, clusters=4)
+    assert kept == select_by_cluster(points, 30, clusters=4)
 
 
 def test_clusters_of_equal_images() -> None:
-    assert len(clustered(np.zeros((20, 3)), 7)) == 7
-    assert clustered(np.zeros((3, 3)), 1, clusters=50) != []
+    assert len(select_by_cluster(np.zeros((20, 3)), 7)) == 7
+    assert select_by_cluster(np.zeros((3, 3)), 1, clusters=50) != []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +154,7 @@ def test_clusters_of_equal_images() -> None:
     [([10, 1, 2], 6, [3, 1, 2]), ([10, 9, 2], 7, [3, 2, 2]), ([5, 5], 10, [5, 5]), ([4, 4, 4], 2, [1, 1, 0])],
 )
 def test_shares_of_clusters(sizes: list[int], wanted: int, kept: list[int]) -> None:
-    assert shared_out(sizes, wanted) == kept
+    assert quotas(sizes, wanted) == kept
 
 
 def test_ranks_are_even() -> None:
@@ -265,7 +271,7 @@ def test_nothing_is_written_over(many: Path, tmp_path: Path, run: Run, capsys: C
     assert run("undersample", many, out, "--quiet", "--size", "2x") == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "holds files, and nothing is written over" in error
+    assert "holds files, and nothing is overwritten" in error
     assert tree_state(out) == before
     assert os.listdir(tmp_path) == ["out"]
 

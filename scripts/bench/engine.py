@@ -42,7 +42,7 @@ from sources import make_sources
 
 import synth
 from synth.effects.geometry import INTERPOLATIONS, LARGE_SIDE
-from synth.gates.panel import open_panel
+from synth.gates.gate_set import open_gates
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
 from synth.records import Item
@@ -97,9 +97,9 @@ class Bench:
     def bare(self, out: Path) -> None:
         """Our engine without anything that makes its output trustworthy."""
         generator = AugmentGenerator(Context(self.recipe, self.dataset.train))
-        panel = open_panel(self.recipe, self.dataset.train)
+        gates = open_gates(self.recipe, self.dataset.train)
         for batch in batches(generator.make("rare", range(self.n))):
-            assert all(verdict.accepted for verdict in panel.verdicts(batch))
+            assert all(verdict.accepted for verdict in gates.verdicts(batch))
             files = [_encoded(candidate.pixels, candidate.parents[0]) for candidate in batch]
             for candidate, data in zip(batch, files, strict=True):
                 _write(out, candidate.attempt, data)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
     from synth.runs.remake import Remade
-    from synth.runs.undersample import Thinning
+    from synth.runs.selection import Selection
     from synth.runs.undo import Undone
 
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
@@ -90,7 +90,7 @@ def print_summary(summary: Summary, out: Path) -> None:
         console.say(f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run})")
 
 
-def print_thinning(found: Thinning, *, out: Path | None, list_file: Path | None) -> None:
+def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None) -> None:
     """Print how many training images of each class stay, and where they are."""
     classes = found.to_json()["classes"]
     rows = [[label, c["real"], c["kept"], c["duplicates"], c["method"] or "-"] for label, c in classes.items()]
@@ -105,7 +105,7 @@ def print_thinning(found: Thinning, *, out: Path | None, list_file: Path | None)
         console.say(f"next: synth generate {out} BALANCED, or train on {out} with weights from: synth weights {out}")
 
 
-def print_written(written: Summary | Thinning, out: Path) -> None:
+def print_written(written: Summary | Selection, out: Path) -> None:
     """Print what `synth trial --write` made."""
     from synth.output.summary import Summary
 

@@ -1,6 +1,6 @@
-"""`synth demo`: the main job on traffic lights that the project draws itself, end to end, offline.
+"""`synth demo`: the main job on drawn traffic lights, end to end and offline.
 
-`synth.demo:TrafficLights` is also the worked example of a generator of one's own:
+`synth.demo:TrafficLights` is also the worked example of a custom generator:
 
     synth generate DATA OUT --method synth.demo:TrafficLights
 """
@@ -25,30 +25,30 @@ YELLOW = "yellow"
 
 @dataclass(frozen=True)
 class Demo:
-    """Where the demo's results lie."""
+    """The results of the demo."""
 
     data: Path
     """The drawn dataset: about 56 % red, 3 % yellow, 41 % green."""
     balanced: Path
     sheet: Path
     gan_sheet: Path | None
-    """Yellow lights that a GAN drew; None where its bundle does not lie on the shelf."""
+    """Yellow lights that a GAN generated; None if its bundle is not installed."""
     dataset: Dataset
     summary: Summary
 
 
 def shelf() -> Path | None:
-    """The bundles that come with the package, trained on the same drawn lights; None where they were left out."""
+    """Return the folder of the bundles that come with the package, trained on such lights; None if they are missing."""
     package = Path(__file__).parents[1]
     places = (package / "shelf", package.parent / "models" / "demo")
     return next((place for place in places if (place / "gan").is_dir() and (place / "judge").is_dir()), None)
 
 
 def run_demo(out: str | Path, *, seed: int = 0, n_workers: int = 1, progress: Progress | None = None) -> Demo:
-    """Draw an imbalanced dataset, balance it by augmentation, and make sheets: of that, and of what a GAN draws.
+    """Draw an imbalanced dataset, balance it by augmentation, and make sheets of both and of images from a GAN.
 
     Raises:
-        OutputError: the folder holds something else.
+        OutputError: the folder holds other files.
     """
     out = Path(out)
     data, balanced, sheet = out / "data", out / "balanced", out / "preview.png"
@@ -60,7 +60,7 @@ def run_demo(out: str | Path, *, seed: int = 0, n_workers: int = 1, progress: Pr
         draw_dataset(unfinished)
         unfinished.rename(data)
     dataset = open_dataset(data, n_workers=n_workers)
-    recipe = Recipe(seed=seed, cap=50)  # nine yellow lights are to become as many as there are red ones
+    recipe = Recipe(seed=seed, cap=50)  # fills nine yellow lights up to the number of red ones
     if not sheet.exists():
         save_sheet(preview(dataset, recipe, captions=True), sheet)
     summary = generate(dataset, None, recipe, balanced, n_workers=n_workers, progress=progress)
@@ -68,7 +68,7 @@ def run_demo(out: str | Path, *, seed: int = 0, n_workers: int = 1, progress: Pr
 
 
 def _draw(dataset: Dataset, sheet: Path, seed: int) -> Path | None:
-    """Yellow lights drawn by the shelf's GAN, under real ones."""
+    """Draw a sheet of yellow lights from the GAN of the package, under real ones."""
     bundles = shelf()
     if bundles is None:
         return None

@@ -1,8 +1,8 @@
-"""Traffic lights drawn from nothing: the worked example of a generator of one's own, and the demo dataset.
+"""Drawn traffic lights: the worked example of a custom generator, and the demo dataset.
 
-One light's way through: a background -> a canvas at 4x with mount, housing, hoods and lenses as polygons
--> shrunk -> haze, the light and its glow -> the camera. The canvas has four channels, red, green, blue and
-"how lit", so that a hood drawn over a lit lens hides its light as it hides its colour.
+Steps: a background -> a canvas at 4x with mount, housing, hoods and lenses as polygons -> shrunk -> haze, the light and
+its glow -> the camera. The canvas has four channels, red, green, blue and "how lit", so a hood drawn over a lit lens
+hides its light as well as its colour.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from synth.records import Encoding
 Rng = np.random.Generator
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
-Image = MatLike  # (H, W, 3) float32 RGB, 0 to 255; what runs over is clipped by the camera
+Image = MatLike  # (H, W, 3) float32 RGB, 0 to 255; the camera clips what is above
 
 LABELS = ("red", "yellow", "green")  # from the top lamp to the bottom one
 COUNTS: Mapping[str, Mapping[str, int]] = {
@@ -40,7 +40,7 @@ _TURN = np.linspace(0, 2 * np.pi, 40, endpoint=False)
 CIRCLE = np.column_stack([np.cos(_TURN), np.sin(_TURN)])
 UPPER_ARC = CIRCLE[[*range(20, 40), 0]]  # y points down: from the left over the top to the right
 
-# The lit colour lies between the two. Red keeps green below blue: an orange-tinted red would pass as yellow.
+# The lit colour lies between the two. Red has less green than blue: an orange red would look like yellow.
 LIT = {
     "red": ((255, 12, 30), (255, 45, 62)),
     "yellow": ((255, 140, 12), (255, 205, 70)),
@@ -53,7 +53,7 @@ HOUSING_RATES = (0.4, 0.26, 0.14, 0.12, 0.08)
 
 @dataclass(frozen=True)
 class _Scene:
-    """What surrounds a light, from its top to its bottom, and how much daylight falls on the housing."""
+    """The surroundings of a light, from top to bottom, and the daylight on its housing."""
 
     rate: float
     top: tuple[int, int, int]
@@ -78,7 +78,7 @@ SCENES = (
 
 @dataclass(frozen=True)
 class _Canvas:
-    """Where polygons are drawn. The unit is the distance between two lamps, the origin the middle lamp."""
+    """The canvas for polygons. The unit is the distance between two lamps; the origin is the middle lamp."""
 
     pixels: Pixels  # (4H, 4W, 4): red, green, blue, how lit
     pose: Floats  # (3, 3) homography: units to canvas pixels
@@ -91,42 +91,38 @@ class _Canvas:
 
 
 def _oval(x: float, y: float, *, half: tuple[float, float], power: float = 2) -> Floats:
-    """A superellipse: power 2 is an ellipse, 9 a box with rounded corners. Returns (40, 2) in units."""
+    """Return a superellipse, (40, 2) in units: power 2 is an ellipse, 9 a box with rounded corners."""
     unit = CIRCLE if power == 2 else np.sign(CIRCLE) * np.abs(CIRCLE) ** (2 / power)
-    points: Floats = unit * half + (x, y)
-    return points
+    return np.asarray(unit * half + (x, y))
 
 
 def _hood(x: float, y: float, *, radius: float, reach: float) -> Floats:
-    """A visor's front edge: a crescent that hides the upper `reach` (0 to 1) of a lens. Returns (42, 2)."""
+    """Return the front edge of a visor, (42, 2): a crescent that hides the upper `reach` (0 to 1) of a lens."""
     outer, inner = UPPER_ARC * radius * 1.16, UPPER_ARC * radius * (1.0, 1 - reach)
-    points: Floats = np.vstack([outer, inner[::-1]]) + np.array([x, y])
-    return points
+    return np.asarray(np.vstack([outer, inner[::-1]]) + np.array([x, y]))
 
 
 def _arrow(y: float, radius: float, *, quarter_turns: int) -> Floats:
-    """An arrow that points left (-1 quarter turns), up (0) or right (1). Returns (9, 2) in units."""
+    """Return an arrow, (9, 2) in units, that points left (-1 quarter turns), up (0) or right (1)."""
     right = np.array([(0.18, 0.92), (0.18, -0.25), (0.62, 0.16), (0.78, -0.1)])
     outline = np.vstack([right, [(0, -0.92)], (right * (-1, 1))[::-1]]) * radius * 0.95
     cos, sin = (1, 0) if quarter_turns == 0 else (0, quarter_turns)
-    turned: Floats = outline @ np.array([[cos, sin], [-sin, cos]]) + (0, y)
-    return turned
+    return np.asarray(outline @ np.array([[cos, sin], [-sin, cos]]) + (0, y))
 
 
 def _pose(rng: Rng, height: int, *, width: int) -> Floats:
-    """Tilt, perspective, an off-centre place and a scale. Returns (3, 3): units to canvas pixels."""
+    """Draw tilt, perspective, position and scale. Returns (3, 3): units to canvas pixels."""
     tilt, shear, lean_x, lean_y = rng.normal(0, (0.055, 0.03, 0.03, 0.025)).clip(-0.16, 0.16)
     size = height * SCALE / rng.uniform(3.05, 3.75)
     squeeze = rng.uniform(0.82, 1.04)  # seen from the side, a light is narrower
     x, y = np.array([width, height]) * SCALE * (0.5 + rng.uniform((-0.07, -0.025), (0.07, 0.025)))
     cos, sin = size * np.cos(tilt), size * np.sin(tilt)
     affine = np.array([[cos * squeeze, -sin + shear * size, x], [sin * squeeze, cos, y], [0, 0, 1]])
-    pose: Floats = affine @ np.array([[1, 0, 0], [0, 1, 0], [lean_x, lean_y, 1]])
-    return pose
+    return np.asarray(affine @ np.array([[1, 0, 0], [0, 1, 0], [lean_x, lean_y, 1]]))
 
 
 def _background(scene: _Scene, rng: Rng, *, height: int, width: int) -> Pixels:
-    """A blurred sky, wall or foliage, nothing of it lit. Returns (H, W, 4) uint8."""
+    """Draw a blurred sky, wall or foliage, not lit. Returns (H, W, 4) uint8."""
     rows = np.linspace(0, 1, 7)[:, None, None]
     cells = (1 - rows) * np.array(scene.top) + rows * np.array(scene.bottom) + rng.normal(0, 7, 3)
     cells = cells + rng.normal(0, scene.mottle, (7, 4, 1)) + rng.normal(0, scene.mottle / 4, (7, 4, 3))
@@ -140,7 +136,7 @@ def _background(scene: _Scene, rng: Rng, *, height: int, width: int) -> Pixels:
 
 
 def _branches(image: Pixels, rng: Rng) -> None:
-    """Bare twigs, each a walk from a random place."""
+    """Draw bare twigs, each a random walk."""
     height, width = image.shape[:2]
     for _ in range(int(rng.integers(5, 14))):
         points = rng.uniform(-0.1, 1.1, (1, 2)) + np.cumsum(rng.normal(0, 0.14, (5, 2)), axis=0)
@@ -150,7 +146,7 @@ def _branches(image: Pixels, rng: Rng) -> None:
 
 
 def _windows(image: Pixels, rng: Rng) -> None:
-    """Rows of windows, darker or lighter than their wall."""
+    """Draw rows of windows, darker or lighter than their wall."""
     step_y, step_x = rng.integers((10, 8), (22, 16))
     y, x = (np.arange(n) + rng.integers(8) for n in image.shape[:2])
     inside = np.outer(y % step_y < step_y * 0.6, x % step_x < step_x * 0.6)
@@ -158,7 +154,7 @@ def _windows(image: Pixels, rng: Rng) -> None:
 
 
 def _mount(canvas: _Canvas, rng: Rng, *, daylight: float) -> None:
-    """What the light hangs on: an arm to one side, a pole beside it or behind it, or nothing."""
+    """Draw what the light hangs on: an arm to one side, a pole beside or behind it, or nothing."""
     thick, side = rng.uniform(0.06, 0.13), rng.choice([-1, 1])
     arm = _oval(side * 1.5, rng.uniform(-1.2, 0.4), half=(1.5, thick), power=9)
     pole_x = side * rng.uniform(0.66, 0.8) * rng.integers(2)
@@ -169,7 +165,7 @@ def _mount(canvas: _Canvas, rng: Rng, *, daylight: float) -> None:
 
 
 def _housing(canvas: _Canvas, rng: Rng, *, paint: Floats, swing: float) -> None:
-    """A back plate (sometimes), the side that a slanted view shows, a front of one or three pieces."""
+    """Draw a back plate (sometimes), the side that a slanted view shows, and a front of one or three pieces."""
     half = (rng.uniform(0.46, 0.58), rng.uniform(1.44, 1.56))
     if rng.random() < 0.2:
         rim = paint * 0.8 if rng.random() < 0.6 else np.array([205.0, 200, 190])
@@ -185,7 +181,7 @@ def _housing(canvas: _Canvas, rng: Rng, *, paint: Floats, swing: float) -> None:
 
 
 def _lamps(canvas: _Canvas, rng: Rng, *, label: str, paint: Floats, swing: float, daylight: float) -> Floats:
-    """Three lenses under their hoods, one of them lit. Returns the lit colour, (3,) 0 to 255."""
+    """Draw three lenses under their hoods, one of them lit. Returns the lit colour, (3,) 0 to 255."""
     radius, reach, depth = rng.uniform(0.35, 0.43), rng.uniform(0.05, 0.45), rng.uniform(0.2, 0.8)
     rim = np.minimum(paint * rng.uniform(1.1, 1.9) + 8, paint + 50)
     low, high = np.array(LIT[label], float)
@@ -206,7 +202,7 @@ def _lamps(canvas: _Canvas, rng: Rng, *, label: str, paint: Floats, swing: float
 
 
 def _light(canvas: _Canvas, rng: Rng, *, label: str, daylight: float) -> Floats:
-    """Mount, housing and lamps, from back to front. Returns the lit colour, (3,) 0 to 255."""
+    """Draw mount, housing and lamps, from back to front. Returns the lit colour, (3,) 0 to 255."""
     tone = np.array(HOUSINGS[rng.choice(len(HOUSINGS), p=HOUSING_RATES)], float)
     paint = tone * daylight * rng.uniform(0.75, 1.25)
     swing = rng.uniform(-0.5, 0.5)  # how far to the side the camera stands
@@ -216,7 +212,7 @@ def _light(canvas: _Canvas, rng: Rng, *, label: str, daylight: float) -> Floats:
 
 
 def _daylight(image: Image, rng: Rng, *, veil: Image, daylight: float) -> Image:
-    """Haze in the colour of the veil, (3,) float32, then an exposure brighter on one side than on another."""
+    """Add haze in the colour of the veil, (3,) float32, then an exposure that is brighter on one side."""
     height, width = image.shape[:2]
     haze = np.float32(rng.beta(1, 4) * 0.75 * daylight)
     gains = (rng.uniform(0.75, 1.2) * rng.uniform(0.8, 1.2, (3, 2))).astype(np.float32)
@@ -225,7 +221,7 @@ def _daylight(image: Image, rng: Rng, *, veil: Image, daylight: float) -> Image:
 
 
 def _shine(image: Image, lit: Image, *, colour: Floats, rng: Rng) -> Image:
-    """Put in the lit lens, its over-exposed core and the glow around it. lit: (H, W, 1) float32, 0 to 1."""
+    """Add the lit lens, its over-exposed core and the glow around it. lit: (H, W, 1) float32, 0 to 1."""
     unit = len(image) / 3.4  # about one distance between lamps, in pixels
     near = cv2.GaussianBlur(lit, (0, 0), unit * rng.uniform(0.08, 0.2))[:, :, None]
     far = cv2.GaussianBlur(lit, (0, 0), unit * rng.uniform(0.3, 0.6))[:, :, None]
@@ -237,7 +233,7 @@ def _shine(image: Image, lit: Image, *, colour: Floats, rng: Rng) -> Image:
 
 
 def _camera(image: Image, rng: Rng) -> Pixels:
-    """Colour cast, a low resolution now and then, shake, defocus, sensor noise. Returns (H, W, 3) uint8."""
+    """Add colour cast, low resolution (sometimes), shake, defocus and noise. Returns (H, W, 3) uint8."""
     height, width = image.shape[:2]
     cast = rng.normal(1, (0.04, 0.03, 0.06)).clip(0.85, 1.15)
     shot = image * cast.astype(np.float32)
@@ -249,15 +245,14 @@ def _camera(image: Image, rng: Rng) -> Pixels:
         shot = cv2.blur(shot, [(1, 4), (4, 1), (3, 3)][rng.integers(3)])
     shot = cv2.GaussianBlur(shot, (0, 0), rng.uniform(0.3, 0.9))
     noise = rng.standard_normal(shot.shape, np.float32) * rng.uniform(1, 6)
-    pixels: Pixels = (shot + noise).clip(0, 255).astype(np.uint8)
-    return pixels
+    return np.asarray((shot + noise).clip(0, 255).astype(np.uint8))
 
 
 class TrafficLights:
-    """Draws traffic-light crops: the worked example of a generator of one's own.
+    """Draws traffic-light crops: the worked example of a custom generator.
 
-    It knows nothing of datasets: a label and a source of randomness go in, pixels come out. All that varies
-    comes from `rng`, so the same state gives the same bytes.
+    It does not use a dataset: it gets a label and a random generator, and returns pixels. All randomness comes from
+    `rng`, so the same state gives the same bytes.
     """
 
     def draw(self, label: str, rng: np.random.Generator) -> Pixels:
@@ -278,9 +273,9 @@ class TrafficLights:
 
 
 def draw_dataset(root: Path, *, counts: Mapping[str, Mapping[str, int]] = COUNTS, seed: int = 0) -> None:
-    """Write `root/{train,test}/{red,yellow,green}/NNN.jpg`, each from seed, split, label and number alone."""
+    """Write `root/{train,test}/{red,yellow,green}/NNN.jpg`; each depends on seed, split, label and number alone."""
     if root.exists() and any(root.iterdir()):
-        raise OutputError(f"expected a new or empty folder to draw into, got {root}, which is not empty")
+        raise OutputError(f"expected a new or empty folder, but {root} is not empty")
     lights = TrafficLights()
     for split, n_of_label in counts.items():
         for label, n_images in n_of_label.items():

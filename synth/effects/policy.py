@@ -5,7 +5,7 @@ Parameters are drawn for a whole chunk and then applied image by image, exactly 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,3 +80,14 @@ class Policy:
             self._transforms.apply(pixels, seed=self.seed, label=self.label, attempt=attempt)
             for pixels, attempt in zip(blurred, attempts, strict=True)
         ]
+
+
+def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:
+    """Return the label map of a flip, both ways: a mirrored "left" is a "right", and a mirrored "right" a "left"."""
+    given = {key: value for name, pairs in settings.label_map.items() if name == flip for key, value in pairs.items()}
+    return {**{value: key for key, value in given.items()}, **given}
+
+
+def mapped_flips(settings: Augment, label: str) -> list[str]:
+    """Return the flips that turn an image of the class into one of another class."""
+    return [flip for flip in FLIPS if mirror_classes(settings, flip).get(label, label) != label]

@@ -1,4 +1,4 @@
-"""What a gate is, and what it is told about a batch of candidates."""
+"""What a gate is, and what it gets: a batch of candidates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from synth.records import Candidate, Scores
+from synth.records import Candidate, Verdict
 
 if TYPE_CHECKING:
     from synth.classifier.judge import Prediction
@@ -14,26 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Candidates, and what the judge sees in them; each is answered as if it were alone."""
+    """Candidates, and the judge's prediction for them."""
 
     candidates: Sequence[Candidate]
     members: Sequence[tuple[int, ...]] = ()
-    """For each candidate, the judge's networks that were asked about it."""
+    """For each candidate, the networks of the judge that predicted it."""
     prediction: Prediction | None = None
-    """None where no judge was asked."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a gate says of one candidate."""
-
-    scores: Scores
-    reason: str | None = None
-    """A word that says why it is rejected."""
+    """None without a judge."""
 
 
 class Gate(Protocol):
-    """Judges candidates; the same one gets the same answer in any order and any company."""
+    """Judges candidates. The verdict on one does not depend on the order or on the others."""
 
-    def judge(self, batch: Batch) -> list[Answer]:
-        """One answer for each candidate."""
+    def judge(self, batch: Batch) -> list[Verdict]:
+        """Return this gate's scores of each candidate, and its reason to reject it, if any."""

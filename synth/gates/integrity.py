@@ -1,4 +1,4 @@
-"""Integrity: is there a picture at all, and of a size that its class has?"""
+"""The integrity gate: is there a picture at all, and is its size usual for the class?"""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import cv2
 import numpy as np
 
 from synth.data.originals import Originals
-from synth.gates.base import Answer, Batch
+from synth.gates.base import Batch
 from synth.measures.subset import evenly_spaced
 from synth.measures.texture import grain
-from synth.records import BLANK_STD, Candidate, Item, Pixels
+from synth.records import BLANK_STD, Candidate, Item, Pixels, Verdict
 from synth.settings.gates import IntegrityGate as Settings
 
 N_REAL = 64
-"""So many real images tell how grainy pictures of this dataset are."""
+"""Real images that the usual grain of the dataset is measured on."""
 QUANTILE = 0.99
 NEVER_NOISE = 1.0
-"""Grain that images of any dataset may have, however smooth its real ones are; white noise has 3.1."""
+"""Grain that is allowed in any dataset, however smooth its real images are; white noise has 3.1."""
 
 
 class IntegrityGate:
-    """Rejects noise, sizes out of place, and what has no contrast in any channel (unless its parent has none)."""
+    """Rejects noise, unusual sizes, and images without contrast in any channel (unless a parent has none either)."""
 
     def __init__(self, settings: Settings, train: Mapping[str, Sequence[Item]], *, originals: Originals) -> None:
         self._settings, self._train, self._originals = settings, train, originals
@@ -41,31 +41,32 @@ class IntegrityGate:
         usual = float(np.quantile(grains, QUANTILE)) if grains else math.inf
         return max(usual, NEVER_NOISE) + self._settings.grain_margin
 
-    def judge(self, batch: Batch) -> list[Answer]:
-        """Scores: `contrast`, standard deviation of the levels, 0..1; `grain`, see `measures.texture`; `size`, how many
-        times a side is shorter or longer than those of real images, where it is.
+    def judge(self, batch: Batch) -> list[Verdict]:
+        """Scores: `contrast`, standard deviation of the levels, 0..1; `grain`, see `measures.texture`; `size`, the
+        factor by which a side is shorter or longer than in all real images, if it is.
         """
-        return [self._answer(candidate) for candidate in batch.candidates]
+        return [self._verdict(candidate) for candidate in batch.candidates]
 
-    def _answer(self, candidate: Candidate) -> Answer:
+    def _verdict(self, candidate: Candidate) -> Verdict:
         deviation, size = round(contrast(candidate.pixels), 4), round(self._out_of_range(candidate), 4)
         scores = {"contrast": deviation, "grain": round(grain(candidate.pixels), 4)}
         if deviation <= self._settings.contrast_min:
             blank_parent = any(isinstance(p, Item) and p.std <= BLANK_STD for p in candidate.parents)
-            return Answer(scores, None if blank_parent else "blank")
+            return Verdict(scores, () if blank_parent else ("blank",))
         if size > 1:
             scores["size"] = size
-        noise = scores["grain"] > self._grain_max
-        return Answer(scores, "noise" if noise else "size" if size > self._settings.size_factor else None)
+        if scores["grain"] > self._grain_max:
+            return Verdict(scores, ("noise",))
+        return Verdict(scores, ("size",) if size > self._settings.size_factor else ())
 
     def _out_of_range(self, candidate: Candidate) -> float:
-        """How many times a side is shorter or longer than those of the class's real images; 1 within their range."""
+        """Return the factor by which a side is shorter or longer than in all real images of the class; else 1."""
         height, width = candidate.pixels.shape[:2]
         shortest, longest = self._sides.get(candidate.label, (1, max(height, width)))
         return float(max(shortest / min(height, width), max(height, width) / longest, 1.0))
 
 
 def contrast(pixels: Pixels) -> float:
-    """Standard deviation of the levels of the channel where it is largest, as a fraction of the top level."""
+    """Return the standard deviation of the levels, 0..1, in the channel with the largest one."""
     _, deviation = cv2.meanStdDev(pixels)
     return float(deviation.max()) / (255 if pixels.itemsize == 1 else 65535)

@@ -1,8 +1,8 @@
-"""The policy test: does an effect leave the class of a real image as it was?
+"""The policy test: does an effect keep the class of a real image?
 
-Each effect of a policy is applied alone, every time, to real images of a class, and the judge is asked before and
-after, by networks that did not learn from the image. An effect after which the judge sees the class in fewer images is
-named: it changes what the image shows (a hue shift on traffic lights), or at least all that the judge goes by.
+Each effect of a policy is applied alone to every one of some real images of a class. Networks of the judge that did not
+learn from an image classify it before and after. An effect that lowers the share of recognised images is reported: it
+changes what the image shows (a hue shift on traffic lights), or at least what the judge looks at.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 from synth.classifier.judge import Judge
 from synth.data.originals import Originals
-from synth.effects.policy import FLIPS, Policy
+from synth.effects.policy import Policy, mapped_flips
 from synth.measures.subset import evenly_spaced
 from synth.records import Item
 from synth.settings.effects import Effects
 from synth.settings.recipe import Augment, ClassPolicy, Recipe
 
 N_IMAGES = 64
-"""Changed images of each class, drawn from as many originals as there are."""
+"""Changed images of each class; a class with fewer originals uses each several times."""
 LOSS = 0.1
-"""An effect loses a class if the share on class falls by more than this, 0..1."""
+"""An effect loses a class if the share of recognised images falls by more than this, 0..1."""
 KNOWN = 0.5
-"""A class that the judge sees in fewer of its unchanged images can't be tested."""
+"""A class can be tested if the judge recognises at least this share of its unchanged images."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class EffectTest:
     label: str
     n: int
     before: float
-    """Share of unchanged real images in which the judge sees the class."""
+    """Share of unchanged real images that the judge recognises."""
     after: float
-    """The same of the changed ones."""
+    """The same share of changed images."""
 
     @property
     def loses(self) -> bool:
-        """Does the effect take the class away?"""
+        """Whether the effect loses the class."""
         return self.before >= KNOWN and self.after < self.before - LOSS
 
     def to_json(self) -> dict[str, Any]:
@@ -52,13 +52,13 @@ class EffectTest:
 
 
 def warnings_of(tests: Iterable[EffectTest]) -> list[str]:
-    """One line for each effect that loses a class, with its figures."""
+    """Return one line for each effect that loses a class, with its figures."""
     lost: dict[str, list[EffectTest]] = defaultdict(list)
     for test in tests:
         if test.loses:
             lost[test.effect].append(test)
     return [
-        f'effect "{effect}" does not keep the class: the judge sees '
+        f'effect "{effect}" does not keep the class: the judge recognises '
         + ", ".join(f"{t.label} in {t.after:.0%} (unchanged: {t.before:.0%})" for t in found)
         + f" of {found[0].n} real images; leave it out with --set augment.forbid=['{effect}']"
         for effect, found in lost.items()
@@ -73,12 +73,12 @@ def probe_effects(
     classes: Sequence[str] = (),
     every: bool = False,
 ) -> tuple[EffectTest, ...]:
-    """What each effect does to the judge's view of real training images that it did not learn from.
+    """Measure what each effect does to the judge's predictions for real training images that it did not learn from.
 
     Args:
         train: {class: its real training images}.
         classes: only these; empty: all that have images.
-        every: all effects that there are with their default ranges, not only those of the recipe.
+        every: test all effects, with their default ranges, not only those of the recipe.
     """
     originals = Originals(recipe.data)
     results = []
@@ -96,13 +96,12 @@ def probe_effects(
 
 
 def _alone(augment: Augment, label: str, *, every: bool) -> Iterator[tuple[str, Augment]]:
-    """Each effect that can fire for a class, as a policy of that effect alone, always on."""
-    own, forbidden = augment.effects_for(label), augment.forbidden_for(label)
+    """Yield each effect that can fire for a class, as a policy with that effect alone, always on."""
+    own, forbidden = augment.effects_for(label), {*augment.forbidden_for(label), *mapped_flips(augment, label)}
     common = {"interpolation": augment.interpolation, "fill": augment.fill}
     off = {name: {**effect.model_dump(), "p": 0.0} for name, effect in own}
     for name, effect in own:
-        mapped = name in FLIPS and any(label in pair for pair in augment.label_map.get(name, {}).items())  # type: ignore[call-overload]
-        if (effect.p > 0 and name not in forbidden and not mapped) or every:
+        if every or (effect.p > 0 and name not in forbidden):
             yield name, Augment(effects=Effects.model_validate({**off, name: {**off[name], "p": 1.0}}), **common)
     for transform in augment.transforms_for(label):
         if transform.get("name") not in forbidden:

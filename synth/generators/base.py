@@ -1,71 +1,117 @@
-"""What a generator is."""
+"""The base class of all generators, and what a generator is given."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from synth.records import Candidate, Item
+import numpy as np
+
+from synth import seeds
+from synth.records import Candidate, Item, Row
 from synth.settings.recipe import Recipe
 
 WITH_BUNDLE = ("smote", "gan")
 """Methods that work with a trained network."""
 
 
+class ParentOrder:
+    """The order in which the attempts of a class take n originals: each once in random order, then again, and so on.
+
+    Originals that earlier runs used more often wait until the others have caught up. So the numbers of uses differ by
+    at most one as soon as possible.
+    """
+
+    def __init__(self, used: Sequence[int], *, seed: int, label: str, first_attempt: int = 0) -> None:
+        """Start from how often earlier runs used each original: (n,)."""
+        self._used = np.asarray(used)
+        self._seed, self._label, self._first = seed, label, first_attempt
+        self._round = int(self._used.min()) if len(used) else 0
+        self._order: list[int] = []
+
+    def pick(self, attempt: int) -> int:
+        """Return the index of an attempt's original."""
+        while attempt - self._first >= len(self._order):
+            order = seeds.permutation(self._seed, self._label, stream="parents", attempt=self._round, n=len(self._used))
+            self._order += order[self._used[order] <= self._round].tolist()
+            self._round += 1
+        return self._order[attempt - self._first]
+
+
 @dataclass(frozen=True)
 class Context:
-    """All that a generator may look at. Only training images are in it, so no other can become a parent."""
+    """Everything that a generator may use. It holds training images only, so no other image can become a parent."""
 
     recipe: Recipe
     train: Mapping[str, tuple[Item, ...]]
     """{class: its real training images, sorted by id}."""
     first_attempt: Mapping[str, int] = field(default_factory=dict)
-    """Where the attempts of a class begin in this run: after those of earlier runs."""
+    """{class: number of its first attempt in this run}: attempts of earlier runs come before."""
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """{class: {id of an image: how often earlier runs took it as the first parent}}."""
+    """{class: {image id: how often earlier runs took it as the first parent}}."""
+
+    def parent_order(self, label: str, items: Sequence[Item]) -> ParentOrder:
+        """Return the order in which the attempts of a class take these images as first parents."""
+        used, first = self.used.get(label, {}), self.first_attempt.get(label, 0)
+        counts = [used.get(item.id, 0) for item in items]
+        return ParentOrder(counts, seed=self.recipe.seed, label=label, first_attempt=first)
 
 
-class Generator(Protocol):
+class Generator(ABC):
     """A source of candidates. The same attempt gives the same candidate, in any chunk and any process."""
 
-    digest: str
-    """Hash of what decides about its images besides data and recipe: a trained network, code; empty: nothing does."""
+    digest = ""
+    """Hash of what decides about the images besides data and recipe: a trained network or code. Empty for neither."""
 
-    def check(self, label: str) -> None:
-        """Refuse a class that it can't make images of.
+    def check(self, label: str) -> None:  # noqa: B027  # most generators can make images of any class
+        """Refuse a class that this generator can't make images of.
 
         Raises:
             UsageError: with the reason.
         """
 
+    @abstractmethod
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
-        """One candidate for each attempt, in order, as they are asked for: few are in memory at a time."""
+        """Yield one candidate for each attempt, in order. They are made on demand, so few are in memory at a time."""
+
+    @abstractmethod
+    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
+        """Make a recorded candidate again, from its parameters and, if it reads them, its parents."""
 
     def reads_parents(self, label: str, attempt: int) -> bool:
-        """Does it read the files of an attempt's parents?"""
+        """Whether an attempt reads the files of its parents."""
+        return True
 
-    def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
-        """The candidate of a manifest row again, from its parameters, and its parents where it reads them."""
+    def remake_row(self, row: Row, find_parent: Callable[[Mapping[str, str]], Item]) -> Candidate:
+        """Make the candidate of a manifest row again.
 
-    def remarks(self, labels: Iterable[str]) -> list[str]:
-        """What a person should know of how images of these classes are made."""
-
-
-@runtime_checkable
-class Walker(Protocol):
-    """A generator whose images lie between two originals, or between the codes of two."""
+        Args:
+            find_parent: opens a parent, {path, sha256}; called only if the attempt reads its parents.
+        """
+        attempt = int(row.attempt or 0)
+        parents = map(find_parent, row.parents) if self.reads_parents(row.label, attempt) else ()
+        return self.remake(row.label, attempt, parents=tuple(parents), params=row.params)
 
     def walk(self, label: str, attempt: int, *, n: int) -> list[Candidate]:
-        """The way from an attempt's first parent to its second: n candidates with evenly growing steps, both ends
-        among them; nothing else is changed. Empty where it has one parent only."""
+        """Interpolate from an attempt's first parent to its second, without effects.
+
+        Returns: n candidates with evenly growing steps, both ends included; empty if the attempt has one parent, or
+            the method does not interpolate.
+        """
+        return []
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """Return what a user should know about the images of these classes, one line each."""
+        return []
 
 
 def needs_parents(methods: tuple[str, ...]) -> bool:
-    """False where all can fill a class that has no image at all: a GAN, and generators of the user's own, can."""
+    """Whether one of these methods needs real images of a class. A GAN and custom generators do not."""
     return any(":" not in method and method != "gan" for method in methods)
 
 
 def method_slug(method: str) -> str:
-    """The method as a part of a file name."""
+    """Return the method as a part of a file name."""
     return method.rpartition(":")[2] if ":" in method else method

@@ -1,20 +1,20 @@
-"""`package.module:Name`: a generator of the user's own, a simulator say. One method is all it needs:
+"""`package.module:Name`: a custom generator, for example a simulator. It needs one method:
 
     class Name:
         def draw(self, label: str, rng: np.random.Generator) -> np.ndarray: ...
 
-It gives uint8 pixels (H, W) or (H, W, 3), or uint16 (H, W), from the class and from `rng` alone; so the same attempt
-gives the same image. It may give a pair (pixels, parameters) to have parameters kept in the manifest.
+`draw` returns uint8 pixels (H, W) or (H, W, 3), or uint16 (H, W). The pixels must depend on the class and `rng` alone,
+so that the same attempt gives the same image. It may return a pair (pixels, parameters); the manifest keeps the
+parameters.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
+import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,47 +23,49 @@ import orjson
 
 from synth import seeds
 from synth.errors import GeneratorError, UsageError
-from synth.generators.base import Context
+from synth.files import file_sha256
+from synth.generators.base import Context, Generator
 from synth.records import ENCODED_AS, Candidate, Item, Pixels
 
 EXPECTED = "uint8 (H, W) or (H, W, 3), or uint16 (H, W)"
 
 
-class CustomGenerator:
-    """Holds the user's object to the contract of attempts."""
+class CustomGenerator(Generator):
+    """Makes candidates with a user's class, and checks what it returns."""
 
     def __init__(self, context: Context) -> None:
         self._method = context.recipe.method
         self._seed = context.recipe.seed
-        self._drawer = _load(self._method)
-        self.digest = code_digest(self._method)
-
-    def check(self, label: str) -> None:
-        """Any class will do."""
+        self._custom = _load(self._method)
+        self.digest = code_digest(type(self._custom))
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
-        """One drawn image for each attempt."""
+        """Yield one drawn image for each attempt."""
         return (self.remake(label, attempt, parents=(), params={}) for attempt in attempts)
 
     def reads_parents(self, label: str, attempt: int) -> bool:
-        """Those of no attempt."""
+        """Return False: drawn images have no parents."""
         return False
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
-        """The attempt again, from its seed."""
+        """Draw the attempt from its seed."""
         rng = seeds.generator(self._seed, label, stream=self._method, attempt=attempt)
         where = f"{self._method}, attempt {attempt} of class {label}"
         try:
-            result = self._drawer.draw(label, rng)
-        except Exception as error:  # whatever it raises is the user's code speaking
+            result = self._custom.draw(label, rng)
+        except Exception as error:  # the user's code may raise anything
             raise GeneratorError(f"{where}: {type(error).__name__}: {error}") from error
         pixels, drawn = result if isinstance(result, tuple) and len(result) == 2 else (result, {})
         _check_params(drawn, where)
         return Candidate(_checked(pixels, where), label, self._method, attempt, params=drawn)
 
-    def remarks(self, labels: Iterable[str]) -> list[str]:
-        """None."""
-        return []
+
+def code_digest(custom: type) -> str:
+    """Return the hash of the file that defines a class, so that changed code is another run; empty without a file."""
+    try:
+        return file_sha256(Path(inspect.getfile(custom))) or ""
+    except (TypeError, OSError):
+        return ""
 
 
 def _check_params(params: Any, where: str) -> None:
@@ -75,13 +77,6 @@ def _check_params(params: Any, where: str) -> None:
         raise GeneratorError(f"{where}: expected parameters as a dict that JSON can hold, got {params!r}")
 
 
-def code_digest(method: str) -> str:
-    """Hash of the file that defines a generator: other code is another run."""
-    spec = importlib.util.find_spec(method.partition(":")[0])
-    origin = spec.origin if spec else None
-    return hashlib.sha256(Path(origin).read_bytes()).hexdigest() if origin and os.path.isfile(origin) else ""
-
-
 def _checked(pixels: Any, where: str) -> Pixels:
     got = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
     good = isinstance(pixels, np.ndarray) and (
@@ -90,17 +85,17 @@ def _checked(pixels: Any, where: str) -> Pixels:
     )
     if not good or 0 in pixels.shape:
         raise GeneratorError(f"{where}: expected {EXPECTED}, got {got}")
-    return np.array(pixels, order="C")  # a copy: the user's code may draw the next image on the same canvas
+    return np.array(pixels, order="C")  # a copy: the user's code may draw the next image into the same array
 
 
 def _load(method: str) -> Any:
     module, _, name = method.partition(":")
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # an installed command does not look in the folder it is run from
+        sys.path.insert(0, os.getcwd())  # an installed command does not search the folder that it is run from
     try:
-        drawer = getattr(importlib.import_module(module), name)()
+        custom = getattr(importlib.import_module(module), name)()
     except Exception as error:  # importing and building it runs the user's code
         raise UsageError(f'method "{method}": {type(error).__name__}: {error}') from None
-    if not callable(getattr(drawer, "draw", None)):
+    if not callable(getattr(custom, "draw", None)):
         raise UsageError(f'method "{method}": expected a class with a method draw(label, rng)')
-    return drawer
+    return custom

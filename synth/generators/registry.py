@@ -1,4 +1,4 @@
-"""From a method's name to its generator: those that come with the package, and the user's own."""
+"""From the name of a method to its generator, built in or custom."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synth.settings.oversampling import MIX
 
 
 def _gan(context: Context) -> Generator:
-    from synth.generators.gan import GanGenerator  # torch is imported only where a network is asked
+    from synth.generators.gan import GanGenerator  # torch is imported only if a network is used
 
     return GanGenerator(context)
 
@@ -40,15 +40,15 @@ GENERATORS: Mapping[str, Callable[[Context], Generator]] = {
 
 
 def open_generator(context: Context, *, labels: Sequence[str] = ()) -> Generator:
-    """The generator that the recipe's method names.
+    """Open the generator of the recipe's method.
 
     Args:
-        labels: classes that it will be asked for.
+        labels: classes that it will make images of.
 
     Raises:
-        UsageError: a method that is neither built in nor `package.module:Name`, or can't be imported; a bundle for one
-            that works without, or none for one that does not; a class that it can't make images of.
-        BundleError: as the bundle is opened.
+        UsageError: the method is neither built in nor `package.module:Name`, or can't be imported; it needs a bundle
+            and has none, or has one and does not use it; it can't make images of a class.
+        BundleError: the bundle is damaged or does not fit.
     """
     generator = _open(context)
     for label in labels:

@@ -1,8 +1,7 @@
-"""verify: does every row of the manifest have its file, with its hash, and is no file unknown?"""
+"""verify: every row of the manifest must have its file, with the same hash, and every file a row."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -14,7 +13,9 @@ from typing import Any
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
 from synth.errors import OutputError
-from synth.output.staging import SUMMARY, Staging
+from synth.files import file_sha256
+from synth.output.root_files import SUMMARY
+from synth.output.staging import Staging
 
 OURS = re.compile(
     r"(recipe|summary|rejected)(-[0-9a-f]{12})?\.(toml|json)|manifest\.jsonl|README\.md|report\.html"
@@ -24,7 +25,7 @@ OURS = re.compile(
 
 @dataclass(frozen=True)
 class Audit:
-    """What is wrong in an output folder; `good` where nothing is."""
+    """What is wrong in an output folder; `good` if nothing is."""
 
     rows: int
     files: int
@@ -36,11 +37,11 @@ class Audit:
 
     @property
     def good(self) -> bool:
-        """Every row has its file, every file its row, and no run is unfinished."""
+        """Whether every row has its file, every file its row, and no run is unfinished."""
         return not (self.missing or self.changed or self.unknown or self.unfinished)
 
     def to_json(self) -> dict[str, Any]:
-        """The document that `verify --json` prints."""
+        """Return the document that `verify --json` prints."""
         return {**vars(self), "good": self.good}
 
 
@@ -57,7 +58,7 @@ def verify(out: str | Path) -> Audit:
     if not out.exists() and not unfinished:
         raise OutputError(f"{out}: no such folder")
     if not manifest.is_file():
-        hint = " (an unfinished run lies beside it: run the same command again)" if unfinished else ""
+        hint = " (an unfinished run is beside it: run the same command again)" if unfinished else ""
         raise OutputError(f"{out}: no {MANIFEST}, so not an output of synth{hint}")
     rows, files, in_place = 0, 0, False
     missing, changed, known = [], [], set()
@@ -77,17 +78,8 @@ def verify(out: str | Path) -> Audit:
     return Audit(rows, files, tuple(missing), tuple(changed), unknown, unfinished)
 
 
-def file_sha256(path: Path) -> str | None:
-    """Hash of a file; None where there is none to read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
 def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
-    # A folder that was filled in place holds what its owner put there: only images count, less the refused ones.
+    # A folder that was filled in place holds its owner's files: only images count, without the refused ones.
     expected = known | _refused(out) if in_place else known
     for folder, _, names in os.walk(out):
         for name in sorted(names):

@@ -1,4 +1,4 @@
-"""One candidate or one original -> a file in the tree and a row of the manifest. Runs inside the workers."""
+"""The writer turns a candidate or an original into a file and a row of the manifest. It runs inside the workers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.data import encoding
+from synth.data.dataset import Dataset
+from synth.data.manifest import row_line
 from synth.errors import DatasetError, OutputError
 from synth.generators.base import method_slug
 from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Encoding, Item, Row, Verdict
@@ -21,46 +23,44 @@ SLUG_LENGTH = 40
 
 
 class Writer:
-    """Writes below one folder; the same candidate gives the same bytes and the same row."""
+    """Writes below one folder. The same candidate gives the same bytes and the same row."""
 
-    def __init__(self, tree: Path, recipe: Recipe, *, run: str, train_folder: str) -> None:
-        self._tree, self._run, self._train_folder = str(tree), run, train_folder
+    def __init__(self, tree: Path, dataset: Dataset, recipe: Recipe, *, run: str) -> None:
+        self._tree, self._run, self._dataset = str(tree), run, dataset
         self._seed, self._output = recipe.seed, recipe.output
         self._made: set[str] = set()
 
-    def candidates(
-        self, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], *, class_form: Encoding | None
-    ) -> list[Row]:
-        """Write the accepted candidates' files, and give all their rows; a rejected one has a row only."""
+    @functools.cached_property
+    def _class_forms(self) -> Mapping[str, Encoding | None]:
+        """The commonest form of each class's images."""
+        return {label: most_common_form(items) for label, items in self._dataset.train.items()}
+
+    def candidates(self, candidates: Sequence[Candidate], verdicts: Sequence[Verdict]) -> bytes:
+        """Write the files of accepted candidates, and return the manifest lines of all."""
         files = [
-            self._encoded(candidate, class_form=class_form) if verdict.accepted else None
+            self._encoded(candidate) if verdict.accepted else None
             for candidate, verdict in zip(candidates, verdicts, strict=True)
         ]
-        rows = [self._row(*each, class_form=class_form) for each in zip(candidates, verdicts, files, strict=True)]
+        rows = [self._row(*each) for each in zip(candidates, verdicts, files, strict=True)]
         for row, file in zip(rows, files, strict=True):
             if file is not None and row.path is not None:
                 self._write(row.path, file[0])
-        return rows
+        return b"".join(map(row_line, rows))
 
-    def _encoded(self, candidate: Candidate, *, class_form: Encoding | None) -> tuple[bytes, str]:
-        """(the file's bytes, its name's ending)."""
-        form = form_of(candidate, self._output, class_form=class_form)
+    def _encoded(self, candidate: Candidate) -> tuple[bytes, str]:
+        """Return the bytes of the file and the suffix of its name."""
+        form = form_of(candidate, self._output, class_form=self._class_forms.get(candidate.label))
         return candidate.file or encoding.encode(candidate.pixels, form), encoding.extension(form, candidate.pixels)
 
-    def _row(
-        self,
-        candidate: Candidate,
-        verdict: Verdict,
-        file: tuple[bytes, str] | None,
-        *,
-        class_form: Encoding | None,
-    ) -> Row:
+    def _row(self, candidate: Candidate, verdict: Verdict, file: tuple[bytes, str] | None) -> Row:
         path, sha256, params = None, None, candidate.params
-        if class_form is not None and _parents_form(candidate) is None:
-            params = {**params, ENCODED_AS: [class_form.format, class_form.quality, class_form.subsampling]}
+        form = self._class_forms.get(candidate.label)
+        if form is not None and _parents_form(candidate) is None:
+            params = {**params, ENCODED_AS: [form.format, form.quality, form.subsampling]}
         if file is not None:
             name = f"{candidate.attempt:06d}-{candidate.pixels_sha256[:4]}{file[1]}"
-            path = f"{self._train_folder}{candidate.label}/{file_stem(candidate.label, candidate.method)}-{name}"
+            folder = f"{self._dataset.train_folder}{candidate.label}"
+            path = f"{folder}/{file_stem(candidate.label, candidate.method)}-{name}"
             sha256 = hashlib.sha256(file[0]).hexdigest()
         return Row(
             id=f"{candidate.label}/{method_slug(candidate.method)}/{candidate.attempt:06d}",
@@ -83,8 +83,11 @@ class Writer:
             height=candidate.pixels.shape[0],
         )
 
-    def original(self, item: Item, *, in_place: bool) -> Row:
-        """Put an original into the tree as the recipe says (in place it stands there already), and give its row."""
+    def originals(self, items: Sequence[Item], *, in_place: bool = False) -> bytes:
+        """Copy or link originals into the tree, unless the run is in place, and return their manifest lines."""
+        return b"".join(row_line(self._original(item, in_place=in_place)) for item in items)
+
+    def _original(self, item: Item, *, in_place: bool) -> Row:
         link = self._output.link
         if not in_place:
             self._put_original(item, link)
@@ -118,18 +121,18 @@ class Writer:
             return
         target = self._path(item.output_path)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(target)  # left by a run that was killed before it noted the file
+            os.unlink(target)  # left by a run that was killed before it wrote the row
         try:
             os.link(item.path, target) if link == "hard" else os.symlink(os.path.realpath(item.path), target)
         except OSError as error:
             raise OutputError(f"--link {link} of {item.id}: {error.strerror}; use --link copy") from None
 
     def _write(self, path: str, data: bytes) -> None:
-        # Small images are many: plain calls and strings cost half of what a file object and a Path do.
+        # There are many small images: plain calls and strings cost half of what a file object and a Path cost.
         file = os.open(self._path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             rest = memoryview(data)
-            while rest:  # a disk that is nearly full takes a part, and refuses the rest at the next call
+            while rest:  # a disk that is nearly full takes a part, then refuses the rest
                 rest = rest[os.write(file, rest) :]
         finally:
             os.close(file)
@@ -143,7 +146,7 @@ class Writer:
 
 
 def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | None) -> Encoding:
-    """How a candidate is encoded: as the parent whose own pixels it is made of, else as its class mostly is."""
+    """Return the encoding of a candidate: that of its parent if made of its pixels, else the commonest in its class."""
     parent = _parents_form(candidate) or class_form
     if candidate.file is not None and parent is not None:
         return parent
@@ -152,27 +155,27 @@ def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | No
 
 
 def _parents_form(candidate: Candidate) -> Encoding | None:
-    """The form of its first parent; None for what is not made of its parents' own pixels."""
+    """Return the form of the first parent; None if the candidate is not made of its parents' own pixels."""
     if not candidate.from_parent_pixels and candidate.file is None:
         return None
     return next((parent.encoding for parent in candidate.parents[:1] if isinstance(parent, Item)), None)
 
 
 def most_common_form(items: Sequence[Item]) -> Encoding | None:
-    """The form that most images of a class have; None for an empty class."""
+    """Return the commonest form of a class's images; None for an empty class."""
     forms = Counter(item.encoding for item in items)
     return min(forms, key=lambda form: (-forms[form], str(form))) if forms else None
 
 
 @functools.cache
 def file_stem(label: str, method: str) -> str:
-    """What the names of a class's new files begin with; attempt and hash of the pixels follow.
+    """Return the start of the names of a class's new files; attempt and hash of the pixels follow.
 
-    So a name is short, portable, in order of attempts, and another for other pixels: yellow-augment-000017-1f3a.jpg.
+    So names are short and portable, sort by attempt, and differ for other pixels: yellow-augment-000017-1f3a.jpg.
     """
     return f"{slug(label)}-{slug(method_slug(method))}"
 
 
 def slug(name: str) -> str:
-    """Lower-case letters, digits, dots and underscores; the rest becomes one dash."""
+    """Keep lower-case letters, digits, dots and underscores; other characters become dashes."""
     return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-.")[:SLUG_LENGTH] or "class"

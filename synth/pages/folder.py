@@ -11,7 +11,7 @@ from typing import Any
 
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError
-from synth.output.staging import QUALITY, RECIPE, REJECTED, SUMMARY
+from synth.output.root_files import QUALITY, RECIPE, REJECTED, SUMMARY
 from synth.pages.page import VERDICT, read_json, records
 from synth.pictures.text import at, mapping, number, texts
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from synth.errors import OutputError
 from synth.files import replace_file
-from synth.output.staging import REPORT, is_our_page
+from synth.output.root_files import REPORT, is_our_page
 from synth.pictures.text import at, count, mapping, number, percent, points, score, shortened, signed, texts
 
 if TYPE_CHECKING:
@@ -42,15 +42,25 @@ def records(values: object) -> list[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
-def write_page(out: Path, page: str) -> Path:
-    """Write OUT/report.html.
+def check_page(out: Path) -> None:
+    """Refuse to replace a page that is not ours.
 
     Raises:
-        OutputError: a page of someone else is there, or the folder can't be written.
+        OutputError: someone else's OUT/report.html is there.
     """
     path = out / REPORT
     if path.exists() and not is_our_page(path):
         raise OutputError(f"{path} is in the way, and not of synth: move it away")
+
+
+def write_page(out: Path, page: str) -> Path:
+    """Write OUT/report.html.
+
+    Raises:
+        OutputError: as `check_page`, or the folder can't be written.
+    """
+    check_page(out)
+    path = out / REPORT
     try:
         replace_file(path, page.encode("utf-8", "replace"))
     except OSError as error:

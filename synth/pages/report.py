@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
-from synth.output.staging import REPORT, page_run, run_of
+from synth.output.root_files import REPORT, page_run, run_of
 from synth.pages.album import Sheets, make_sheets
 from synth.pages.confusion import confusion
 from synth.pages.folder import ClassFacts, Folder, read_folder

@@ -167,7 +167,7 @@ def _distances(sample: Sample, reference: Sample, *, n: int, rng: np.random.Gene
     kid = sets.kid(sample.features, reference.features, rng=rng, n=n)
     cover = sets.density_coverage(sample.features, reference.features, n=n)
     blocks = [sample.features, sample.textures], [reference.features, reference.textures]
-    families = detection.relatives(sample.parents)
+    families = detection.relatives(sample.parents.tolist())
     return {
         "kid": kid.value,
         "kid_interval": kid.interval,

@@ -1,11 +1,11 @@
-"""Sets of images as arrays, read in one pass: what the judge sees in each image, and what it looks like."""
+"""Images as arrays, read in one pass: the judge's predictions, textures, thumbnails and hashes."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from synth.classifier.judge import Judge
 
 CHUNK = 64
+TRAIN, HELD_OUT, SYNTHETIC = "train", "held_out", "synthetic"
 
 Floats = npt.NDArray[np.floating[Any]]
+Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One image file to look at."""
+class ImageFile:
+    """One image file to check."""
 
     id: str
     path: str
@@ -38,7 +40,7 @@ class Picture:
     kind: str
     """train, held_out or synthetic."""
     parents: tuple[str, ...] = ()
-    """sha256 of the real images that a synthetic one was made from, as far as known."""
+    """sha256 of the real images that a synthetic one was made from, if known."""
 
 
 @dataclass(frozen=True)
@@ -48,122 +50,101 @@ class Sample:
     probabilities: Floats
     """(n, C) by networks that learned neither from the image nor from its parents."""
     features: Floats
-    """(n, F), all by one and the same network, so that distances between any of them make sense."""
+    """(n, F), all by the same network, so that distances between them make sense."""
     textures: Floats
     """(n, 11), see `measures.texture`."""
     thumbnails: Floats
     """(n, 3072), see `measures.copies`."""
     resave_errors: Floats
     """(n,); NaN for synthetic images."""
-    sha256s: tuple[str, ...]
-    pixels_sha256s: tuple[str, ...]
-    parents: tuple[tuple[str, ...], ...]
+    sha256s: Objects
+    """(n,) str, hashes of the files."""
+    pixels_sha256s: Objects
+    """(n,) str."""
+    parents: Objects
+    """(n,) tuples of hashes of files."""
 
     def __len__(self) -> int:
         return len(self.sha256s)
 
     def take(self, rows: npt.NDArray[np.integer[Any]] | Sequence[int]) -> Sample:
-        """Some of the images."""
-        picked: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            values = getattr(self, field.name)
-            picked[field.name] = values[rows] if isinstance(values, np.ndarray) else tuple(values[i] for i in rows)
-        return Sample(**picked)
+        """Return some of the images."""
+        places = np.asarray(rows, np.intp)
+        return Sample(*(getattr(self, field.name)[places] for field in fields(self)))
+
+
+Samples = Mapping[tuple[str, str], Sample]
+"""{(class, kind): its images}."""
 
 
 def join(samples: Sequence[Sample]) -> Sample:
-    """One sample after another."""
-    columns: dict[str, Any] = {}
-    for field in dataclasses.fields(Sample):
-        parts = [getattr(sample, field.name) for sample in samples]
-        is_array = isinstance(parts[0], np.ndarray)
-        columns[field.name] = np.concatenate(parts) if is_array else tuple(value for part in parts for value in part)
-    return Sample(**columns)
+    """Concatenate samples."""
+    return Sample(*(np.concatenate([getattr(each, field.name) for each in samples]) for field in fields(Sample)))
 
 
-def empty_sample(like: Sample) -> Sample:
-    """No images, in arrays of the same form."""
-    return like.take(np.arange(0))
+_Read = tuple[Pixels, str, str, Floats, Floats, float]
+"""Pixels, sha256, pixels_sha256, texture, thumbnail and resave error of one image."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    pixels: Pixels
-    sha256: str
-    pixels_sha256: str
-    texture: Floats
-    thumbnail: Floats
-    resave_error: float
-
-
-def look_at(
-    pictures: Sequence[Picture],
-    judge: Judge,
-    *,
-    settings: Data,
-    n_workers: int = 1,
-    progress: Progress | None = None,
-) -> tuple[dict[tuple[str, str], Sample], tuple[tuple[str, str], ...]]:
+def read_samples(
+    files: Sequence[ImageFile], judge: Judge, *, settings: Data, n_workers: int = 1, progress: Progress | None = None
+) -> tuple[Samples, tuple[tuple[str, str], ...]]:
     """Read all images once and ask the judge about each.
 
-    Returns: {(class, kind): its images in the given order}; (id, reason) of those that can't be read.
+    Returns: the samples, in the given order; (id, reason) of images that can't be read.
     """
-    parts: dict[tuple[str, str], list[Sample]] = {}
+    parts: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     refused: list[tuple[str, str]] = []
     done = 0
-    n = n_workers if len(pictures) > 4 * CHUNK else 1  # starting workers costs more than it saves
-    for chunk, results in workers.run(_read_chunk, settings, _chunks(pictures), n_workers=n):
-        refused += [(p.id, r) for p, r in zip(chunk, results, strict=True) if isinstance(r, str)]
-        usable = [(p, r) for p, r in zip(chunk, results, strict=True) if isinstance(r, _Read)]
+    n = n_workers if len(files) > 4 * CHUNK else 1  # starting workers costs more than it saves
+    for chunk, results in workers.run(_read_chunk, settings, _chunks(files), n_workers=n):
+        refused += [(file.id, r) for file, r in zip(chunk, results, strict=True) if isinstance(r, str)]
+        usable = [(file, r) for file, r in zip(chunk, results, strict=True) if not isinstance(r, str)]
         if usable:
-            parts.setdefault((chunk[0].label, chunk[0].kind), []).append(_sample(usable, judge))
+            parts[chunk[0].label, chunk[0].kind].append(_sample(usable, judge))
         done += len(chunk)
         if progress:
-            progress("images", done, len(pictures))
+            progress("images", done, len(files))
     return {key: join(samples) for key, samples in parts.items()}, tuple(refused)
 
 
-def _chunks(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
-    """Chunks of one class and kind each."""
-    by_set: dict[tuple[str, str], list[Picture]] = {}
-    for picture in pictures:
-        by_set.setdefault((picture.label, picture.kind), []).append(picture)
+def _chunks(files: Sequence[ImageFile]) -> Iterator[list[ImageFile]]:
+    """Yield chunks of one class and kind each."""
+    by_set: dict[tuple[str, str], list[ImageFile]] = defaultdict(list)
+    for file in files:
+        by_set[file.label, file.kind].append(file)
     for members in by_set.values():
         yield from (members[start : start + CHUNK] for start in range(0, len(members), CHUNK))
 
 
-def _read_chunk(settings: Data, pictures: Iterable[Picture]) -> list[_Read | str]:
-    return [_read(picture, settings) for picture in pictures]
+def _read_chunk(settings: Data, files: Iterable[ImageFile]) -> list[_Read | str]:
+    return [_read(file, settings) for file in files]
 
 
-def _read(picture: Picture, settings: Data) -> _Read | str:
-    """What can be said of an image without a network, or the reason why it can't be read."""
+def _read(file: ImageFile, settings: Data) -> _Read | str:
+    """Measure one image; return the reason if it can't be read."""
     try:
-        data, decoded = images.read(picture.path, settings)
-    except ImageError as error:
-        return str(error)
+        data, decoded = images.read(file.path, settings)
+    except ImageError as refused:
+        return str(refused)
     pixels = decoded.pixels
-    return _Read(
-        pixels,
-        hashlib.sha256(data).hexdigest(),
-        pixels_sha256(pixels),
-        descriptor(pixels),
-        thumbnail(pixels),
-        float("nan") if picture.kind == "synthetic" else resave_error(pixels),
-    )
+    error = float("nan") if file.kind == SYNTHETIC else resave_error(pixels)
+    hashes = hashlib.sha256(data).hexdigest(), pixels_sha256(pixels)
+    return pixels, *hashes, descriptor(pixels), thumbnail(pixels), error
 
 
-def _sample(usable: Sequence[tuple[Picture, _Read]], judge: Judge) -> Sample:
-    pixels = [read.pixels for _, read in usable]
-    # An image counts as learnt from if the very file was: a copy of a training image is scored like its original.
-    unseen = [judge.unseen_by([read.sha256, *picture.parents]) for picture, read in usable]
+def _sample(usable: Sequence[tuple[ImageFile, _Read]], judge: Judge) -> Sample:
+    pixels, sha256s, pixels_sha256s, textures, thumbnails, errors = zip(*(read for _, read in usable), strict=True)
+    parents = [file.parents for file, _ in usable]
+    # The judge knows its training images by the hash of the file: a copy of such a file counts as learned from, too.
+    unseen = [judge.unseen_by([sha256, *hashes]) for sha256, hashes in zip(sha256s, parents, strict=True)]
     return Sample(
         judge.predict(pixels, unseen).probabilities,
         judge.predict(pixels, [judge.whole[:1]] * len(pixels)).features,
-        np.stack([read.texture for _, read in usable]),
-        np.stack([read.thumbnail for _, read in usable]),
-        np.array([read.resave_error for _, read in usable]),
-        tuple(read.sha256 for _, read in usable),
-        tuple(read.pixels_sha256 for _, read in usable),
-        tuple(picture.parents for picture, _ in usable),
+        np.stack(textures),
+        np.stack(thumbnails),
+        np.array(errors),
+        np.array(sha256s, object),
+        np.array(pixels_sha256s, object),
+        np.fromiter(parents, object, len(parents)),
     )

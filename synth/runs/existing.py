@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth.data.manifest import MANIFEST, read_manifest
+from synth.files import file_sha256
 from synth.generators.base import method_slug
 from synth.records import PARENT_SPLIT
 
@@ -28,7 +28,7 @@ class Existing:
     synthetic: Collection[str] = ()
     """Paths of all synthetic images."""
     first_attempt: Mapping[str, int] = field(default_factory=dict)
-    """{class: the first attempt number that no earlier run has used}."""
+    """{class: the first attempt number that no earlier run used}."""
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """{class: {image id: how often it was a first parent}}."""
 
@@ -45,10 +45,9 @@ def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
     path = out / MANIFEST
     if not path.is_file():
         return Existing()
-    real, real_counts, new = {}, Counter[str](), Counter[str]()
+    real, real_counts, new, paths = {}, Counter[str](), Counter[str](), set[str]()
     first: dict[str, int] = defaultdict(int)
     used: dict[str, Counter[str]] = defaultdict(Counter)
-    paths = set[str]()
     slugs = set(map(method_slug, methods))
     for row in read_manifest(path):
         if not row.synthetic:
@@ -61,6 +60,4 @@ def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
         if method_slug(str(row.method)) in slugs:
             first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
             used[row.label].update(parent["path"] for parent in row.parents[:1])
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Existing(digest, real, real_counts, new, paths, dict(first), {c: dict(uses) for c, uses in used.items()})
+    return Existing(file_sha256(path) or "", real, real_counts, new, paths, first, used)

@@ -1,6 +1,6 @@
 """generate: plan -> generator -> gates -> writer, chunk by chunk, in any number of processes.
 
-`settle` checks everything and opens what is needed, `fill` makes the images, `staging` puts them in their place.
+`settle` checks everything and opens what is needed, `fill` makes the images, `staging` moves them to the output.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from synth.data.balance import Plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.files import locked
-from synth.output.staging import CARD, RECIPE, REJECTED, SUMMARY, Staging
-from synth.output.summary import ClassSummary, Summary, card, is_our_card
+from synth.output.card import filled_card
+from synth.output.root_files import CARD, RECIPE, REJECTED, SUMMARY, is_our_card
+from synth.output.staging import Staging
+from synth.output.summary import ClassSummary, Summary
 from synth.pages.report import refresh_page, write_report
 from synth.records import PARENT_SPLIT
 from synth.runs.fill import fill
@@ -45,11 +47,11 @@ def generate(
     The same call resumes an interrupted run, and tops up a complete one.
 
     Args:
-        plan: from `make_plan`; None takes what the recipe asks for.
-        in_place: `out` is the dataset's own folder: the new images are added there.
+        plan: from `make_plan`; None: what the recipe asks for.
+        in_place: `out` is the dataset's own folder, and the new images are added there.
 
     Raises:
-        OutputError: the folder is not ours, or an unfinished run there does not fit; nothing has been written then.
+        OutputError: the folder is not ours, or an unfinished run there does not fit; nothing is written then.
         LockedError: another run holds the folder.
         GeneratorError: the generator failed; the same call resumes.
     """
@@ -62,7 +64,8 @@ def generate(
         run = settle(dataset, plan, recipe, out, in_place=in_place)
         if run.is_done:
             refresh_page(out)
-            summary = _nothing_to_do(run)
+            done = "nothing to do: the planned images are there (for others: synth undo, or another OUT)"
+            summary = dataclasses.replace(_summary(run), run=None, judge=None, warnings=(*run.warnings, done))
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
@@ -70,57 +73,44 @@ def generate(
 
 
 def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progress | None) -> Summary:
-    """Make the images, from where an interrupted run stopped, and put them into their place."""
-    copied_whole = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
-    check_space(run.dataset, run.plan, copied_whole, staging.out)
+    """Make the images, from where an interrupted run stopped, and move them to the output."""
+    copied = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
+    check_space(run.dataset, staging.out, copies=copied, new=run.plan.new)
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
-    kind = "add" if os.path.lexists(staging.out) else "new"
-    staging.begin(run.id, kind=kind, items=run.dataset.items)
-    summaries = _summaries(run.plan)
+    staging.begin(run.id, run.dataset.items)
+    summary = _summary(run)
     for label in run.plan.new:
-        summaries[label].real_acceptance = run.panel.real_acceptance(label)
+        summary.classes[label].real_acceptance = run.gates.real_acceptance(label)
     policy, policy_warnings = _policy_test(run)
     try:
-        fill(run, staging, summaries, n_workers=n_workers, progress=progress)
+        fill(run, staging, summary.classes, n_workers=n_workers, progress=progress)
     except UsageError:
         staging.remove()  # such a run can't be resumed, only started with other settings
         raise
-    summary = Summary(
-        run.id,
-        run.recipe.seed,
-        run.recipe.method,
-        summaries,
-        run.dataset.refused,
-        None,
-        (*run.warnings, *remarks, *run.panel.warnings(run.plan.new), *policy_warnings),
-        judge=None if run.panel.judge is None else run.panel.judge.to_json(),
-        policy=policy,
-    )
+    warnings = (*run.warnings, *remarks, *run.gates.warnings(run.plan.new), *policy_warnings)
+    summary = dataclasses.replace(summary, warnings=warnings, policy=policy)
     root_files = _root_files(summary, run, staging.out)
     root_files[REJECTED] = rejected_document(staging.rejected(), run.generator, run.dataset.train)
-    staging.commit(run.id, kind=kind, root_files=root_files)
+    staging.commit(root_files)
     return summary
 
 
-def _policy_test(run: SettledRun) -> tuple[tuple[Mapping[str, Any], ...] | None, list[str]]:
-    """What each effect of the policy does to the judge's scores of real images; only `augment` has a policy."""
-    judge, train = run.panel.judge, run.dataset.train
+def _summary(run: SettledRun) -> Summary:
+    """Return the summary of a run before any image is made."""
+    classes = {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
+    judge = None if run.gates.judge is None else run.gates.judge.to_json()
+    return Summary(run.id, run.recipe.seed, run.recipe.method, classes, run.dataset.refused, None, judge=judge)
+
+
+def _policy_test(run: SettledRun) -> tuple[Sequence[Mapping[str, Any]] | None, list[str]]:
+    """Test what each effect of the policy does to the judge's predictions; only `augment` has a policy."""
+    judge, train = run.gates.judge, run.dataset.train
     if judge is None or "augment" not in run.recipe.methods:
         return None, []
     from synth.gates.policy_test import probe_effects, warnings_of  # imports torch, which the judge has imported
 
     tests = probe_effects(train, run.recipe, judge, classes=[label for label in run.plan.new if train[label]])
-    return tuple(test.to_json() for test in tests), warnings_of(tests)
-
-
-def _summaries(plan: Plan) -> dict[str, ClassSummary]:
-    return {c: ClassSummary(p.real, p.existing, p.target, p.planned, note=p.note) for c, p in plan.classes.items()}
-
-
-def _nothing_to_do(run: SettledRun) -> Summary:
-    said = "nothing to do: the planned images are there (for others: synth undo, or another OUT)"
-    recipe, warnings = run.recipe, (*run.warnings, said)
-    return Summary(None, recipe.seed, recipe.method, _summaries(run.plan), run.dataset.refused, None, warnings)
+    return [test.to_json() for test in tests], warnings_of(tests)
 
 
 def _root_files(summary: Summary, run: SettledRun, out: Path) -> dict[str, bytes]:
@@ -135,7 +125,7 @@ def _root_files(summary: Summary, run: SettledRun, out: Path) -> dict[str, bytes
         RECIPE: dump_recipe(run.recipe).encode(),
         SUMMARY: json.dumps(document, indent=1, allow_nan=False).encode(),
     }
-    readme = out / CARD
-    if not readme.exists() or is_our_card(readme):
-        files[CARD] = card(document, totals).encode()
+    card = out / CARD
+    if not card.exists() or is_our_card(card):
+        files[CARD] = filled_card(document, totals).encode()
     return files

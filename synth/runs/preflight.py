@@ -1,24 +1,25 @@
-"""May this run write there? Checks that refuse and checks that warn; nothing here writes."""
+"""Checks before a run writes: some refuse the run, some warn. Nothing here writes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from synth.data.balance import Plan, check_classes
+from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.data.manifest import MANIFEST
 from synth.errors import OutputError, UsageError
 from synth.files import staging_folder
-from synth.output.staging import RECIPE, REJECTED, REPORT, SUMMARY, is_our_page
+from synth.output.root_files import RECIPE, REJECTED, SUMMARY
+from synth.pages.page import check_page
 from synth.records import PARENT_SPLIT, Item
 from synth.runs.existing import Existing
 from synth.settings.recipe import Recipe
 
 
 def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
-    """Refuse a recipe that names a class which the dataset does not have.
+    """Refuse a recipe that names a class that the dataset does not have.
 
     Raises:
         UsageError: with the nearest known class.
@@ -30,14 +31,14 @@ def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
 def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool) -> None:
     """Refuse an output that is, holds or lies inside the input."""
     if in_place and recipe.output.only_new:
-        raise UsageError("in place only new images are written anyway: leave out --only-new")
+        raise UsageError("--in-place writes only new images anyway: leave out --only-new")
     source, target = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(out))
     if in_place and source != target:
-        raise OutputError(f"in place means the input folder itself: {dataset.root}, not {out}")
+        raise OutputError(f"--in-place writes to the input folder itself, {dataset.root}, not to {out}")
     if in_place and not dataset.in_class_folders:
         raise OutputError(f"{source}: labels come from a metadata file, which is never changed: give an OUT folder")
     if source == target and not in_place:
-        raise OutputError(f"output {out} is the input itself: --in-place adds the new images to it")
+        raise OutputError(f"output {out} is the input itself: choose another folder (generate --in-place adds to it)")
     if not in_place and (target.is_relative_to(source) or source.is_relative_to(target)):
         raise OutputError(f"output {out} and input {dataset.root} lie inside one another: choose another folder")
 
@@ -46,22 +47,29 @@ def check_output(out: Path, *, in_place: bool) -> None:
     """Refuse a folder that this package did not make."""
     if out.exists() and not out.is_dir():
         raise OutputError(f"output {out} is a file: choose another folder")
-    if (out / REPORT).exists() and not is_our_page(out / REPORT):
-        raise OutputError(f"{out / REPORT} is in the way, and not of synth: move it away")
+    check_page(out)
     if not out.exists() or (out / MANIFEST).exists():
         return
     if not in_place and any(out.iterdir()):
-        raise OutputError(f"output {out} holds files, and no manifest of synth: choose a new or empty folder")
+        raise OutputError(f"output {out} holds files, but no manifest of synth: choose a new or empty folder")
     for name in (RECIPE, SUMMARY, REJECTED):
         if (out / name).exists():
-            raise OutputError(f"{out / name} is in the way, and not of synth: move it away")
+            raise OutputError(f"{out / name} is in the way, and synth did not write it: move it away")
+
+
+def check_empty(out: Path) -> None:
+    """Refuse an output that is not a new or empty folder."""
+    if os.path.lexists(out) and not out.is_dir():
+        raise OutputError(f"output {out} is a file: choose a new folder")
+    if out.is_dir() and any(out.iterdir()):
+        raise OutputError(f"output {out} holds files, and nothing is overwritten: choose a new or empty folder")
 
 
 def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[str, ...]:
-    """Refuse an output that was made from other images; warn about originals that are gone from the input.
+    """Refuse an output that was made from other images, and return warnings about originals missing in the input.
 
     Raises:
-        OutputError: images have changed since, it is another dataset, or another run wrote there meanwhile.
+        OutputError: images have changed, it is another dataset, or another run wrote there in the meantime.
     """
     mixed = [item.id for item in dataset.items if item.id in existing.synthetic]
     if mixed:
@@ -78,10 +86,15 @@ def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[st
     return (f"{len(gone)} images of {out.name} are no longer in the input; they stay",) if gone else ()
 
 
-def check_space(dataset: Dataset, plan: Plan, copies: Sequence[Item], out: Path) -> None:
-    """Refuse a run that the disk can't hold; what an interrupted run has made already counts as done."""
+def check_space(dataset: Dataset, out: Path, *, copies: Sequence[Item], new: Mapping[str, int]) -> None:
+    """Refuse a run that the disk can't hold. Files that an interrupted run has made need no more space.
+
+    Args:
+        copies: originals to copy.
+        new: {class: new images}, estimated at the mean file size of the class.
+    """
     needed = sum(os.path.getsize(item.path) for item in copies)
-    for label, n_new in plan.new.items():
+    for label, n_new in new.items():
         sizes = [os.path.getsize(item.path) for item in dataset.train[label]]
         needed += round(n_new * sum(sizes) / len(sizes)) if sizes else 0
     staged = staging_folder(out)
@@ -93,7 +106,7 @@ def check_space(dataset: Dataset, plan: Plan, copies: Sequence[Item], out: Path)
 
 
 def leak_warnings(dataset: Dataset) -> tuple[str, ...]:
-    """A warning where a training image is in another split too, pixel for pixel."""
+    """Return a warning if training images are in another split too, pixel for pixel."""
     held_out = {item.pixels_sha256 for item in dataset.items if item.split != PARENT_SPLIT}
     both = [i.id for i in dataset.items if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
     if not both:
@@ -102,7 +115,7 @@ def leak_warnings(dataset: Dataset) -> tuple[str, ...]:
 
 
 def bundle_warnings(dataset: Dataset, bundle: str) -> tuple[str, ...]:
-    """A warning where the method's network was trained on images of another split of this dataset.
+    """Return a warning if the method's network was trained on images of another split of this dataset.
 
     Raises:
         BundleError: its list of images is damaged.

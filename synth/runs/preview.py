@@ -1,11 +1,11 @@
-"""Contact sheets: real images above the candidates made from them, to be looked at before anything is written."""
+"""preview: contact sheets of real images and the candidates made from them, before anything is written."""
 
 from __future__ import annotations
 
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -14,8 +14,8 @@ from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.data.originals import Originals
 from synth.errors import OutputError, UsageError
-from synth.gates.panel import Panel, open_panel
-from synth.generators.base import Context, Generator, Walker, method_slug, needs_parents
+from synth.gates.gate_set import GateSet, open_gates
+from synth.generators.base import Context, Generator, method_slug, needs_parents
 from synth.generators.registry import open_generator
 from synth.pages.params_text import PLAIN, param_words
 from synth.pictures.sheets import Strip, Tile, contact_sheet, in_lines
@@ -23,49 +23,34 @@ from synth.records import EFFECTS, FIRST, SECOND, Candidate, Item, Verdict
 from synth.settings.recipe import Recipe
 
 ATTEMPTS_FOR_A_WALK = 4
-"""An attempt with one parent leads nowhere: so many are looked at for each strip."""
+"""Attempts that are tried for each walk: an attempt with one parent has none."""
 
 
 def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, captions: bool = False) -> Image.Image:
-    """A contact sheet: for each class, rarest first, real images, and below each the candidate made from it.
+    """Draw a contact sheet: for each class, rarest first, real images, and below each the candidate made from it.
 
-    Of a method that goes from one original to another, the way of the first attempts is shown below them.
+    If the method interpolates between two originals, the walks of the first attempts are shown below.
 
     Args:
         n: images in a row.
-        rows: pairs of rows for a class, and ways.
-        captions: the drawn parameters under each candidate; scores stand there with a judge anyway.
+        rows: pairs of rows for each class, and walks.
+        captions: show the drawn parameters under each candidate. Scores are always shown if there is a judge.
 
     Raises:
-        UsageError: a class of the recipe that the dataset does not have, or no class with images to start from.
+        UsageError: the dataset does not have a class of the recipe, or no class has images to start from.
     """
     labels = _labels(dataset, recipe)
     generator = open_generator(Context(recipe, dataset.train), labels=recipe.classes)
     labels = _possible(labels, generator)
-    originals, panel = Originals(recipe.data), open_panel(recipe, dataset.train, known=dataset.pixels, labels=labels)
-    strips = []
-    for label in labels:
-        for row in range(rows):
-            candidates = list(generator.make(label, range(row * n, (row + 1) * n)))
-            items = _above(candidates, dataset.train[label], first=row * n)
-            real = tuple(Tile(originals.pixels(item)) for item in items)
-            made = tuple(
-                Tile(
-                    c.pixels,
-                    (*_maker(c, recipe), *_judged(verdict), *(_caption(c) if captions else ())),
-                    rejected=not verdict.accepted,
-                )
-                for c, verdict in zip(candidates, panel.verdicts(candidates), strict=True)
-            )
-            strips += [Strip(f"{label}: real", real)] if real else []
-            strips.append(Strip(f"{label}: {recipe.method}", made))
-        if isinstance(generator, Walker):
-            strips += _walks(generator, label, n=n, rows=rows, originals=originals, panel=panel)
-    return contact_sheet(strips)
+    gates = open_gates(recipe, dataset.train, known=dataset.pixels, labels=labels)
+    sheet = _Sheet(dataset, recipe, generator, gates, Originals(recipe.data), n, captions)
+    return contact_sheet(
+        [strip for label in labels for strip in (*sheet.pairs(label, rows), *sheet.walks(label, rows))]
+    )
 
 
 def save_sheet(sheet: Image.Image, path: Path | None = None, *, outside: Path | None = None) -> Path:
-    """Save a sheet as PNG under a name that is free: preview.png, preview-2.png, ...; a given name must be free.
+    """Save a sheet as PNG under the first free name of preview.png, preview-2.png, ...; a given name must be free.
 
     Raises:
         OutputError: the given file exists, or would lie in the folder that it must stay `outside` of.
@@ -94,10 +79,10 @@ def _labels(dataset: Dataset, recipe: Recipe) -> Sequence[str]:
 
 
 def _possible(labels: Sequence[str], generator: Generator) -> list[str]:
-    """The classes that the generator can make images of.
+    """Return the classes that the generator can make images of.
 
     Raises:
-        UsageError: it can't of any.
+        UsageError: it can't make images of any.
     """
     refused: dict[str, UsageError] = {}
     for label in labels:
@@ -110,63 +95,82 @@ def _possible(labels: Sequence[str], generator: Generator) -> list[str]:
     return [label for label in labels if label not in refused]
 
 
-def _above(candidates: Sequence[Candidate], originals: Sequence[Item], *, first: int) -> list[Item]:
-    """The real images that stand above candidates: their first parents, others where those are known by name only."""
-    parents = [parent for candidate in candidates for parent in candidate.parents[:1] or (None,)]
-    if not any(isinstance(parent, Item) for parent in parents):
-        return list(originals[first : first + len(candidates)])
-    return [
-        parent if isinstance(parent, Item) else originals[(first + i) % len(originals)]
-        for i, parent in enumerate(parents)
-    ]
+@dataclass(frozen=True)
+class _Sheet:
+    """Draws the strips of a sheet."""
+
+    dataset: Dataset
+    recipe: Recipe
+    generator: Generator
+    gates: GateSet
+    originals: Originals
+    n: int
+    captions: bool
+
+    def pairs(self, label: str, rows: int) -> list[Strip]:
+        """Return rows of real images, each with the row of candidates below it."""
+        strips = []
+        for first in range(0, rows * self.n, self.n):
+            candidates = list(self.generator.make(label, range(first, first + self.n)))
+            real = [Tile(self.originals.pixels(item)) for item in self._above(candidates, label, first)]
+            made = [
+                Tile(c.pixels, self._caption(c, verdict), rejected=not verdict.accepted)
+                for c, verdict in zip(candidates, self.gates.verdicts(candidates), strict=True)
+            ]
+            strips += [Strip(f"{label}: real", tuple(real))] if real else []
+            strips.append(Strip(f"{label}: {self.recipe.method}", tuple(made)))
+        return strips
+
+    def _above(self, candidates: Sequence[Candidate], label: str, first: int) -> list[Item]:
+        """Return the real images above candidates: first parents, or others if the parents have no files."""
+        items = self.dataset.train[label]
+        parents = [parent for candidate in candidates for parent in candidate.parents[:1] or (None,)]
+        if not any(isinstance(parent, Item) for parent in parents):
+            return list(items[first : first + len(candidates)])
+        return [
+            parent if isinstance(parent, Item) else items[(first + i) % len(items)] for i, parent in enumerate(parents)
+        ]
+
+    def _caption(self, candidate: Candidate, verdict: Verdict) -> tuple[str, ...]:
+        maker = (method_slug(candidate.method),) if len(self.recipe.methods) > 1 else ()
+        return (*maker, *_judged(verdict), *(_drawn(candidate) if self.captions else ()))
+
+    def walks(self, label: str, rows: int) -> list[Strip]:
+        """Return strips from one original to another; none if a row has no space for both ends and a step."""
+        attempts = range(ATTEMPTS_FOR_A_WALK * rows if self.n >= 3 else 0)
+        walks = (self.generator.walk(label, attempt, n=self.n) for attempt in attempts)
+        return [self._walk(walk) for walk in itertools.islice(filter(None, walks), rows)]
+
+    def _walk(self, walk: Sequence[Candidate]) -> Strip:
+        """Return one strip. Its ends are the originals themselves, if they have files: a decoder may change them."""
+        ends = {place: item for place, item in zip((0, -1), walk[0].parents, strict=True) if isinstance(item, Item)}
+        shown = list(walk)
+        for place, item in ends.items():
+            shown[place] = replace(shown[place], pixels=self.originals.pixels(item))
+        verdicts = self.gates.verdicts(shown)
+        tiles = [
+            Tile(c.pixels, (f"step {c.params['step']:.2f}", *_judged(verdict)), rejected=not verdict.accepted)
+            for c, verdict in zip(shown, verdicts, strict=True)
+        ]
+        for place in ends:  # a real image is not rejected as a copy of itself
+            tiles[place] = Tile(shown[place].pixels, ("real", *_likeliest(verdicts[place])))
+        names = [parent.id.rpartition("/")[2] for parent in walk[0].parents]
+        return Strip(f"{walk[0].label}: from {names[0]} to {names[1]}", tuple(tiles))
 
 
-def _maker(candidate: Candidate, recipe: Recipe) -> tuple[str, ...]:
-    """The generator of a candidate where the recipe names several."""
-    return (method_slug(candidate.method),) if len(recipe.methods) > 1 else ()
-
-
-def _walks(generator: Walker, label: str, *, n: int, rows: int, originals: Originals, panel: Panel) -> list[Strip]:
-    """Strips from one original to another; none where a row has no place for both ends and a step."""
-    if n < 3:
-        return []
-    walks = (generator.walk(label, attempt, n=n) for attempt in range(ATTEMPTS_FOR_A_WALK * rows))
-    return [_walk(walk, originals, panel) for walk in itertools.islice(filter(None, walks), rows)]
-
-
-def _walk(walk: Sequence[Candidate], originals: Originals, panel: Panel) -> Strip:
-    """One strip. At its ends are the originals themselves, which a decoder may not give back quite the same; where they
-    are known by name only, what was drawn stays there.
-    """
-    label, parents = walk[0].label, walk[0].parents
-    ends = {place: parent for place, parent in zip((0, -1), parents, strict=True) if isinstance(parent, Item)}
-    shown = list(walk)
-    for place, item in ends.items():
-        shown[place] = replace(shown[place], pixels=originals.pixels(item))
-    verdicts = panel.verdicts(shown)
-    tiles = [
-        Tile(c.pixels, (f"step {c.params['step']:.2f}", *_judged(verdict)), rejected=not verdict.accepted)
-        for c, verdict in zip(shown, verdicts, strict=True)
-    ]
-    for place in ends:  # that a real image is a copy of itself is not held against it
-        tiles[place] = Tile(shown[place].pixels, ("real", *_seen(verdicts[place])))
-    names = [parent.id.rpartition("/")[2] for parent in parents]
-    return Strip(f"{label}: from {names[0]} to {names[1]}", tuple(tiles))
-
-
-def _caption(candidate: Candidate) -> tuple[str, ...]:
-    """What was drawn: plain values side by side, each effect on a line of its own."""
+def _drawn(candidate: Candidate) -> tuple[str, ...]:
+    """Return the drawn parameters: plain values side by side, each effect on a line of its own."""
     groups = param_words(candidate.params)
     sides = [f"{side}: {word}" for group, side in ((FIRST, "1st"), (SECOND, "2nd")) for word in groups.get(group, ())]
     return (*in_lines(groups.get(PLAIN, ())), *groups.get(EFFECTS, ()), *sides) or ("unchanged",)
 
 
 def _judged(verdict: Verdict) -> tuple[str, ...]:
-    """The judge's view of a candidate, and why it would be rejected."""
-    return (*_seen(verdict), *(f"rejected: {reason}" for reason in verdict.reasons))
+    """Return the likeliest classes of a candidate, and the reasons to reject it."""
+    return (*_likeliest(verdict), *(f"rejected: {reason}" for reason in verdict.reasons))
 
 
-def _seen(verdict: Verdict) -> tuple[str, ...]:
-    """The classes that the judge finds most likely; none without a judge."""
+def _likeliest(verdict: Verdict) -> tuple[str, ...]:
+    """Return the two classes that the judge finds likeliest; none without a judge."""
     classes = verdict.scores.get("classes", {})
     return tuple(f"{name} {p:.2f}" for name, p in list(classes.items())[:2]) if isinstance(classes, Mapping) else ()

@@ -1,4 +1,4 @@
-"""A few rejected candidates, made again as thumbnails: a rejected one has no file, but people want to see what was."""
+"""A few rejected candidates, made again as thumbnails: they have no files, but people want to see them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from synth.generators.base import Generator
 from synth.measures.subset import evenly_spaced
 from synth.pages.thumbnails import png_base64
-from synth.records import Item, Pixels, Row
+from synth.records import Item, Row
 
 PER_REASON = 6
 
 
 def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[str, Sequence[Item]]) -> bytes:
-    """`rejected.json`: for each class and reason some candidates, spread evenly over the attempts."""
+    """Return `rejected.json`: for each class and reason some candidates, evenly spread over the attempts."""
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row.synthetic and row.reasons:
@@ -30,15 +30,8 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
             "scores": dict(row.scores),
             "params": dict(row.params),
             "parents": [parent["path"] for parent in row.parents],
-            "thumbnail": png_base64(_made_again(row, generator, by_id)),
+            "thumbnail": png_base64(generator.remake_row(row, lambda parent: by_id[parent["path"]]).pixels),
         }
         for row in shown
     ]
     return json.dumps({"images": images}, indent=1, allow_nan=False).encode()
-
-
-def _made_again(row: Row, generator: Generator, by_id: Mapping[str, Item]) -> Pixels:
-    attempt = int(row.attempt or 0)
-    wanted = row.parents if generator.reads_parents(row.label, attempt) else ()
-    parents = [by_id[parent["path"]] for parent in wanted]
-    return generator.remake(row.label, attempt, parents=parents, params=row.params).pixels

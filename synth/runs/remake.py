@@ -1,10 +1,10 @@
-"""remake: one image again from its row of the manifest, to be compared with the one that is there."""
+"""remake: make images again from their rows of the manifest, and compare them with their files."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import OutputError
 from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
-from synth.output.staging import RECIPE, aside, run_of
+from synth.output.root_files import RECIPE, archived, run_of
 from synth.output.writer import form_of
 from synth.records import ENCODED_AS, Encoding, Item, Row
 from synth.settings.recipe import Recipe, load_recipe
@@ -28,18 +28,18 @@ class Remade:
     same_pixels: bool
     same_file: bool
     data: bytes
-    """The file as it was made again."""
+    """The file, made again."""
 
 
 def remake(out: str | Path, ids: str | Sequence[str], *, data: str | Path | None = None) -> list[Remade]:
-    """Make images again from their manifest rows and compare them with what the rows say.
+    """Make images again from their manifest rows and compare them with the hashes in the rows.
 
     Args:
         ids: id or path of a synthetic row, or several.
-        data: the input folder, for an output that holds the new images alone.
+        data: the input folder, for an output that holds only new images.
 
     Raises:
-        OutputError: no such synthetic image, or a parent that is gone or changed.
+        OutputError: no such synthetic image, or a parent is missing or changed.
     """
     out = Path(out)
     if not (out / MANIFEST).is_file():
@@ -54,18 +54,20 @@ def remake(out: str | Path, ids: str | Sequence[str], *, data: str | Path | None
     missing = wanted - {row.id for row in rows} - {str(row.path) for row in rows}
     if missing:
         raise OutputError(f"{out}: no synthetic image {sorted(missing)[0]!r} in the manifest")
-    recipes = {run: load_recipe(_recipe_path(out, run)) for run in {row.run for row in rows}}
+    latest = run_of(out)
+    files = {run: out / RECIPE if run == latest else archived(out, RECIPE, run) for run in {row.run for row in rows}}
+    recipes = {run: load_recipe(file) for run, file in files.items()}
     generators = {run: open_generator(Context(recipe, {})) for run, recipe in recipes.items()}
     return [_remake_row(row, recipes[row.run], generators[row.run], places=places, data=data) for row in rows]
 
 
 def synthetic_ids(out: str | Path) -> list[str]:
-    """Ids of all synthetic images of an output folder."""
+    """Return the ids of all synthetic images of an output folder."""
     return [row.id for row in read_manifest(Path(out) / MANIFEST) if row.synthetic and row.path is not None]
 
 
 def chosen_ids(out: str | Path, words: Sequence[str], *, seed: int = 0) -> list[str]:
-    """Ids as typed; a number stands for so many, drawn at random."""
+    """Return the ids that a user typed; a number means that many ids, drawn at random."""
     ids = []
     for word in words:
         known = synthetic_ids(out) if word.isdecimal() else []
@@ -73,17 +75,10 @@ def chosen_ids(out: str | Path, words: Sequence[str], *, seed: int = 0) -> list[
     return ids
 
 
-def _recipe_path(out: Path, run: str) -> Path:
-    return out / RECIPE if run_of(out) == run else aside(out, RECIPE, run)
-
-
 def _remake_row(
     row: Row, recipe: Recipe, generator: Generator, *, places: Mapping[str, Path], data: str | Path | None
 ) -> Remade:
-    attempt = int(row.attempt or 0)
-    wanted = row.parents if generator.reads_parents(row.label, attempt) else ()
-    parents = [_parent(parent, recipe, places=places, data=data) for parent in wanted]
-    candidate = generator.remake(row.label, attempt, parents=parents, params=row.params)
+    candidate = generator.remake_row(row, lambda parent: _find_parent(parent, recipe, places=places, data=data))
     encoded_as = row.params.get(ENCODED_AS)
     class_form = Encoding(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
     form = form_of(candidate, recipe.output, class_form=class_form)
@@ -96,11 +91,13 @@ def _remake_row(
     )
 
 
-def _parent(parent: Mapping[str, str], recipe: Recipe, *, places: Mapping[str, Path], data: str | Path | None) -> Item:
+def _find_parent(
+    parent: Mapping[str, str], recipe: Recipe, *, places: Mapping[str, Path], data: str | Path | None
+) -> Item:
+    """Open a parent in the output or in the input folder, whichever has it unchanged."""
     id = parent["path"]
-    candidates: Iterable[Path] = [path for path in (places.get(id), Path(data) / id if data else None) if path]
-    for path in candidates:
-        item = read_item(id, path, recipe.data)
+    for path in (places.get(id), Path(data) / id if data else None):
+        item = read_item(id, path, recipe.data) if path else None
         if isinstance(item, Item) and item.sha256 == parent["sha256"]:
             return item
     hint = "" if data else " (name the input folder with --data)"

@@ -1,10 +1,10 @@
 """Which attempts come next, and how they are cut into tasks.
 
-The images of a class are the first n accepted attempts in attempt order. Attempts go in rounds: the first is a probe of
-at most 64, the second has as many as are then missing, the next as many as were rejected, until none is missing or the
-tries are used up. After a round in which too few have passed so far, the method is switched off for the class: the
-survivors of a pool that is mostly wrong would do harm. All this follows from the verdicts alone, so a resumed run goes
-on exactly where the killed one stopped.
+The images of a class are the first n accepted attempts in attempt order. Attempts come in rounds. The first round is a
+probe of at most 64; each further round has as many attempts as images are missing, until none is missing or the tries
+are used up. If too few attempts have passed after a round, the method is switched off for the class: the survivors of
+a pool that is mostly wrong would do harm. All this follows from the verdicts alone, so a resumed run continues exactly
+where the killed one stopped.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ UNIT = 32
 MAX_UNITS = 8  # per task: enough to pay for what a task costs, few enough to share out
 TASKS_PER_WORKER = 8
 PROBE = 64
-"""Attempts of the first round, at most: enough to see that a method does not work here."""
+"""Attempts of the first round, at most: enough to see that a method does not work."""
 TELLING = 16
-"""With fewer attempts a share of those that passed says nothing."""
+"""With fewer attempts, the share that passed says nothing."""
 
 
 def attempts_left(
     standings: Mapping[str, ClassProgress], verdicts: Mapping[str, Sequence[bool]], *, first: Mapping[str, int]
 ) -> dict[str, range]:
-    """What is left of the earliest unfinished round: {class: its attempts}.
+    """Return what is left of the earliest unfinished round: {class: its attempts}.
 
     Args:
-        standings: {class: where it is}.
-        verdicts: {class: was each attempt so far accepted}.
-        first: {class: number of this run's first attempt}, 0 where it is not named.
+        standings: {class: where it is in its rounds}.
+        verdicts: {class: whether each attempt so far was accepted}.
+        first: {class: number of this run's first attempt}; 0 for other classes.
     """
     now = min((entry.number for entry in standings.values() if entry.rest), default=0)
     left = {}
@@ -45,13 +45,13 @@ def attempts_left(
 
 
 def task_size(n_missing: int, n_workers: int) -> int:
-    """Images per task: the work is shared out evenly, and the last task keeps no one waiting for long."""
+    """Return the images per task, small enough that the workers share the work evenly and finish together."""
     units = n_missing // (UNIT * TASKS_PER_WORKER * n_workers)
     return UNIT * min(max(units, 1), MAX_UNITS)
 
 
 def cut_into_tasks(copies: Sequence[Item], attempts: Mapping[str, range], *, size: int) -> Iterator[Copy | Make]:
-    """Tasks in the order in which their rows stand in the manifest."""
+    """Yield tasks in the order of their rows in the manifest."""
     for i in range(0, len(copies), size):
         yield Copy(tuple(copies[i : i + size]))
     for label, left in attempts.items():
@@ -64,18 +64,18 @@ def cut_into_tasks(copies: Sequence[Item], attempts: Mapping[str, range], *, siz
 
 @dataclass(frozen=True)
 class ClassProgress:
-    """Where a class is."""
+    """Where a class is in its rounds."""
 
     number: int
     """The round, from 0."""
     rest: int
-    """Attempts of it that are still to be made; 0: the class is done."""
+    """Attempts of the round that are still to be made; 0: the class is done."""
     switched_off: bool = False
-    """Its method passed too seldom: nothing of it is used."""
+    """Whether too few attempts passed: then no image of the method is used."""
 
 
 def progress_of(planned: int, verdicts: Sequence[bool], *, tries: int, acceptance_min: float) -> ClassProgress:
-    """Walk the rounds of a class: a probe, what is left of the plan, then as many attempts as were rejected."""
+    """Follow the rounds of a class through its verdicts, and return where it is."""
     number, begin, missing, size = 0, 0, planned, min(planned, PROBE)
     while missing and begin + size <= len(verdicts):
         number, begin = number + 1, begin + size

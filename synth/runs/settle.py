@@ -1,6 +1,6 @@
-"""A request becomes a settled run: checked against the dataset and the output folder, with its plan and its name.
+"""A request becomes a settled run: checked against the dataset and the output folder, with its plan and its id.
 
-Everything that can refuse a run is here and in `preflight`. What is settled does not change any more.
+Everything that can refuse a run is here and in `preflight`. A settled run does not change any more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from synth.data.balance import Plan, check_classes, make_plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
-from synth.gates.panel import Panel, open_panel
+from synth.gates.gate_set import GateSet, open_gates
 from synth.generators.base import Context, Generator, needs_parents
 from synth.generators.registry import open_generator
 from synth.records import Item
@@ -28,24 +28,19 @@ from synth.versions import versions
 
 @dataclass(frozen=True)
 class SettledRun:
-    """A run that nothing refuses any more. Generator and gates are open, so that workers inherit them."""
+    """A run that passed all checks. Generator and gates are open, so that workers inherit them."""
 
     id: str
     dataset: Dataset
-    context: Context
+    recipe: Recipe
     plan: Plan
     existing: Existing
     copies: Sequence[Item]
     """Originals to put into the output."""
     in_place: bool
     generator: Generator
-    panel: Panel
+    gates: GateSet
     warnings: tuple[str, ...]
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe."""
-        return self.context.recipe
 
     @property
     def is_done(self) -> bool:
@@ -64,7 +59,7 @@ def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) ->
 
 
 def check_run(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) -> None:
-    """Refuse what can be refused before the output is locked: places, a foreign folder, unknown classes.
+    """Check what can be checked before the output is locked: places, a foreign folder, unknown classes.
 
     Raises:
         OutputError, UsageError: as `generate`.
@@ -80,7 +75,7 @@ def settle(
     """Settle a run; writes nothing.
 
     Args:
-        plan: from `make_plan`; None takes what the recipe asks for.
+        plan: from `make_plan`; None: what the recipe asks for.
         in_place: `out` is the dataset's own folder.
 
     Raises:
@@ -93,12 +88,12 @@ def settle(
     settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
     labels = tuple(settled.new)
     context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
-    panel = open_panel(recipe, dataset.train, known=dataset.pixels, labels=labels)
+    gates = open_gates(recipe, dataset.train, known=dataset.pixels, labels=labels)
     generator = open_generator(context, labels=labels)
     fresh = () if recipe.output.only_new else [item for item in dataset.items if item.id not in existing.real]
     parts: list[object] = [versions(), generator.digest, dataset.digest, recipe.model_dump(mode="json")]
-    parts += [dict(settled.new), existing.digest, in_place, *([panel.judge.digest] if panel.judge else [])]
-    return SettledRun(_name(parts), dataset, context, settled, existing, fresh, in_place, generator, panel, warnings)
+    parts += [dict(settled.new), existing.digest, in_place, *([gates.judge.digest] if gates.judge else [])]
+    return SettledRun(run_id(parts), dataset, recipe, settled, existing, fresh, in_place, generator, gates, warnings)
 
 
 def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
@@ -113,10 +108,10 @@ def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
 
 
 def _remaining(plan: Plan, dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
-    """The part of a given plan that earlier runs have not made yet.
+    """Return the part of a given plan that earlier runs have not made.
 
     Raises:
-        UsageError: a class that the dataset does not have, or that has nothing to start from.
+        UsageError: the dataset does not have a class, or no image to start from.
     """
     check_classes(plan.classes, dataset.train)
     remaining = {}
@@ -129,6 +124,6 @@ def _remaining(plan: Plan, dataset: Dataset, recipe: Recipe, existing: Existing)
     return Plan(remaining)
 
 
-def _name(parts: Sequence[object]) -> str:
-    """Name a run after everything that decides about its bytes, so that only the same run resumes."""
+def run_id(parts: Sequence[object]) -> str:
+    """Return the id of a run: a hash of everything that decides about its bytes, so that only the same run resumes."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

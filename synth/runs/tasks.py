@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth.data.manifest import row_line
-from synth.gates.panel import Panel
-from synth.generators.base import Context, Generator
-from synth.output.writer import Writer, most_common_form
-from synth.records import Candidate, Encoding, Item
+from synth.output.writer import Writer
+from synth.records import Candidate, Item
+from synth.runs.settle import SettledRun
 
 BATCH_PIXELS = 1_000_000
 
@@ -32,52 +30,34 @@ class Make:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a chunk gave: finished manifest lines, and each attempt's verdict."""
-
-    lines: bytes
-    verdicts: tuple[tuple[str, ...], ...] = ()
-    """Reasons against each attempt, in order; empty for an accepted one."""
-
-
-@dataclass(frozen=True)
 class Job:
-    """All that a worker needs."""
+    """Everything that a worker needs."""
 
-    context: Context
-    run: str
+    run: SettledRun
     tree: Path
-    train_folder: str
-    in_place: bool
-    panel: Panel
-    generator: Generator
-
-    @functools.cached_property
-    def class_forms(self) -> Mapping[str, Encoding | None]:
-        """How most images of each class are encoded."""
-        return {label: most_common_form(items) for label, items in self.context.train.items()}
+    """The folder that images are written to."""
 
     @functools.cached_property
     def writer(self) -> Writer:
         """Writes into the staging tree."""
-        return Writer(self.tree, self.context.recipe, run=self.run, train_folder=self.train_folder)
+        return Writer(self.tree, self.run.dataset, self.run.recipe, run=self.run.id)
 
 
-def work(job: Job, task: Copy | Make) -> Done:
-    """Do one chunk."""
+def do_task(job: Job, task: Copy | Make) -> tuple[bytes, list[tuple[str, ...]]]:
+    """Do one chunk, and return its manifest lines and the reasons against each attempt; no reason: accepted."""
+    run, writer = job.run, job.writer
     if isinstance(task, Copy):
-        return Done(b"".join(row_line(job.writer.original(item, in_place=job.in_place)) for item in task.items))
-    form = job.class_forms.get(task.label)
-    lines, verdicts = [], []
-    for batch in batches(job.generator.make(task.label, task.attempts)):
-        judged = job.panel.verdicts(batch)
-        lines += [row_line(row) for row in job.writer.candidates(batch, judged, class_form=form)]
-        verdicts += [verdict.reasons for verdict in judged]
-    return Done(b"".join(lines), tuple(verdicts))
+        return writer.originals(task.items, in_place=run.in_place), []
+    lines, reasons = b"", []
+    for batch in batches(run.generator.make(task.label, task.attempts)):
+        judged = run.gates.verdicts(batch)
+        lines += writer.candidates(batch, judged)
+        reasons += [verdict.reasons for verdict in judged]
+    return lines, reasons
 
 
 def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    """Small images go through each step many at a time, which is faster; large ones one by one, which saves memory."""
+    """Group candidates: many small images, which is faster, or few large ones, which saves memory."""
     batch: list[Candidate] = []
     n_pixels = 0
     for candidate in candidates:

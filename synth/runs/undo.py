@@ -1,4 +1,4 @@
-"""undo: take out exactly the files of one run, nothing else."""
+"""undo: remove exactly the files of one run."""
 
 from __future__ import annotations
 
@@ -6,46 +6,34 @@ import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from synth.data.manifest import MANIFEST, read_manifest, row_line
 from synth.errors import OutputError
-from synth.files import locked, new_file, replace_file
-from synth.output.audit import file_sha256
-from synth.output.staging import (
-    CARD,
-    QUALITY,
-    RECIPE,
-    REJECTED,
-    REPORT,
-    SUMMARY,
-    Staging,
-    aside,
-    is_our_page,
-    is_our_quality,
-    run_of,
-)
-from synth.output.summary import card, is_our_card
+from synth.files import file_sha256, locked, new_file, replace_file
+from synth.output import root_files
+from synth.output.card import filled_card
+from synth.output.staging import Staging
 from synth.pages.report import write_report
 from synth.records import PARENT_SPLIT, Row
 
 
 @dataclass(frozen=True)
 class Undone:
-    """What an undo took out."""
+    """What an undo removed."""
 
     run: str
     removed: int
     kept: tuple[str, ...]
-    """Files of the run that someone changed since: they stay, and are no longer in the manifest."""
+    """Files of the run that were changed later: they stay, but the manifest no longer lists them."""
 
 
 def undo(out: str | Path, run: str | None = None) -> Undone:
-    """Take out the files of a run: of the unfinished one if there is one, else of the last, or of `run`.
+    """Remove the files of the unfinished run; without one, those of the last run, or of `run`.
 
-    May be repeated after an interruption.
+    An interrupted undo may be repeated.
 
     Raises:
         OutputError: no output of this package, or no such run in it.
@@ -59,7 +47,7 @@ def undo(out: str | Path, run: str | None = None) -> Undone:
         staging.finish_commit()
         state = staging.state
         if state is not None and run in (None, state["run"]):
-            removed = sum(row.path is not None and row.method is not None for row in staging.take_up())
+            removed = sum(row.path is not None and row.method is not None for row in staging.resume())
             staging.remove()
             return Undone(state["run"], removed, ())
         if not (out / MANIFEST).is_file():
@@ -68,7 +56,7 @@ def undo(out: str | Path, run: str | None = None) -> Undone:
 
 
 def _undo_run(out: Path, run: str | None) -> Undone:
-    """Each step may be repeated after a kill; the manifest, which all of them follow, goes last."""
+    """Each step may be repeated after a kill. All steps follow the manifest, so the manifest is changed last."""
     manifest = out / MANIFEST
     runs = list(dict.fromkeys(row.run for row in read_manifest(manifest) if row.method is not None))
     if not runs or (run or runs[-1]) not in runs:
@@ -76,15 +64,20 @@ def _undo_run(out: Path, run: str | None) -> Undone:
     chosen = run or runs[-1]
     others = [name for name in runs if name != chosen]
     removed, kept, folders, in_place = 0, [], set[Path](), False
+    real, new = Counter[str](), Counter[str]()
     for row in read_manifest(manifest):
         in_place = in_place or (not row.synthetic and row.method is None)
-        if row.run == chosen and row.path is not None and row.method is not None:
+        if _stays(row, chosen):
+            real[row.label] += not row.synthetic and row.split == PARENT_SPLIT
+            new[row.label] += row.synthetic and row.path is not None
+        elif row.path is not None:
             gone, changed = _remove(out, row)
             removed += gone
             kept += [row.path] if changed else []
             folders.update(Path(row.path).parents)
-    _restore_root_files(out, chosen, others=others)
-    _restore_card(out, chosen, others=others)
+    root_files.restore(out, chosen, others=others)
+    totals = {label: (real[label], new[label]) for label in sorted(real.keys() | new.keys())}
+    _restore_card(out, totals if others else None)
     _restore_page(out, chosen, others=others)
     if others:
         with new_file(manifest) as file:
@@ -97,14 +90,14 @@ def _undo_run(out: Path, run: str | None) -> Undone:
 
 
 def _stays(row: Row, chosen: str) -> bool:
-    """Rows of other runs, and those of originals that the run found in their place."""
+    """Whether a row is of another run, or of an original that the run found in its place."""
     return row.run != chosen or row.method is None
 
 
 def _remove(out: Path, row: Row) -> tuple[bool, bool]:
-    """(removed, kept because it was changed)."""
+    """Remove the file of a row, and return whether it was removed, and whether it stays because it was changed."""
     path = out / str(row.path)
-    if path.is_symlink() and row.method == "sym":  # the link is ours, whatever became of what it points to
+    if path.is_symlink() and row.method == "sym":  # the link is ours, whatever happened to its target
         path.unlink()
         return True, False
     sha256 = file_sha256(path)
@@ -116,49 +109,31 @@ def _remove(out: Path, row: Row) -> tuple[bool, bool]:
 
 
 def _remove_empty(out: Path, folders: Iterable[Path]) -> None:
-    """Take away the folders that an undo has emptied; they are ours where nothing was filled in place."""
+    """Remove the folders that an undo has emptied."""
     for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
         with contextlib.suppress(OSError):
             (out / folder).rmdir()
 
 
-def _restore_root_files(out: Path, run: str, *, others: Sequence[str]) -> None:
-    """Recipe and summary of the run before this one take their places again; the summary, which names its run, last."""
-    latest = run_of(out) in (run, None)
-    for name in (RECIPE, REJECTED, SUMMARY):
-        before = aside(out, name, others[-1]) if others else None
-        if latest and before is None:
-            (out / name).unlink(missing_ok=True)
-        elif latest and before is not None and before.exists():
-            os.replace(before, out / name)
-        aside(out, name, run).unlink(missing_ok=True)
+def _restore_card(out: Path, totals: Mapping[str, tuple[int, int]] | None) -> None:
+    """Write the card of the images that are left, {class: (real, synthetic)}; remove it if no run is left."""
+    path = out / root_files.CARD
+    if not root_files.is_our_card(path):
+        return
+    if totals is None:
+        path.unlink()
+        return
+    with contextlib.suppress(OSError, ValueError):
+        replace_file(path, filled_card(json.loads((out / root_files.SUMMARY).read_text("utf-8")), totals).encode())
 
 
 def _restore_page(out: Path, run: str, *, others: Sequence[str]) -> None:
-    """The page tells of what is left; what a check found no longer holds."""
-    if is_our_quality(out / QUALITY):
-        (out / QUALITY).unlink()
-    if not (out / REPORT).exists() or not is_our_page(out / REPORT):
+    """Write the page of what is left. Remove what a check found, because it no longer holds."""
+    if root_files.is_our_quality(out / root_files.QUALITY):
+        (out / root_files.QUALITY).unlink()
+    if not (out / root_files.REPORT).exists() or not root_files.is_our_page(out / root_files.REPORT):
         return
-    if others and (out / SUMMARY).exists():
+    if others and (out / root_files.SUMMARY).exists():
         write_report(out, without=run)
     else:
-        (out / REPORT).unlink()
-
-
-def _restore_card(out: Path, run: str, *, others: Sequence[str]) -> None:
-    path = out / CARD
-    if not is_our_card(path):
-        return
-    if not others:
-        path.unlink()
-        return
-    real, new = Counter[str](), Counter[str]()
-    for row in read_manifest(out / MANIFEST):
-        if not _stays(row, run):
-            continue
-        real[row.label] += not row.synthetic and row.split == PARENT_SPLIT
-        new[row.label] += row.synthetic and row.path is not None
-    totals = {label: (real[label], new[label]) for label in sorted(real.keys() | new.keys())}
-    with contextlib.suppress(OSError, ValueError):
-        replace_file(path, card(json.loads((out / SUMMARY).read_text("utf-8")), totals).encode())
+        (out / root_files.REPORT).unlink()

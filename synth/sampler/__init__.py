@@ -1,4 +1,4 @@
-"""`ImageSMOTE`: the SMOTE generator behind the interface of imbalanced-learn.
+"""`ImageSMOTE`: the SMOTE generator with the interface of imbalanced-learn.
 
 In: X, y. Out: X, y with more rows. Start with `image_smote`.
 """

@@ -1,9 +1,9 @@
-"""`ImageSMOTE`: SMOTE for images behind the interface of imbalanced-learn.
+"""`ImageSMOTE`: SMOTE for images with the interface of imbalanced-learn.
 
-Its words mean what they mean there, and what comes out is SMOTE: the straight line between an image and one of its
-nearest of the class. Four things differ. Images keep their form and their dtype (whole levels are rounded, where a
-difference of two unsigned numbers would wrap around); image files may be of any sizes; each image becomes a first
-parent equally often; and equal images are no neighbours, as between them lie only copies.
+The parameters mean what they mean there, and the method is SMOTE: the straight line between an image and one of its
+nearest neighbours in the class. Four things differ. Images keep their shape and dtype, and integer levels are rounded
+(a difference of two unsigned numbers would wrap around). Image files may have any sizes. Each image becomes a first
+parent equally often. Equal images are not neighbours, because only copies lie between them.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from synth.errors import UsageError
-from synth.generators.feature_space import latent_points
-from synth.generators.interpolation import LatentPath, Pair, Path, PixelPath
-from synth.generators.neighbour_pairs import Floats, Indices, Segments, remarks, segments_of
-from synth.generators.parent_order import ParentOrder
+from synth.generators.base import ParentOrder
+from synth.generators.feature_space import latent_space
+from synth.generators.interpolation import Interpolator, LatentInterpolator, Pair, PixelInterpolator, lerp
+from synth.generators.neighbour_graph import Floats, Indices, NeighbourGraph, neighbour_graph
 from synth.generators.safe_effects import SafeEffects
 from synth.generators.smote import PORTION
-from synth.sampler.image_rows import Array, ArrayRows, FileRows, Rows, points_of
+from synth.sampler.image_rows import Array, ArrayRows, FileRows, Rows, features_in
+from synth.settings.oversampling import Smote
 from synth.settings.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from synth.autoencoder.latent_space import LatentSpace
 
-_IMAGES = 3  # dimensions from which on an array holds images
-_CALLER = 6  # frames between a warning and who called fit_resample
+_IMAGES = 3  # an array with this many dimensions or more holds images
+_CALLER = 6  # frames between a warning and the caller of fit_resample
 
 
 class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
@@ -48,44 +49,45 @@ class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
 
     X is one of:
 
-    - an array (N, H, W) or (N, H, W, C), C being 1 or 3, of uint8, uint16 or floats. Floats stay as they are: nothing
-      is clipped or rounded;
-    - an array (N, F), a list of rows, a DataFrame or a sparse matrix (made dense on the way): flattened images, or any
-      vectors; in pixel space without effects;
-    - a list or array of the paths of image files of any sizes: new images are written into `folder` as PNG, and the
-      resampled X is paths. A new image has the size between its parents', channels and depth of the first.
+    - an array (N, H, W) or (N, H, W, C) of uint8, uint16 or floats, C being 1 or 3. Floats are neither clipped nor
+      rounded;
+    - an array (N, F), a list of rows, a DataFrame or a sparse matrix (made dense on the way): flattened images or any
+      other vectors, in pixel space without effects;
+    - a list or array of paths of image files of any sizes. New images are written into `folder` as PNG, and the
+      resampled X is paths. A new image has a size between its parents' sizes, and the channels and depth of the first.
 
-    The originals come first, unchanged, then the new ones, class by class.
+    The originals come first, unchanged, then the new images, class by class.
 
     Args:
         sampling_strategy: as in imbalanced-learn: "auto", "minority", "not minority", "not majority", "all", a ratio,
             {class: number} or a function of y that returns that.
         random_state: an integer, a RandomState, or None for NumPy's global one.
-        k_neighbors: nearest images of the class to choose the second parent from; where a class has fewer, all, with
-            a warning.
-        space: "pixel", or "latent": neighbours and the way between them in an autoencoder's codes.
-        bundle: folder of the autoencoder (`synth train autoencoder`); its classes are named as str(class) of y.
-        parents: "plain": each image equally often; "borderline": only those in danger (Han et al. 2005); "adaptive":
-            the more often, the more of the nearest are of other classes (ADASYN, He et al. 2008).
-        m_neighbors: nearest images of all classes that tell this.
-        step: how far from the first parent to the second, drawn evenly from this range within 0..1.
-        path: between two codes "spherical" or "linear".
+        k_neighbors: nearest images of the class to choose the second parent from. A smaller class uses all its images,
+            with a warning.
+        space: "pixel", or "latent" to find neighbours and interpolate in the codes of an autoencoder.
+        bundle: folder of the autoencoder (`synth train autoencoder`); str(class) of y must be the names of its classes.
+        parents: how often an image becomes the first parent. "plain": equally often; "borderline": only images in
+            danger (Han et al. 2005); "adaptive": the more of its nearest images are of other classes, the more often
+            (ADASYN, He et al. 2008).
+        m_neighbors: nearest images of all classes that decide about borderline and adaptive.
+        step: range within 0..1 of the step from the first parent to the second, drawn uniformly.
+        path: between two codes, "spherical" or "linear".
         residual: add back what the decoder loses of the two parents.
-        augment: "off"; or the safe effects (mirroring, a little rotation, brightness ...) "together" on the new image,
-            or "apart" on each parent. For uint8 and uint16. With these a class of one image can be filled, too.
-        reach: a neighbour farther than so many times the class's own spread is not one; 0: no limit.
-        folder: where new image files are written, if X is paths; made if it is not there; no file is overwritten.
+        augment: "off", or the safe effects (mirroring, a little rotation, brightness ...): "together" on the new image,
+            or "apart" on each parent. For uint8 and uint16. They can also fill a class of one image.
+        reach: largest distance of a neighbour, in spreads of the class; 0: no limit.
+        folder: where new image files are written, if X is paths. Created if missing; no file is overwritten.
 
     Attributes:
         sampling_strategy_: {class: number of new images}.
-        k_neighbors_: {class: neighbours that were chosen from}.
-        sample_parents_: (n_new, 2) indices into X of the two parents of each new image; the two are one where an
-            image was interpolated with itself, each side with effects of its own.
-        sample_steps_: (n_new,) how far from the first parent to the second, 0..1.
+        k_neighbors_: {class: neighbours to choose from}.
+        sample_parents_: (n_new, 2) indices into X of the two parents of each new image. They are equal if an image was
+            interpolated with itself, each side with its own effects.
+        sample_steps_: (n_new,) step from the first parent to the second, 0..1.
         n_features_in_: number of columns, if X is (N, F).
 
-    `fit_resample` raises ValueError: a parameter out of range; a class of which only copies could be made; an image
-    file that can't be read.
+    `fit_resample` raises ValueError if a parameter is out of range, if only copies of a class could be made, or if an
+    image file can't be read.
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
@@ -154,41 +156,26 @@ class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
         if sparse.issparse(X):
             X_more, y_more = self._fit_resample(X.toarray(), y)
             return type(X)(X_more), y_more
-        recipe = self._recipe()
+        recipe = load_recipe(None, {"smote": {name: getattr(self, name) for name in Smote.model_fields}})
         images: Rows = ArrayRows(X) if X.ndim > 1 else FileRows(X, recipe.data, self.folder)
-        way = _Way(images, recipe, bundle=self.bundle, seed=_seed(self.random_state))
+        smote = _Smote(images, recipe, bundle=self.bundle, seed=_seed(self.random_state))
         self.k_neighbors_: dict[Any, int] = {}
         new, labels, parents = [X], [y], [np.empty((0, 2), np.intp)]
         steps: list[Floats] = [np.empty(0)]
-        with images.whole():
+        with images.all_or_nothing():
             for label, n in self.sampling_strategy_.items():
                 if n == 0:
                     continue
                 rows = np.flatnonzero(y == label)
-                segments = way.segments(rows, np.flatnonzero(y != label), str(label))
-                first, second, step = way.draw(segments, n, str(label))
-                self.k_neighbors_[label] = segments.k
-                new.append(way.made(rows[first], rows[second], step, str(label)))
+                graph = smote.graph(rows, np.flatnonzero(y != label), str(label))
+                first, second, step = smote.draw(graph, n, str(label))
+                self.k_neighbors_[label] = graph.k
+                new.append(smote.interpolate(rows[first], rows[second], step, str(label)))
                 labels.append(np.full(n, label, dtype=y.dtype))
                 parents.append(np.stack([rows[first], rows[second]], axis=1))
                 steps.append(step)
         self.sample_parents_, self.sample_steps_ = np.concatenate(parents), np.concatenate(steps)
         return np.concatenate(new), np.concatenate(labels)
-
-    def _recipe(self) -> Recipe:
-        """The parameters as settings; all others as they are by default."""
-        given = {
-            "k_neighbors": int(self.k_neighbors),
-            "space": self.space,
-            "parents": self.parents,
-            "m_neighbors": int(self.m_neighbors),
-            "step": tuple(self.step),
-            "path": self.path,
-            "residual": bool(self.residual),
-            "augment": self.augment,
-            "reach": float(self.reach),
-        }
-        return load_recipe(None, {"smote": given})
 
 
 def _seed(random_state: Any) -> int:
@@ -197,68 +184,68 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _opened(bundle: str | os.PathLike[str] | None) -> LatentSpace:
-    from synth.autoencoder.latent_space import open_latent_space  # torch is imported only where a network is asked
-
-    if bundle is None:
-        raise UsageError('space="latent" needs an autoencoder: synth train autoencoder DATA BUNDLE, then bundle=BUNDLE')
-    return open_latent_space(os.fspath(bundle))
-
-
-class _Way:
-    """From one image of a class to another."""
+class _Smote:
+    """SMOTE on the rows of one X."""
 
     def __init__(self, images: Rows, recipe: Recipe, *, bundle: str | os.PathLike[str] | None, seed: int) -> None:
         self._images, self._recipe, self._settings, self._seed = images, recipe, recipe.smote, seed
-        self._space = _opened(bundle) if recipe.smote.space == "latent" else None
-        self._path: Path = LatentPath(self._space, recipe.smote) if self._space else PixelPath()
+        self._autoencoder: LatentSpace | None = None
+        self._interpolator: Interpolator = PixelInterpolator()
+        if recipe.smote.space == "latent":
+            from synth.autoencoder.latent_space import open_latent_space  # torch is imported only if a network is used
 
-    def segments(self, rows: Indices, others: Indices, label: str) -> Segments:
-        """The segments of a class; without effects an image that has no neighbour is no first parent.
+            if bundle is None:
+                needed = "an autoencoder: synth train autoencoder DATA BUNDLE, then bundle=BUNDLE"
+                raise UsageError(f'space="latent" needs {needed}')
+            self._autoencoder = open_latent_space(os.fspath(bundle))
+            self._interpolator = LatentInterpolator(self._autoencoder, recipe.smote)
+
+    def graph(self, rows: Indices, others: Indices, label: str) -> NeighbourGraph:
+        """Find the neighbours of a class. Without effects, an image that has none is never a first parent.
 
         Raises:
             UsageError: only copies could be made, or the autoencoder does not know the class.
         """
-        segments = segments_of(*self._points(rows, others, label), self._settings)
-        bridged = np.array([len(near) > 0 for near in segments.neighbours])
-        if self._settings.augment != "off" or bridged.all():
-            for line in remarks(segments, self._settings, label):
+        graph = neighbour_graph(*self._features(rows, others, label), self._settings)
+        paired = np.array([len(near) > 0 for near in graph.neighbours])
+        if self._settings.augment != "off" or paired.all():
+            for line in graph.remarks(self._settings, label):
                 warnings.warn(line, stacklevel=_CALLER)
-            return segments
-        if not bridged.any():
+            return graph
+        if not paired.any():
             what = "one image" if len(rows) == 1 else f"{len(rows)} images, equal or too far apart"
             raise UsageError(
                 f'{label}: {what}: only copies could be made. augment="together" changes them (uint8 or uint16); '
                 "sampling_strategy={class: number} can leave the class out"
             )
-        alone = f"{label}: {np.sum(~bridged)} of {len(rows)} images have no neighbour within reach: left out"
+        alone = f"{label}: {np.sum(~paired)} of {len(rows)} images have no neighbour within reach: left out"
         warnings.warn(alone, stacklevel=_CALLER)
-        weights = bridged if segments.weights is None else segments.weights * bridged
-        return dataclasses.replace(segments, weights=1.0 * (weights if weights.any() else bridged))
+        weights = paired if graph.weights is None else graph.weights * paired
+        return dataclasses.replace(graph, weights=1.0 * (weights if weights.any() else paired))
 
-    def draw(self, segments: Segments, n: int, label: str) -> tuple[Indices, Indices, Floats]:
-        """First parent, second parent and step of each of n new images."""
-        deal = ParentOrder([0] * len(segments.neighbours), seed=self._seed, label=label)
-        return segments.draw(self._settings, range(n), seed=self._seed, label=label, deal=deal)
+    def draw(self, graph: NeighbourGraph, n: int, label: str) -> tuple[Indices, Indices, Floats]:
+        """Draw first parent, second parent and step of each of n new images."""
+        order = ParentOrder([0] * len(graph.neighbours), seed=self._seed, label=label)
+        return graph.draw(self._settings, range(n), seed=self._seed, label=label, order=order)
 
-    def made(self, first: Indices, second: Indices, steps: Floats, label: str) -> Array:
-        """New rows of an X."""
-        if self._settings.augment == "off" and self._space is None and isinstance(self._images, ArrayRows):
-            return self._images.lerp(first, second, steps)
-        varied = SafeEffects(self._recipe.augment, label, seed=self._seed, where=self._settings.augment)
+    def interpolate(self, first: Indices, second: Indices, steps: Floats, label: str) -> Array:
+        """Return the new rows of an X."""
+        if self._settings.augment == "off" and self._autoencoder is None and isinstance(self._images, ArrayRows):
+            return lerp(self._images.array, first, second, steps)
+        effects = SafeEffects(self._recipe.augment, label, seed=self._seed, where=self._settings.augment)
         new = []
         for start in range(0, len(steps), PORTION):
             attempts = range(start, min(start + PORTION, len(steps)))
             part = slice(attempts.start, attempts.stop)
             ends = zip(first[part].tolist(), second[part].tolist(), steps[part].tolist(), strict=True)
             pairs = [Pair(self._images.pixels(a), self._images.pixels(b), t, (str(a), str(b))) for a, b, t in ends]
-            effects = varied.draw(attempts, alone=first[part] == second[part])
-            new.append(self._images.new(varied.between(self._path, pairs, effects, attempts=attempts)))
+            drawn = effects.draw(attempts, alone=first[part] == second[part])
+            new.append(self._images.new(effects.interpolate(self._interpolator, pairs, drawn, attempts=attempts)))
         return np.concatenate(new)
 
-    def _points(self, rows: Indices, others: Indices, label: str) -> tuple[Floats, Floats]:
+    def _features(self, rows: Indices, others: Indices, label: str) -> tuple[Floats, Floats]:
         others = others[:0] if self._settings.parents == "plain" else others
-        if self._space is None:
-            return self._images.points(rows, others)
-        self._space.check_class(label)
-        return points_of(self._images, rows, others, latent_points(self._space))
+        if self._autoencoder is None:
+            return self._images.pixel_features(rows, others)
+        self._autoencoder.check_class(label)
+        return features_in(latent_space(self._autoencoder), self._images, rows, others)

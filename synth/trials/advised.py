@@ -8,7 +8,8 @@ from synth.data.dataset import Dataset
 from synth.errors import UsageError
 from synth.output.summary import Summary
 from synth.runs.generate import generate
-from synth.runs.undersample import Thinning, undersample
+from synth.runs.selection import Selection
+from synth.runs.undersample import undersample
 from synth.settings.recipe import Recipe
 from synth.trials.arms import parse_arm
 from synth.trials.networks import networks_of, train_network
@@ -27,7 +28,7 @@ def write_advised(
     n_workers: int = 1,
     device: str = "auto",
     progress: Progress | None = None,
-) -> Summary | Thinning:
+) -> Summary | Selection:
     """Write the dataset of an arm to `out`; of an arm without new images, the real ones alone.
 
     The networks that it needs learn from all training images and are kept in `OUT-networks`.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.files import replace_file
-from synth.output.staging import CARD, RECIPE, REPORT
+from synth.output.root_files import CARD, RECIPE, REPORT
 from synth.pages.page import VERDICT
 from synth.pages.trial_page import EXAMPLES, render_trial
 from synth.pictures.text import table_cell

@@ -27,7 +27,7 @@ from synth.errors import GeneratorError, TrainingError, UsageError
 from synth.files import new_file
 from synth.generators.base import Context
 from synth.generators.registry import open_generator
-from synth.output.staging import SUMMARY
+from synth.output.root_files import SUMMARY
 from synth.runs.generate import generate
 from synth.runs.settle import plan_for
 from synth.settings.recipe import Output, Recipe, multiple_of, parse_target

@@ -15,7 +15,7 @@ from synth.settings.undersampling import Undersample
 from synth.trials.arms import Arm
 from synth.trials.context import TrialContext
 from synth.trials.splits import SplitData
-from synth.undersampling.choice import kept_items
+from synth.undersampling.choice import select
 
 
 def undersample_split(context: TrialContext, task: tuple[int, Arm]) -> None:
@@ -33,10 +33,10 @@ def undersample_split(context: TrialContext, task: tuple[int, Arm]) -> None:
         return (found.reshape(len(items), -1) / scale).astype(np.float32)
 
     settings = undersampling_of(context.recipe, arm)
-    kept = kept_items(data.dataset.train, settings, seed=data.seed_of(arm), features=features)
+    chosen = select(data.dataset.train, settings, seed=data.seed_of(arm), features=features)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as file:
-        np.save(file, np.array(sorted(place[item.id] for items in kept.values() for item in items), np.intp))
+        np.save(file, np.array(sorted(place[item.id] for found in chosen.values() for item in found.kept), np.intp))
 
 
 def undersampling_of(recipe: Recipe, arm: Arm) -> Undersample:

@@ -1,8 +1,8 @@
-"""Which images stay when large classes are thinned: near-duplicates go first, then a method chooses.
+"""Which images of the large classes stay. Near-duplicates go first, then a method chooses.
 
-`random` takes a draw that belongs to each image, so that a smaller size keeps a part of what a larger one keeps.
-`cluster` thins only the big clusters of a class, and keeps of each its centre and its rim. `imblearn:NAME` asks an
-undersampler of imbalanced-learn. Classes that are not larger than the size stay whole.
+`random` gives each image a random number of its own, so a smaller size keeps a part of what a larger size keeps.
+`cluster` takes images from the big clusters of a class only. `imblearn:NAME` asks an undersampler of imbalanced-learn.
+A class that is not larger than the size keeps all its images.
 """
 
 from __future__ import annotations
@@ -10,76 +10,45 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from synth import seeds
 from synth.data.balance import check_classes
 from synth.data.duplicates import picture_groups
 from synth.data.originals import Originals
 from synth.errors import UsageError, did_you_mean
-from synth.generators.feature_space import feature_points, pixel_points
-from synth.records import Item
+from synth.generators.feature_space import PORTION, classifier_space, pixel_space
+from synth.records import Item, Pixels
 from synth.settings.recipe import Recipe, multiple_of
 from synth.settings.undersampling import Undersample
-from synth.undersampling.clusters import clustered
-from synth.undersampling.samplers import sampled, sampler_class
+from synth.undersampling.clusters import select_by_cluster
+from synth.undersampling.samplers import IMBLEARN, Features, sampler_class, select_with_imblearn
 from synth.workers import Progress
 
-Floats = npt.NDArray[np.floating[Any]]
-Features = Callable[[Sequence[Item]], Floats]
-"""Images, at least one -> (n, F): what tells which of them are near to one another."""
 METHODS = ("random", "cluster")
-IMBLEARN = "imblearn:"
 SIZES = ("minority", "median", "mean")
-PORTION = 32
-"""Images whose features are asked for together."""
-PORTION_PIXELS = 8_000_000  # of large images fewer are in memory at once
 
 
 @dataclass(frozen=True)
-class Thinned:
-    """What is left of one class."""
+class ClassSelection:
+    """The images of one class that stay."""
 
     real: int
+    """Images before."""
     kept: tuple[Item, ...]
     duplicates: int = 0
-    """Images left out because another one shows the same picture."""
+    """Images left out because another image shows the same picture."""
     wanted: int | None = None
-    """Images that it was to be thinned to; None for a class that was to stay whole."""
+    """Number of images that should stay; None for a class that keeps all."""
 
     @property
     def whole(self) -> bool:
-        """Was the class left alone?"""
+        """Whether the class keeps all its images."""
         return self.wanted is None
 
 
-@dataclass(frozen=True)
-class _Large:
-    """A class that is to be thinned."""
-
-    pictures: tuple[Item, ...]
-    """One image of each picture, sorted by id."""
-    repeats: tuple[Item, ...]
-    """The others, in the order in which they are taken back in."""
-
-
-def kept_items(
-    train: Mapping[str, tuple[Item, ...]], settings: Undersample, *, seed: int, features: Features | None = None
-) -> Mapping[str, tuple[Item, ...]]:
-    """{class: training images that stay}, in their order; the same images in any order give the same answer.
-
-    Raises:
-        UsageError: as `thin`.
-    """
-    return {label: found.kept for label, found in thin(train, settings, seed=seed, features=features).items()}
-
-
-def thin(
+def select(
     train: Mapping[str, tuple[Item, ...]],
     settings: Undersample,
     *,
@@ -87,12 +56,12 @@ def thin(
     classes: Collection[str] = (),
     features: Features | None = None,
     progress: Progress | None = None,
-) -> Mapping[str, Thinned]:
-    """What is left of every class.
+) -> Mapping[str, ClassSelection]:
+    """Choose the images of every class that stay. The order of the images does not matter, and is kept.
 
     Args:
-        classes: only these are thinned; empty: all.
-        features: asked by `cluster` and by `imblearn:NAME`.
+        classes: only these lose images; empty: all.
+        features: needed by `cluster` and `imblearn:NAME`.
 
     Raises:
         UsageError: an unknown method, size or class; no features; imbalanced-learn is missing or refuses the images.
@@ -100,11 +69,22 @@ def thin(
     check_settings(settings)
     check_classes(classes, train)
     limit = limit_of(settings.size, [len(items) for items in train.values()])
-    large = {label for label, items in train.items() if len(items) > limit and (not classes or label in classes)}
-    pictures = _by_picture({label: train[label] for label in sorted(large)}, seed, progress)
-    crowded = {label: found.pictures for label, found in pictures.items() if len(found.pictures) > limit}
-    chosen = _chosen(crowded, train, settings, limit=limit, seed=seed, features=features) if crowded else {}
-    return {label: _thinned(items, pictures.get(label), chosen.get(label), limit) for label, items in train.items()}
+    large = {c: train[c] for c in sorted(train) if len(train[c]) > limit and (not classes or c in classes)}
+    distinct = _distinct(large, seed, progress)
+    crowded = {label: items for label, items in distinct.items() if len(items) > limit}
+    chosen = _choose(crowded, train, settings, limit=limit, seed=seed, features=features) if crowded else {}
+    found = {}
+    for label, items in train.items():
+        found[label] = ClassSelection(len(items), items)
+        if label in large:
+            first = {item.id for item in distinct[label]}
+            repeats = sorted((item for item in items if item.id not in first), key=lambda item: draw(item, seed))
+            stay = chosen.get(label) or [*distinct[label], *repeats[: limit - len(first)]]
+            kept = {item.id for item in stay}
+            duplicates = sum(item.id not in kept for item in repeats)
+            left = tuple(item for item in items if item.id in kept)
+            found[label] = ClassSelection(len(items), left, duplicates, limit)
+    return found
 
 
 def check_settings(settings: Undersample) -> None:
@@ -125,10 +105,10 @@ def check_settings(settings: Undersample) -> None:
 
 
 def limit_of(size: int | str, counts: Sequence[int]) -> int:
-    """The count that larger classes are thinned to; classes without any image have no say.
+    """Return how many images a larger class keeps, from the counts of all classes; classes without images are ignored.
 
     Raises:
-        UsageError: no such word, or less than one image.
+        UsageError: an unknown word, or less than one image.
     """
     present = [n for n in counts if n] or [1]
     words = {"minority": min(present), "median": statistics.median(present), "mean": statistics.mean(present)}
@@ -145,43 +125,30 @@ def limit_of(size: int | str, counts: Sequence[int]) -> int:
     return limit
 
 
-def _thinned(items: Sequence[Item], found: _Large | None, chosen: Sequence[Item] | None, limit: int) -> Thinned:
-    if found is None:
-        return Thinned(len(items), tuple(items))
-    if chosen is None:  # as many pictures as are wanted, or fewer: then some are there more than once
-        chosen = [*found.pictures, *found.repeats[: limit - len(found.pictures)]]
-    kept = {item.id for item in chosen}
-    duplicates = sum(item.id not in kept for item in found.repeats)
-    return Thinned(len(items), tuple(item for item in items if item.id in kept), duplicates, limit)
-
-
-def _by_picture(large: Mapping[str, Sequence[Item]], seed: int, progress: Progress | None) -> Mapping[str, _Large]:
-    done, total, found = 0, sum(map(len, large.values())), {}
-    for label, items in large.items():
-        if progress:
-            progress("duplicates", done, total)
-        found[label] = _one_of_each(items, seed)
-        done += len(items)
-    return found
-
-
-def _one_of_each(items: Sequence[Item], seed: int) -> _Large:
-    drawn = sorted(items, key=lambda item: draw(item, seed))
-    first: dict[int, Item] = {}
-    for item, picture in zip(drawn, picture_groups(drawn)[0].tolist(), strict=True):
-        first.setdefault(picture, item)
-    stay = {item.id for item in first.values()}
-    repeats = tuple(item for item in drawn if item.id not in stay)
-    return _Large(tuple(sorted(first.values(), key=lambda item: item.id)), repeats)
-
-
 def draw(item: Item, seed: int) -> str:
-    """A random number that belongs to the image, not to its place in a list."""
+    """Return a random number of an image, as text. It does not depend on the other images."""
     text = f"{seed}\0undersample\0{item.id}\0{item.sha256}"
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _chosen(
+def _distinct(
+    large: Mapping[str, Sequence[Item]], seed: int, progress: Progress | None
+) -> Mapping[str, Sequence[Item]]:
+    """Return one image of each picture in a class, sorted by id: the first in the random order."""
+    done, total, found = 0, sum(map(len, large.values())), {}
+    for label, items in large.items():
+        if progress:
+            progress("duplicates", done, total)
+        drawn = sorted(items, key=lambda item: draw(item, seed))
+        first: dict[int, Item] = {}
+        for item, picture in zip(drawn, picture_groups(drawn)[0].tolist(), strict=True):
+            first.setdefault(picture, item)
+        found[label] = sorted(first.values(), key=lambda item: item.id)
+        done += len(items)
+    return found
+
+
+def _choose(
     crowded: Mapping[str, Sequence[Item]],
     train: Mapping[str, Sequence[Item]],
     settings: Undersample,
@@ -190,62 +157,35 @@ def _chosen(
     seed: int,
     features: Features | None,
 ) -> Mapping[str, Sequence[Item]]:
-    """What the method keeps of classes with more pictures than are wanted."""
+    """Return what the method keeps of classes that have more than `limit` pictures."""
     if settings.method == "random":
         return {c: sorted(items, key=lambda item: draw(item, seed))[:limit] for c, items in crowded.items()}
     if features is None:
         raise UsageError(f"undersample.method = {settings.method} needs features of the images")
-    state = seeds.derived(seed, "undersample") % 2**32  # as scikit-learn takes it
+    state = seeds.derived(seed, "undersample") % 2**32  # the range that scikit-learn takes
     if settings.method == "cluster":
         return {
-            c: [items[i] for i in clustered(features(items), limit, clusters=settings.clusters, state=state)]
+            c: [items[i] for i in select_by_cluster(features(items), limit, clusters=settings.clusters, state=state)]
             for c, items in crowded.items()
         }
-    return _by_imblearn(crowded, train, settings, limit=limit, state=state, features=features)
-
-
-def _by_imblearn(
-    crowded: Mapping[str, Sequence[Item]],
-    train: Mapping[str, Sequence[Item]],
-    settings: Undersample,
-    *,
-    limit: int,
-    state: int,
-    features: Features,
-) -> Mapping[str, Sequence[Item]]:
-    """What a sampler of imbalanced-learn keeps of these classes; it sees the others too, which stay whole."""
-    labels = sorted(label for label, items in train.items() if items)
-    by_class = [crowded.get(label) or sorted(train[label], key=lambda item: item.id) for label in labels]
-    items = [item for found in by_class for item in found]
-    classes = np.repeat(np.arange(len(labels)), [len(found) for found in by_class])
-    wanted = {number: limit for number, label in enumerate(labels) if label in crowded}
-    name = settings.method.removeprefix(IMBLEARN)
-    stay = sampled(name, settings.options, features(items), classes=classes, wanted=wanted, state=state)
-    kept = {labels[number]: [items[i] for i in stay if classes[i] == number] for number in wanted}
-    for label, found in kept.items():
-        if not found:
-            raise UsageError(f'{settings.method} takes out every image of class "{label}": choose another method')
-    return kept
+    return select_with_imblearn(crowded, train, settings, limit=limit, features=features, state=state)
 
 
 def features_of(recipe: Recipe, *, progress: Progress | None = None) -> Features:
-    """What the recipe's judge or pretrained backbone sees of images; their small pixels where it has neither.
+    """Return the features of the recipe's judge or pretrained backbone; without either, small pixels.
 
     Raises:
         BundleError: the judge is no classifier bundle.
     """
     backbone = recipe.classifier.backbone
     named = recipe.judge or backbone != type(recipe.classifier)().backbone
-    points = feature_points(recipe.judge, backbone) if named else pixel_points([(1, 1)])  # the smallest side
+    space = classifier_space(recipe.judge, backbone) if named else pixel_space([(1, 1)])  # the smallest side
     originals = Originals(recipe.data)
 
-    def look(items: Sequence[Item]) -> Floats:
-        n = max(min(PORTION, PORTION_PIXELS // max(item.width * item.height for item in items)), 1)
-        found = []
-        for start in range(0, len(items), n):
-            if progress:
-                progress("features", start, len(items))
-            found.append(points([originals.pixels(item) for item in items[start : start + n]]))
-        return np.concatenate(found)
+    def read(items: Sequence[Item]) -> Iterator[Pixels]:
+        for done, item in enumerate(items):
+            if progress and done % PORTION == 0:
+                progress("features", done, len(items))
+            yield originals.pixels(item)
 
-    return look
+    return lambda items: space.embed(read(items))

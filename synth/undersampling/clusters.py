@@ -1,6 +1,6 @@
-"""Which images of a class stay where only its big clusters are thinned: of each the centre, the rim and some between.
+"""Selection by clusters: only the big clusters of a class lose images. Each keeps its centre, its rim and some between.
 
-A class thinned at random loses what is rare within it; thinned by clusters it loses what it has plenty of.
+A class that is undersampled at random loses what is rare in it. Undersampled by clusters, it loses what it has most of.
 """
 
 from __future__ import annotations
@@ -19,36 +19,35 @@ from synth.settings.undersampling import AUTO
 Floats = npt.NDArray[np.floating[Any]]
 
 
-def clustered(points: Floats, wanted: int, *, clusters: int | str = AUTO, state: int = 0) -> list[int]:
-    """The places of the images that stay, in order.
+def select_by_cluster(points: Floats, wanted: int, *, clusters: int | str = AUTO, state: int = 0) -> list[int]:
+    """Return the places of the images that stay, ascending.
 
     Args:
         points: (n, F) the images of one class.
         wanted: how many stay, at most n.
-        clusters: how many there are; auto: about the square root of n / 2.
-        state: seed of the search for clusters.
+        clusters: number of clusters; auto: about the square root of n / 2.
+        state: seed of k-means.
     """
     from sklearn.cluster import KMeans  # slow to import
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     n = len(points)
     k = min(max(round(math.sqrt(n / 2)), 1) if clusters == AUTO else int(clusters), n)
-    # One thread: with more, sums are cut up by their number, and so are the last bits.
+    # One thread: several would split the sums, and the last bits would depend on their number.
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # with fewer distinct images than clusters some of these stay empty
+        warnings.simplefilter("ignore")  # with fewer distinct images than clusters, some clusters stay empty
         found = KMeans(k, n_init=1, random_state=state).fit(points)
     distances = np.linalg.norm(points - found.cluster_centers_[found.labels_], axis=1)
-    shares = shared_out(np.bincount(found.labels_, minlength=k).tolist(), wanted)
     kept: list[int] = []
-    for cluster, share in enumerate(shares):
+    for cluster, quota in enumerate(quotas(np.bincount(found.labels_, minlength=k).tolist(), wanted)):
         members = np.flatnonzero(found.labels_ == cluster)
         ranked = members[np.argsort(distances[members], kind="stable")]
-        kept += ranked[evenly_ranked(len(ranked), share)].tolist()
+        kept += ranked[evenly_ranked(len(ranked), quota)].tolist()
     return sorted(kept)
 
 
-def shared_out(sizes: Sequence[int], wanted: int) -> list[int]:
-    """How many each cluster keeps: all of it up to a cap; what the cap leaves over goes to the biggest, one each."""
+def quotas(sizes: Sequence[int], wanted: int) -> list[int]:
+    """Return how many images each cluster keeps: all up to a cap; the biggest keep one more to reach `wanted`."""
     cap = bisect.bisect(range(wanted + 1), wanted, key=lambda cap: sum(min(size, cap) for size in sizes)) - 1
     kept = [min(size, cap) for size in sizes]
     left = wanted - sum(kept)
@@ -58,5 +57,5 @@ def shared_out(sizes: Sequence[int], wanted: int) -> list[int]:
 
 
 def evenly_ranked(n: int, wanted: int) -> list[int]:
-    """So many of the ranks 0..n - 1: the first, the last, and evenly between; one alone is the first."""
+    """Return `wanted` of the ranks 0..n - 1: the first, the last, and others evenly between; one alone is the first."""
     return [rank * (n - 1) // max(wanted - 1, 1) for rank in range(wanted)]

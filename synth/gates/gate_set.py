@@ -1,4 +1,4 @@
-"""The gates of a run, together: all of them judge every candidate, and the judge looks once for all."""
+"""All gates of a run together. Each judges every candidate; the judge predicts each candidate once for all gates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synth.gates.classifier import ClassifierGate
 from synth.gates.distance import DistanceGate
 from synth.gates.integrity import IntegrityGate
 from synth.measures.subset import evenly_spaced
-from synth.records import Candidate, Item, Scores, Verdict
+from synth.records import Candidate, Item, Verdict
 from synth.settings.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 REAL = "real"
 MAX_REAL = 400
-"""So many real images of a class tell what share of them passes."""
+"""Real images of a class that the share of passing real images is measured on, at most."""
 
 
-class Panel:
-    """Verdicts on candidates."""
+class GateSet:
+    """Judges candidates with all gates of a recipe."""
 
     def __init__(
         self, recipe: Recipe, train: Mapping[str, Sequence[Item]], *, known: Collection[str], judge: Judge | None
@@ -32,20 +32,20 @@ class Panel:
         """Args: known: hashes of the pixels of all real images, of every split."""
         self._train, self.judge = train, judge
         self._originals = Originals(recipe.data)
-        self._classifier: ClassifierGate | None = None
-        self._gates: list[Gate] = [IntegrityGate(recipe.gate.integrity, train, originals=self._originals)]
-        if judge is not None:
-            self._classifier = ClassifierGate(recipe.gate.classifier, judge)
-            self._gates.append(self._classifier)
-        distance = recipe.gate.distance
-        self._gates.append(DistanceGate(distance, train, known=known, originals=self._originals, judge=judge))
+        settings, originals = recipe.gate, self._originals
+        self._classifier = None if judge is None else ClassifierGate(settings.classifier, judge)
+        self._gates: list[Gate] = [
+            IntegrityGate(settings.integrity, train, originals=originals),
+            *([self._classifier] if self._classifier else []),
+            DistanceGate(settings.distance, train, known=known, originals=originals, judge=judge),
+        ]
 
     def verdicts(self, candidates: Sequence[Candidate]) -> list[Verdict]:
-        """Ask every gate, also after one has rejected: all scores stand in the manifest."""
+        """Return the verdict on each candidate, with the scores and the reasons of all gates."""
         return self._verdicts(candidates, [self._members(candidate) for candidate in candidates])
 
     def _members(self, candidate: Candidate) -> tuple[int, ...]:
-        """Networks that did not learn from its parents; of a class with few images, those that learned from all."""
+        """Return the networks that did not learn from the parents; for a small class, those that learned from all."""
         if self.judge is None:
             return ()
         if candidate.label in self.judge.few:
@@ -55,17 +55,19 @@ class Panel:
     def _verdicts(self, candidates: Sequence[Candidate], members: Sequence[tuple[int, ...]]) -> list[Verdict]:
         prediction = self.judge.predict([c.pixels for c in candidates], members) if self.judge and candidates else None
         batch = Batch(candidates, members, prediction)
-        answers = zip(*(gate.judge(batch) for gate in self._gates), strict=True)
-        verdicts = []
-        for each in answers:
-            scores: Scores = {name: value for answer in each for name, value in answer.scores.items()}
-            verdicts.append(Verdict(scores, tuple(answer.reason for answer in each if answer.reason is not None)))
-        return verdicts
+        by_candidate = zip(*(gate.judge(batch) for gate in self._gates), strict=True)
+        return [
+            Verdict(
+                {name: value for verdict in each for name, value in verdict.scores.items()},
+                tuple(reason for verdict in each for reason in verdict.reasons),
+            )
+            for each in by_candidate
+        ]
 
     def real_acceptance(self, label: str) -> float | None:
-        """Share of the class's real training images that pass, each judged by networks that did not learn from it.
+        """Return the share of a class's real training images that pass; None for a class without images.
 
-        None without images. Being a copy of itself is not held against a real image.
+        Networks that did not learn from an image judge it, and it may be a copy of itself.
         """
         items = evenly_spaced(self._train.get(label, ()), MAX_REAL)
         real = [Candidate(self._originals.pixels(i), label, REAL, 0, (i,), file=b"") for i in items]
@@ -74,14 +76,14 @@ class Panel:
         return sum(verdict.accepted for verdict in verdicts) / len(verdicts) if verdicts else None
 
     def warnings(self, labels: Iterable[str]) -> list[str]:
-        """What a person should know of the gates of these classes."""
+        """Return what a user should know about the gates of these classes, one line each."""
         return self._classifier.warnings(labels) if self._classifier else []
 
 
-def open_panel(
+def open_gates(
     recipe: Recipe, train: Mapping[str, Sequence[Item]], *, known: Collection[str] = (), labels: Sequence[str] = ()
-) -> Panel:
-    """The gates of a recipe, with the judge that it names.
+) -> GateSet:
+    """Open the gates of a recipe, with the judge that it names.
 
     Args:
         known: hashes of the pixels of all real images, of every split.
@@ -92,7 +94,7 @@ def open_panel(
     """
     judge = None
     if recipe.judge:
-        from synth.classifier.judge import open_judge  # torch is imported only where a judge is asked
+        from synth.classifier.judge import open_judge  # torch is imported only if there is a judge
 
         judge = open_judge(recipe.judge)
         unknown = [label for label in labels if label not in judge.classes]
@@ -100,4 +102,4 @@ def open_panel(
             raise UsageError(
                 f'the judge knows {", ".join(judge.classes)}, but not "{unknown[0]}": train one on this data'
             )
-    return Panel(recipe, train, known=known, judge=judge)
+    return GateSet(recipe, train, known=known, judge=judge)

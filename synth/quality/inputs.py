@@ -1,0 +1,106 @@
+"""What `check` compares, real images of a dataset and synthetic images made here or elsewhere; and the judge."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synth.data.balance import check_classes
+from synth.data.dataset import Dataset, open_dataset
+from synth.data.manifest import MANIFEST, read_manifest
+from synth.errors import UsageError
+from synth.output.root_files import RECIPE
+from synth.quality.samples import HELD_OUT, SYNTHETIC, TRAIN, ImageFile
+from synth.records import PARENT_SPLIT
+from synth.settings.recipe import Recipe, load_recipe
+from synth.workers import Progress
+
+if TYPE_CHECKING:
+    from synth.classifier.judge import Judge
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that a check compares."""
+
+    dataset: Dataset
+    recipe: Recipe
+    images: tuple[ImageFile, ...]
+    accepted: Mapping[str, float]
+    """{class: accepted / attempted}; empty without a manifest."""
+
+
+def read_inputs(out: Path, synthetic: Path | None, *, n_workers: int) -> Inputs:
+    """List the images of a check; arguments as `check`.
+
+    Raises:
+        UsageError: no synthetic or no real images, or a class that the dataset does not have.
+        DatasetError, ManifestError: a folder or a manifest can't be used.
+    """
+    is_ours = (out / MANIFEST).is_file() and (out / RECIPE).is_file()
+    recipe = load_recipe(out / RECIPE) if is_ours else Recipe()
+    dataset = open_dataset(out, recipe.data, n_workers=n_workers)
+    source, made, accepted = synthetic or out, list[ImageFile](), dict[str, float]()
+    if (source / MANIFEST).is_file():
+        made, accepted = _from_manifest(source)
+    elif synthetic is not None:
+        items = open_dataset(synthetic, recipe.data, n_workers=n_workers).items
+        made = [ImageFile(item.id, item.path, item.label, SYNTHETIC) for item in items]
+    _check(dataset, made, source)
+    kinds = {PARENT_SPLIT: TRAIN}
+    real = [ImageFile(item.id, item.path, item.label, kinds.get(item.split, HELD_OUT)) for item in dataset.items]
+    return Inputs(dataset, recipe, (*real, *made), accepted)
+
+
+def _from_manifest(folder: Path) -> tuple[list[ImageFile], dict[str, float]]:
+    """Return the synthetic images that a manifest lists, and {class: accepted / attempted}."""
+    images, attempted, accepted = [], Counter[str](), Counter[str]()
+    for row in read_manifest(folder / MANIFEST):
+        if not row.synthetic:
+            continue
+        attempted[row.label] += 1
+        accepted[row.label] += row.verdict == "accepted"
+        if row.path is not None:
+            parents = tuple(parent["sha256"] for parent in row.parents if "sha256" in parent)
+            images.append(ImageFile(row.id, str(folder / row.path), row.label, SYNTHETIC, parents))
+    return images, {label: accepted[label] / n for label, n in attempted.items()}
+
+
+def _check(dataset: Dataset, made: Sequence[ImageFile], source: Path) -> None:
+    if not dataset.items:
+        raise UsageError(f"{dataset.root} holds no real images: synth check DATA --synthetic {dataset.root}")
+    if not made:
+        raise UsageError(f"{source}: no synthetic image there; for images made elsewhere give --synthetic DIR")
+    check_classes({image.label for image in made}, dataset.classes)
+
+
+@contextlib.contextmanager
+def open_judge_for(
+    inputs: Inputs, judge: Judge | str | Path | None, *, n_workers: int, progress: Progress | None
+) -> Iterator[Judge]:
+    """Open the judge of a check.
+
+    Args:
+        judge: an opened judge, or the folder of its bundle. None: that of the recipe if it is still there, else a
+            reference classifier that is trained on the real training images, which takes about a minute.
+
+    Raises:
+        BundleError, UsageError: as `open_judge`. TrainingError: as `train_classifier`.
+    """
+    from synth.classifier.judge import Judge, open_judge  # imports torch: a wrong folder is refused before
+    from synth.classifier.training import train_classifier
+    from synth.training.bundle import INFO
+    from synth.training.job import TrainingJob
+
+    named = inputs.recipe.judge if (Path(inputs.recipe.judge) / INFO).is_file() else None
+    if judge or named:
+        yield judge if isinstance(judge, Judge) else open_judge(judge or named or "")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        job = TrainingJob(inputs.dataset, inputs.recipe, Path(folder) / "judge", n_workers, progress=progress)
+        yield Judge(train_classifier(job))
