@@ -58,7 +58,7 @@ def _what_to_use(verdict: Verdict) -> Iterator[str]:
         kind = "generator" if has_generators else "other arm"
         helped = any(found.verdict == HELPS for rival in rivals for found in verdict.deciding.of(rival.arm))
         yield f"Use {control}: no {kind} helps here{' without doing harm' if helped else ''}."
-        yield _best_of(rivals, "The best of them", verdict)
+        yield _best_of(rivals, f"The best {kind}", verdict)
 
 
 def _odds(verdict: Verdict) -> str:
@@ -90,7 +90,11 @@ def _best_of(rivals: list[Comparison], opening: str, verdict: Verdict) -> str:
     note = f"; {best.note}" if best.note else ""
     seen, detects = best.delta.detectable, ""
     if seen:
-        size = "is too small to detect any difference" if seen >= 1 else f"can detect {as_points(seen)} points or more"
+        size = (
+            "is too small to detect any difference"
+            if seen >= 1
+            else f"can detect differences of {as_points(seen)} or more"
+        )
         detects = f"; this trial {size}"
     return f"{opening}, {best.arm}, {differs}{note}{detects}."
 
