@@ -88,14 +88,10 @@ def _best_of(rivals: list[Comparison], opening: str, verdict: Verdict) -> str:
     against = "" if verdict.advised == verdict.control else f" from {verdict.control}"
     differs = f"differs{against} by {_gain(best)} points of macro-F1{interval_text(best.delta)}"
     note = f"; {best.note}" if best.note else ""
-    seen, detects = best.delta.detectable, ""
-    if seen:
-        size = (
-            "is too small to detect any difference"
-            if seen >= 1
-            else f"can detect differences of {as_points(seen)} or more"
-        )
-        detects = f"; this trial {size}"
+    seen = best.delta.detectable or 0.0
+    detects = f"; this trial can detect differences of {as_points(seen)} or more" if seen else ""
+    if seen >= 1:
+        detects = "; this trial is too small to detect any difference"
     return f"{opening}, {best.arm}, {differs}{note}{detects}."
 
 
