@@ -77,7 +77,8 @@ def test_a_sham_hurts_copies_do_nothing_and_the_control_is_advised() -> None:
     assert verdict.advised == CONTROL
     assert {(refusal.arm, refusal.label) for refusal in verdict.do_not_use} >= {(SHAM, "yellow"), (SHAM, "macro")}
     assert (
-        f"Use {CONTROL}: no generator helps here. The best of them, {COPIES}, differs by +0.0 points" in verdict.advice
+        f"Use {CONTROL}: no generator helps here. The best generator, {COPIES}, differs by +0.0 points"
+        in verdict.advice
     )
     assert f"Do not use the images of {SHAM}: recall of yellow fell by" in verdict.advice
 

@@ -58,7 +58,7 @@ def _what_to_use(verdict: Verdict) -> Iterator[str]:
         kind = "generator" if has_generators else "other arm"
         helped = any(found.verdict == HELPS for rival in rivals for found in verdict.deciding.of(rival.arm))
         yield f"Use {control}: no {kind} helps here{' without doing harm' if helped else ''}."
-        yield _best_of(rivals, "The best of them", verdict)
+        yield _best_of(rivals, f"The best {kind}", verdict)
 
 
 def _odds(verdict: Verdict) -> str:
@@ -88,10 +88,10 @@ def _best_of(rivals: list[Comparison], opening: str, verdict: Verdict) -> str:
     against = "" if verdict.advised == verdict.control else f" from {verdict.control}"
     differs = f"differs{against} by {_gain(best)} points of macro-F1{interval_text(best.delta)}"
     note = f"; {best.note}" if best.note else ""
-    seen, detects = best.delta.detectable, ""
-    if seen:
-        size = "is too small to detect any difference" if seen >= 1 else f"can detect {as_points(seen)} points or more"
-        detects = f"; this trial {size}"
+    seen = best.delta.detectable or 0.0
+    detects = f"; this trial can detect differences of {as_points(seen)} or more" if seen else ""
+    if seen >= 1:
+        detects = "; this trial is too small to detect any difference"
     return f"{opening}, {best.arm}, {differs}{note}{detects}."
 
 
