@@ -168,9 +168,13 @@ class Row(NamedTuple):
 
 
 def rounded(value: Any) -> Any:
-    """Return a value as JSON: dataclasses as objects, floats with four digits, infinity and NaN as null."""
+    """Return a value as JSON: floats with four digits, infinity and NaN as null.
+
+    A dataclass becomes what its `to_json` returns, or an object of its fields, where `label` is called "class".
+    """
     if dataclasses.is_dataclass(value):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        fields = {"class" if name == "label" else name: part for name, part in vars(value).items()}
+        value = value.to_json() if hasattr(value, "to_json") else fields
     if isinstance(value, Mapping):
         return {key: rounded(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -46,7 +46,7 @@ from synth.gates.gate_set import open_gates
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import Context
 from synth.records import Item
-from synth.runs.tasks import batches
+from synth.runs.fill import batches
 from synth.settings.recipe import Recipe, load_recipe
 
 N_IMAGES = {"S": 4000, "M": 3000, "L": 300}

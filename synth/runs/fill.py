@@ -1,18 +1,22 @@
-"""The work of a run: round after round of chunks, in any number of processes, each recorded when it is done."""
+"""The work of a run: round after round of tasks, in any number of processes, each recorded when it is done."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from synth import workers
 from synth.output.staging import Staging
 from synth.output.summary import ClassSummary
-from synth.records import SWITCHED_OFF
-from synth.runs.rounds import UNIT, ClassProgress, attempts_left, cut_into_tasks, progress_of, task_size
+from synth.output.writer import Writer
+from synth.records import SWITCHED_OFF, Candidate
+from synth.runs.rounds import UNIT, ClassProgress, Copy, Make, attempts_left, cut_into_tasks, progress_of, task_size
 from synth.runs.settle import SettledRun
-from synth.runs.tasks import Copy, Job, do_task
 from synth.workers import Progress
+
+BATCH_PIXELS = 1_000_000
 
 
 def fill(
@@ -89,3 +93,44 @@ class _Tally:
             n_copies, made = len(self.run.copies), sum(entry.accepted for entry in self.summaries.values())
             what = "originals" if self.n_copied < n_copies else "images"
             self.progress(what, self.n_copied + made, n_copies + sum(self.run.plan.new.values()))
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a worker needs."""
+
+    run: SettledRun
+    tree: Path
+    """The folder that images are written to."""
+
+    @functools.cached_property
+    def writer(self) -> Writer:
+        """Writes into the staging tree."""
+        return Writer(self.tree, self.run.dataset, self.run.recipe, run=self.run.id)
+
+
+def do_task(job: Job, task: Copy | Make) -> tuple[bytes, list[tuple[str, ...]]]:
+    """Do one chunk, and return its manifest lines and the reasons against each attempt; no reason: accepted."""
+    run, writer = job.run, job.writer
+    if isinstance(task, Copy):
+        return writer.originals(task.items, in_place=run.in_place), []
+    lines, reasons = b"", []
+    for batch in batches(run.generator.make(task.label, task.attempts)):
+        judged = run.gates.verdicts(batch)
+        lines += writer.candidates(batch, judged)
+        reasons += [verdict.reasons for verdict in judged]
+    return lines, reasons
+
+
+def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+    """Group candidates: many small images, which is faster, or few large ones, which saves memory."""
+    batch: list[Candidate] = []
+    n_pixels = 0
+    for candidate in candidates:
+        batch.append(candidate)
+        n_pixels += candidate.pixels.size
+        if n_pixels >= BATCH_PIXELS:
+            yield batch
+            batch, n_pixels = [], 0
+    if batch:
+        yield batch

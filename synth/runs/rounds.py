@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from synth.records import Item
-from synth.runs.tasks import Copy, Make
 
 UNIT = 32
 """Attempts are made in whole units: a generator that computes in batches gets the same batches everywhere."""
@@ -23,6 +22,21 @@ PROBE = 64
 """Attempts of the first round, at most: enough to see that a method does not work."""
 TELLING = 16
 """With fewer attempts, the share that passed says nothing."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A chunk of originals to put into the output."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Make:
+    """A chunk of attempts of one class."""
+
+    label: str
+    attempts: range
 
 
 def attempts_left(

@@ -5,11 +5,9 @@ Scores and differences are fractions (.04 is four points); None where unknown. J
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +16,7 @@ import numpy.typing as npt
 
 from synth.measures.paired import Difference
 from synth.measures.scores import Points, points
+from synth.records import rounded
 from synth.trials.arms import Arm
 
 MACRO = "macro"
@@ -231,19 +230,4 @@ class Verdict:
         """Return `verdict.json`: no number in it is infinite or not a number."""
         own = "control advised advice do_not_use budgets doses test design stopped seconds versions"
         document = {**vars(self.deciding), **{name: getattr(self, name) for name in own.split()}}
-        return {name: _plain(value) for name, value in document.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it. In JSON a label is called "class"."""
-    if isinstance(value, Comparison):
-        value = value.to_json()
-    elif dataclasses.is_dataclass(value):
-        value = {"class" if name == "label" else name: part for name, part in vars(value).items()}
-    if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(part) for part in value]
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return value
+        return {name: rounded(value) for name, value in document.items()}
