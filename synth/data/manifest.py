@@ -108,6 +108,6 @@ def read_manifest(path: Path) -> Iterator[Row]:
         for number, line in enumerate(file, start=1):
             row = parse_row(line, f"{path.name}:{number}")
             if row.id in seen:
-                raise ManifestError(f"{path.name}:{number}: the id {row.id!r} is repeated")
+                raise ManifestError(f"{path.name}:{number}: the id {row.id!r} appears twice")
             seen.add(row.id)
             yield row

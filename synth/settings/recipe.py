@@ -88,7 +88,7 @@ class Augment(Settings):
         for flip, pairs in maps.items():
             both_ways = {*pairs.items(), *((mirrored, label) for label, mirrored in pairs.items())}
             if len(dict(both_ways)) < len(both_ways):
-                raise ValueError(f"{flip}: a class can have only one mirror class, got {dict(pairs)}")
+                raise ValueError(f"{flip}: one class is the mirror of two classes in {dict(pairs)}")
         return maps
 
     @model_validator(mode="after")
