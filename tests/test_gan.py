@@ -260,7 +260,7 @@ def test_tensorboard_is_asked_for_by_its_extra(
     with pytest.raises(UsageError, match=r"synth-images\[tensorboard\]"):
         train(trained.data, tmp_path / "gan", SETTINGS, tensorboard=tmp_path / "board")
     dataset = synth.open_dataset(trained.data)
-    with pytest.raises(UsageError, match="only a GAN"):
+    with pytest.raises(UsageError, match="only the training of a GAN"):
         synth.train("classifier", dataset, synth.Recipe(), tmp_path / "judge", tensorboard=tmp_path)
 
 
