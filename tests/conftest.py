@@ -18,6 +18,15 @@ import synth
 from synth.cli import app as cli
 from synth.demo.traffic_lights import TrafficLights, draw_dataset
 
+LONGEST = "readme gan trial quality autoencoder faults mix gan_images".split()
+"""Test files that take long: begun first, so that all test processes end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 COLOURS = {"red": (220, 40, 40), "yellow": (230, 200, 40), "green": (40, 190, 80)}
 
 
