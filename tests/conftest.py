@@ -5,17 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 import synth
 from synth.cli import app as cli
 from synth.demo.traffic_lights import TrafficLights, draw_dataset
+
+LONGEST = "readme gan trial quality autoencoder faults mix gan_images".split()
+"""Test files that take long: begun first, so that all test processes end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
 
 COLOURS = {"red": (220, 40, 40), "yellow": (230, 200, 40), "green": (40, 190, 80)}
 
@@ -92,6 +102,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 JUDGE_COUNTS = {"train": {"red": 40, "yellow": 20, "green": 30}, "test": {"red": 8, "yellow": 8, "green": 8}}
 QUICK = {"classifier.steps": 60, "classifier.batch": 32, "classifier.folds": 3}
+QUICK_CODES = {"autoencoder.steps": 25, "autoencoder.batch": 8, "autoencoder.code": 16, "autoencoder.feature_weight": 0}
 
 
 @dataclass(frozen=True)
@@ -107,12 +118,45 @@ def light(label: str, index: int) -> np.ndarray:
     return TrafficLights().draw(label, np.random.default_rng([9, index]))
 
 
-@pytest.fixture(scope="session")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    """40 red, 20 yellow and 30 green lights for training, 8 of each for testing, and a judge; read-only, made once."""
+Shared = Callable[[str, Callable[[Path], object]], Path]
 
-    root = tmp_path_factory.mktemp("judged")
-    data = root / "data"
-    draw_dataset(data, counts=JUDGE_COUNTS)
-    synth.train("classifier", synth.open_dataset(data), synth.load_recipe(None, QUICK), root / "judge")
-    return Judged(data, root / "judge")
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Folders that are made once for all test processes: shared("judge", make) -> its folder, filled by make(folder).
+
+    They are read-only: a test that changes one takes a copy.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "shared"
+    root.mkdir(exist_ok=True)
+    states = {}
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        place, made = root / name, root / f"{name}.made"
+        with FileLock(root / f"{name}.once"):  # name.lock is the lock of a training
+            if not made.exists():
+                make(place)
+                made.touch()
+        states[place] = tree_state(place)
+        return place
+
+    yield folder
+    assert all(tree_state(place) == state for place, state in states.items())
+
+
+@pytest.fixture(scope="session")
+def judged(shared: Shared) -> Judged:
+    """40 red, 20 yellow and 30 green lights for training, 8 of each for testing, and a judge; read-only, made once."""
+    data = shared("lights", lambda folder: draw_dataset(folder, counts=JUDGE_COUNTS))
+    return Judged(data, shared("judge", lambda folder: trained("classifier", data, folder, QUICK)))
+
+
+@pytest.fixture(scope="session")
+def codes(judged: Judged, shared: Shared) -> Path:
+    """An autoencoder of the lights of `judged`; read-only, made once."""
+    return shared("codes", lambda folder: trained("autoencoder", judged.data, folder, QUICK_CODES))
+
+
+def trained(kind: str, data: Path, out: Path, settings: Mapping[str, object]) -> synth.Bundle:
+    return synth.train(kind, synth.open_dataset(data), synth.load_recipe(None, settings), out)

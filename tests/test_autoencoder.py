@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from conftest import Run, contents, make_dataset, picture
 from PIL import Image
 
 import synth
+from synth.autoencoder import training as autoencoder_training
 from synth.autoencoder.latent_space import LatentSpace, open_latent_space
 from synth.autoencoder.step import feature_difference
 from synth.effects.policy import Policy
@@ -34,7 +35,8 @@ from synth.training.inference import CODES_BATCH
 from synth.training.loop import read_stats
 
 SETTINGS = {"autoencoder.steps": 100, "autoencoder.batch": 8, "autoencoder.code": 16}
-QUICK = {"autoencoder.steps": 20, "autoencoder.batch": 4, "autoencoder.code": 8, "autoencoder.feature_weight": 0}
+FEATURES = {"steps": 50, "batch": 16}
+QUICK = {"autoencoder.steps": 5, "autoencoder.batch": 4, "autoencoder.code": 8, "autoencoder.feature_weight": 0}
 COUNTS = {"train": {"blue": 0, "red": 12, "yellow": 4, "green": 8}, "test": {"red": 2}}
 FILES = {
     "README.md",
@@ -55,6 +57,15 @@ class Trained:
 
     data: Path
     bundle: Path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_features() -> Iterator[None]:
+    """The network of the perceptual loss is trained a little only."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = autoencoder_training.FEATURES.model_copy(update=FEATURES)
+        patch.setattr(autoencoder_training, "FEATURES", few)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -99,52 +110,57 @@ def test_the_bundle_tells_what_it_is(trained: Trained) -> None:
 def test_all_terms_of_the_loss_fall(trained: Trained) -> None:
     lines = read_stats(trained.bundle / "stats.jsonl")
     assert set(lines[0]) == {"n_images_seen", "loss", "pixel", "gradient", "feature"}
-    assert all(lines[-1][name] < lines[0][name] for name in ("loss", "pixel", "feature"))
+    for name in ("loss", "pixel", "feature"):  # by a fifth and more; rounding changes them by a thousandth
+        early, late = (np.mean([line[name] for line in part]) for part in (lines[:2], lines[2:]))
+        assert late < 0.9 * early
 
 
-def test_the_same_seed_gives_the_same_bytes(trained: Trained, tmp_path: Path) -> None:
+def test_the_command_gives_the_same_bytes_as_the_library_and_prints_what_they_hold(
+    trained: Trained, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
+    command = ("train", "autoencoder", trained.data, tmp_path / "again", "--workers", 2, *sets)
     train(trained.data, tmp_path / "one", QUICK)
-    train(trained.data, tmp_path / "again", QUICK, n_workers=2)
-    train(trained.data, tmp_path / "other", {**QUICK, "seed": 1})
+    assert run(*command, "--json", "--quiet") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "again/scores.json").read_text())
+    assert run(*command) == 1
+    assert "choose another folder" in capsys.readouterr().err
+    assert run("train", "autoencoder", trained.data, tmp_path / "other", *sets, "--seed", 1) == 0
+    assert f"--method smote --bundle {tmp_path / 'other'}" in capsys.readouterr().out.replace("\n", "")
     one, again, other = (contents(tmp_path / name) for name in ("one", "again", "other"))
-    assert {name for name in one if one[name] != again[name]} <= {"scores.json"}  # it holds the seconds
+    assert {name for name in one | again if one.get(name) != again.get(name)} <= {"scores.json"}  # it has the seconds
     assert one["weights.safetensors"] != other["weights.safetensors"]
 
 
-@pytest.mark.parametrize("stage", ["features", "training"])
 def test_a_killed_training_is_resumed_by_the_same_call(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "SECONDS", 0)  # a checkpoint at every look
-    out = tmp_path / "codes"
+    out, told = tmp_path / "codes", []
 
-    def killed(what: str, done: int, total: int) -> None:
-        if what == stage and done >= total / 2:
-            raise KeyboardInterrupt
+    def killed_at_the_end_of(stage: str) -> Callable[[str, int, int], None]:
+        def progress(what: str, done: int, total: int) -> None:
+            told.append((what, done / total))
+            if told[-1] == (stage, 1):
+                raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(trained.data, out, SETTINGS, progress=killed)
-    assert not out.exists()
+        return progress
+
+    for stage in ("features", "training"):
+        for _ in range(2):
+            told.clear()
+            with pytest.raises(KeyboardInterrupt):
+                train(trained.data, out, SETTINGS, progress=killed_at_the_end_of(stage))
+            assert not out.exists()
+        assert told == [(stage, 1)]  # the second time it goes on from its checkpoint
+    assert {"reconstructions.png", "curves.png"} < set(contents(staging_folder(out)))  # to be seen while it trains
     with pytest.raises(OutputError, match="other data or settings"):
         train(trained.data, out, {**SETTINGS, "autoencoder.balance": 1.0})
-    begun: list[tuple[str, int]] = []
-    train(trained.data, out, SETTINGS, progress=lambda what, done, total: begun.append((what, done / total)))
-    assert begun[0][0] == stage
-    assert begun[0][1] >= 0.5
+    train(trained.data, out, SETTINGS)
     assert not staging_folder(out).exists()
     for name in FILES - {"scores.json"}:
         assert (out / name).read_bytes() == (trained.bundle / name).read_bytes(), name
-
-
-def test_a_sheet_and_curves_can_be_looked_at_while_it_trains(trained: Trained, tmp_path: Path) -> None:
-    found = []
-
-    def look(what: str, done: int, total: int) -> None:
-        work = staging_folder(tmp_path / "codes")
-        found.append([(work / name).is_file() for name in ("reconstructions.png", "curves.png")])
-
-    train(trained.data, tmp_path / "codes", {**QUICK, "autoencoder.steps": 60}, progress=look)
-    assert found == [[False, False], [True, True], [True, True]]
 
 
 def test_grey_images_of_another_side(tmp_path: Path) -> None:
@@ -186,20 +202,6 @@ def test_training_and_asking_leave_the_global_random_state_alone(trained: Traine
     assert states() == before
 
 
-def test_the_command_prints_what_the_bundle_holds(
-    trained: Trained, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sets = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
-    command = ("train", "autoencoder", trained.data, tmp_path / "codes", "--workers", 1, *sets)
-    assert run(*command, "--json", "--quiet") == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed == json.loads((tmp_path / "codes/scores.json").read_text())
-    assert run(*command) == 1
-    assert "choose another folder" in capsys.readouterr().err
-    assert run("train", "autoencoder", trained.data, tmp_path / "more", *sets) == 0
-    assert f"--method smote --bundle {tmp_path / 'more'}" in capsys.readouterr().out.replace("\n", "")
-
-
 class TestLatentSpace:
     """Codes of images, and images of codes."""
 
@@ -212,7 +214,7 @@ class TestLatentSpace:
         before = inputs.copy()
         codes = space.encode(inputs)
         assert (codes.shape, codes.dtype) == ((5, 16), np.float32)
-        assert np.allclose(np.linalg.norm(codes, axis=1), 4, atol=1e-4)
+        assert np.linalg.norm(codes, axis=1) == pytest.approx(4, rel=1e-4)  # float32, and 1e-6 against nothing
         levels = space.decode(codes, ["red", "blue", "green", "yellow", "red"])
         assert (levels.shape, levels.dtype) == ((5, 32, 32, 3), np.float32)
         assert 0 <= levels.min() < levels.max() <= 1
@@ -325,9 +327,9 @@ def test_weights_of_another_form_are_refused(bundle: Path, change: str) -> None:
 
 def test_grey_images_differ_as_colour_images_without_colour_do() -> None:
     with loop.seeded(0):
-        network, x, made = Small(2, 32).eval(), torch.randn(2, 1, 32, 32), torch.randn(2, 1, 32, 32)
+        network, (x, made) = Small(2, 32).double().eval(), torch.randn(2, 2, 1, 32, 32, dtype=torch.double)
     colour = feature_difference(network, made.repeat(1, 3, 1, 1), x.repeat(1, 3, 1, 1))
-    assert torch.equal(feature_difference(network, made, x), colour)
+    assert feature_difference(network, made, x).item() == pytest.approx(colour.item(), rel=1e-9)  # double precision
     assert feature_difference(network, x, x) == 0
 
 
@@ -344,10 +346,11 @@ def test_networks_of_every_side(side: int) -> None:
 
 def test_a_generator_begins_without_a_grid() -> None:
     with loop.seeded(0):
-        generator, codes = Generator(32, 3, 8, 2), torch.randn(4, 8)
+        generator, codes = Generator(32, 3, 8, 2).double(), torch.randn(4, 8, dtype=torch.double)
     with torch.inference_mode():
         x = generator(codes, torch.tensor([0, 1, 0, 1]))
-    assert torch.allclose(x, torch.nn.functional.avg_pool2d(x, 2).repeat_interleave(2, 2).repeat_interleave(2, 3))
+    pooled = torch.nn.functional.avg_pool2d(x, 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.allclose(x, pooled, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(("balance", "shares"), [(1.0, (0.5, 0.5)), (0.5, (2 / 3, 1 / 3)), (0.0, (0.8, 0.2))])

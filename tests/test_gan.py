@@ -7,14 +7,13 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 from conftest import Judged, Run, contents, make_dataset, picture
 from PIL import Image
@@ -22,8 +21,12 @@ from PIL import Image
 import synth
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.files import staging_folder
+from synth.gan.setup import GanSetup
 from synth.gan.trained import open_gan
 from synth.training import loop
+from synth.training.bundle import open_bundle
+from synth.training.distributed import ProcessGroup
+from synth.training.job import TrainingJob
 from synth.training.loop import read_stats
 
 BEFORE = {
@@ -36,6 +39,8 @@ BEFORE = {
     "classifier.folds": 2,
 }
 SETTINGS = {**BEFORE, "gan.steps": 50, "gan.batch": 4, "gan.looks": 2, "gan.bank": 40, "gan.deep": False}
+FEW_STEPS = {"gan.steps": 1, "gan.looks": 1}
+SHORT = {**SETTINGS, **FEW_STEPS, "autoencoder.steps": 1, "classifier.steps": 1}
 COUNTS = {"train": {"blue": 0, "red": 30, "yellow": 6, "green": 16, "pink": 2}, "test": {"red": 2}}
 FILES = {
     "README.md",
@@ -121,60 +126,84 @@ def test_looks_and_losses_are_on_record(trained: Trained) -> None:
         assert sheet.width > sheet.height / 2
 
 
-def test_the_same_seed_gives_the_same_bytes(trained: Trained, tmp_path: Path) -> None:
-    train(trained.data, tmp_path / "again", SETTINGS, n_workers=2)
-    again, first = contents(tmp_path / "again"), contents(trained.bundle)
-    assert {name for name in first if first[name] != again[name]} <= {"scores.json"}  # it holds the seconds
-    train(trained.data, tmp_path / "other", {**SETTINGS, "seed": 1})
-    assert contents(tmp_path / "other")["weights.safetensors"] != first["weights.safetensors"]
+def typed(settings: Mapping[str, object]) -> list[str]:
+    """Settings as options of a command."""
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={str(value).lower()}")]
 
 
-@pytest.mark.parametrize("stage", ["before: training", "training"])
+def test_the_command_gives_the_same_bytes_and_prints_what_they_hold(
+    trained: Trained, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def states() -> tuple[Any, ...]:
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index,union-attr]
+
+    before = states()
+    command = ("train", "gan", trained.data, tmp_path / "gan", "--workers", 2, *typed(SETTINGS))
+    assert run(*command, "--json", "--quiet") == 0
+    assert states() == before
+    assert json.loads(capsys.readouterr().out) == document(tmp_path / "gan", "scores.json")
+    again, first = contents(tmp_path / "gan"), contents(trained.bundle)
+    assert {name for name in first | again if first.get(name) != again.get(name)} <= {"scores.json"}  # has the seconds
+    assert run(*command) == 1
+    assert "choose another folder" in capsys.readouterr().err
+
+
 def test_a_killed_training_is_resumed_by_the_same_call(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+    trained: Trained, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "SECONDS", 0)  # a checkpoint at every look
-    out = tmp_path / "gan"
+    out, told = tmp_path / "gan", []
 
-    def killed(what: str, done: int, total: int) -> None:
-        if what == stage and done >= total / 2:
-            raise KeyboardInterrupt
+    def killed_at_the_end_of(stage: str) -> Callable[[str, int, int], None]:
+        def progress(what: str, done: int, total: int) -> None:
+            told.append((what, done / total))
+            if told[-1] == (stage, 1):
+                raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(trained.data, out, SETTINGS, progress=killed)
-    assert not out.exists()
-    with pytest.raises(OutputError, match="other data or settings"):
-        train(trained.data, out, {**SETTINGS, "gan.borrow": 0.9})
-    told: list[str] = []
-    train(trained.data, out, SETTINGS, progress=lambda what, done, total: told.append(what))
-    assert told[0] == stage
+        return progress
+
+    for stage in ("before: training", "training"):
+        for _ in range(2):
+            told.clear()
+            with pytest.raises(KeyboardInterrupt):
+                train(trained.data, out, SETTINGS, progress=killed_at_the_end_of(stage))
+            assert not out.exists()
+        assert told == [(stage, 1)]  # the second time it goes on from its checkpoint
+    # Its first look is there to be seen.
+    assert sorted(path.suffix for path in (staging_folder(out) / "looks").rglob("0*")) == [
+        ".json",
+        ".png",
+        ".safetensors",
+    ]
+    for other in ({"gan.borrow": 0.9}, {"seed": 1}):
+        with pytest.raises(OutputError, match="other data or settings"):
+            train(trained.data, out, SETTINGS | other)
+    assert run("train", "gan", trained.data, out, *typed(SETTINGS)) == 0
+    printed = capsys.readouterr().out
+    assert "pink: 2 training images are too few" in printed
+    assert f"--method gan --bundle {out}" in printed.replace("\n", "")
     assert not staging_folder(out).exists()
     for name in FILES - {"scores.json"}:
         assert (out / name).read_bytes() == (trained.bundle / name).read_bytes(), name
 
 
-def test_sheets_can_be_looked_at_while_it_trains(trained: Trained, tmp_path: Path) -> None:
-    found = []
-
-    def evaluate(what: str, done: int, total: int) -> None:
-        if what == "training":
-            found.append(sorted(path.suffix for path in (staging_folder(tmp_path / "gan") / "looks").rglob("0*")))
-
-    train(trained.data, tmp_path / "gan", {**SETTINGS, "gan.steps": 75, "gan.looks": 3}, progress=evaluate)
-    assert found[1:] == [[".json", ".png", ".safetensors"], [".json", ".json", ".png", ".png", *2 * [".safetensors"]]]
+def given(judged: Judged, codes: Path) -> dict[str, object]:
+    """Settings for a short training that begins with networks that are there."""
+    return {**SETTINGS, **FEW_STEPS, "bundle": str(codes), "judge": str(judged.bundle)}
 
 
-def test_out_of_memory_halves_the_batch_on_record(trained: Trained, tmp_path: Path) -> None:
+def test_out_of_memory_halves_the_batch_on_record(judged: Judged, codes: Path, tmp_path: Path) -> None:
     def full(what: str, done: int, total: int) -> None:
-        if what == "training" and total == 50 * 8:
+        if total == 8:
             raise torch.OutOfMemoryError("no more memory")
 
-    bundle = train(trained.data, tmp_path / "gan", {**SETTINGS, "gan.batch": 8}, progress=full)
+    settings = given(judged, codes)
+    bundle = train(judged.data, tmp_path / "gan", {**settings, "gan.batch": 8}, progress=full)
     assert bundle.info["settings"]["batch"] == 4
-    assert bundle.scores["n_images_seen"] == 50 * 4
+    assert bundle.scores["n_images_seen"] == 4
     assert "out of memory: 4 images in a step instead of 8" in (bundle.path / "README.md").read_text()
     with pytest.raises(TrainingError, match=r"gan\.batch lower"):
-        train(trained.data, tmp_path / "small", SETTINGS, progress=fail_always)
+        train(judged.data, tmp_path / "small", settings, progress=fail_always)
 
 
 def fail_always(what: str, done: int, total: int) -> None:
@@ -182,9 +211,9 @@ def fail_always(what: str, done: int, total: int) -> None:
         raise torch.OutOfMemoryError("no more memory")
 
 
-def test_what_is_not_finite_stops_with_the_last_good_state(trained: Trained, tmp_path: Path) -> None:
+def test_what_was_never_finite_is_an_error(judged: Judged, codes: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not finite"):
-        train(trained.data, tmp_path / "gan", {**SETTINGS, "gan.rate": 1e30})
+        train(judged.data, tmp_path / "gan", {**given(judged, codes), "gan.steps": 3, "gan.rate": 1e30})
 
 
 def test_classes_with_too_few_images_alone_are_refused(tmp_path: Path) -> None:
@@ -197,15 +226,12 @@ def test_classes_with_too_few_images_alone_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "gan").exists()
 
 
-def test_it_begins_with_what_is_given(judged: Judged, tmp_path: Path) -> None:
-    codes = synth.train(
-        "autoencoder", synth.open_dataset(judged.data), synth.load_recipe(None, BEFORE), tmp_path / "codes"
-    )
+def test_it_begins_with_what_is_given(judged: Judged, codes: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    settings = {**SETTINGS, "bundle": str(codes.path), "judge": str(judged.bundle), "gan.rate": 1e-12}
+    settings = {**given(judged, codes), "gan.rate": 1e-12}
     gan = train(judged.data, tmp_path / "gan", settings, progress=lambda what, done, total: told.append(what))
     assert set(told) == {"training"}
-    before, after = codes.tensors(), gan.tensors()
+    before, after = open_bundle(codes, "autoencoder").tensors(), gan.tensors()
     for name in ("encoder.head.weight", "generator.first.weight"):
         assert torch.equal(after[name], before[name].half())
     other = make_dataset(tmp_path / "other", {"": {"cat": 20, "dog": 20}})
@@ -215,42 +241,19 @@ def test_it_begins_with_what_is_given(judged: Judged, tmp_path: Path) -> None:
 
 def test_few_images_everywhere_and_a_class_without_any(tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", {"train": {"green": 6, "red": 7}, "test": {"yellow": 2}})
-    bundle = train(data, tmp_path / "gan", {**SETTINGS, "gan.steps": 25, "gan.looks": 1, "gan.codes": "own"})
+    bundle = train(data, tmp_path / "gan", {**SHORT, "gan.codes": "own"})
     assert set(bundle.scores["drawn"]["classes"]) == {"green", "red"}
 
 
-def test_grey_images(tmp_path: Path) -> None:
+def test_grey_images_and_seeds(tmp_path: Path) -> None:
     for label in ("red", "green"):
         (tmp_path / "data" / label).mkdir(parents=True)
         for i in range(15):
             picture(label, i).convert("L").save(tmp_path / "data" / label / f"{i}.png")
-    bundle = train(tmp_path / "data", tmp_path / "gan", {**SETTINGS, "gan.steps": 25, "gan.looks": 1})
-    assert bundle.info["network"]["channels"] == 1
-    assert {found["n"] for found in bundle.scores["drawn"]["classes"].values()} == {256}
-
-
-def test_training_leaves_the_global_random_state_alone(trained: Trained, tmp_path: Path) -> None:
-    def states() -> tuple[Any, ...]:
-        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index,union-attr]
-
-    before = states()
-    train(trained.data, tmp_path / "gan", SETTINGS)
-    assert states() == before
-
-
-def test_the_command_prints_what_the_bundle_holds(
-    trained: Trained, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sets = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={str(value).lower()}")]
-    command = ("train", "gan", trained.data, tmp_path / "gan", "--workers", 1, *sets)
-    assert run(*command, "--json", "--quiet") == 0
-    assert json.loads(capsys.readouterr().out) == document(tmp_path / "gan", "scores.json")
-    assert run(*command) == 1
-    assert "choose another folder" in capsys.readouterr().err
-    assert run("train", "gan", trained.data, tmp_path / "more", *sets) == 0
-    printed = capsys.readouterr().out
-    assert "pink: 2 training images are too few" in printed
-    assert f"--method gan --bundle {tmp_path / 'more'}" in printed.replace("\n", "")
+    one, other = (train(tmp_path / "data", tmp_path / f"gan-{seed}", {**SHORT, "seed": seed}) for seed in (0, 1))
+    assert one.info["network"]["channels"] == 1
+    assert {found["n"] for found in one.scores["drawn"]["classes"].values()} == {256}
+    assert (one.path / "weights.safetensors").read_bytes() != (other.path / "weights.safetensors").read_bytes()
 
 
 def test_tensorboard_is_asked_for_by_its_extra(
@@ -278,17 +281,20 @@ def test_the_script_reads_like_a_manual() -> None:
 
 def test_two_processes_train_and_one_writes(trained: Trained, tmp_path: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    sets = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={str(value).lower()}")]
-    command = (trained.data, tmp_path / "gan", "--device", "cpu", "--workers", 1, "--json", "--quiet", *sets)
+    command = (trained.data, tmp_path / "gan", "--device", "cpu", "--workers", 1, "--json", "--quiet", *typed(SHORT))
     done = script(*command, launcher=launcher)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == document(tmp_path / "gan", "scores.json")  # one of the two speaks
     assert set(contents(tmp_path / "gan")) == FILES
-    alone, together = (
-        safetensors.torch.load((folder / "weights.safetensors").read_bytes())
-        for folder in (trained.bundle, tmp_path / "gan")
-    )
-    for name, values in alone.items():
-        assert torch.allclose(values.float(), together[name].float(), atol=2e-2), name
-    refused = script(trained.data, tmp_path / "odd", *sets, "--set", "gan.batch=5", launcher=launcher)
-    assert "multiple of the 2 processes" in refused.stderr
+    alone, together = train(trained.data, tmp_path / "alone", SHORT), open_bundle(tmp_path / "gan", "gan")
+    begun = [name for name in alone.tensors() if not name.startswith("generator.")]
+    assert all(torch.equal(alone.tensors()[name], together.tensors()[name]) for name in begun)
+    losses = [read_stats(bundle.path / "stats.jsonl")[0] for bundle in (alone, together)]
+    rounding = 4 * 32 * 32 * 2.0**-24  # of float32, in sums over the pixels of a batch
+    assert losses[1] == pytest.approx(losses[0], rel=rounding, abs=2e-6)  # the file has 6 decimals
+
+
+def test_processes_share_a_batch_evenly(trained: Trained, tmp_path: Path) -> None:
+    dataset, recipe = synth.open_dataset(trained.data), synth.load_recipe(None, {**SHORT, "gan.batch": 5})
+    with pytest.raises(UsageError, match="multiple of the 2 processes"):
+        GanSetup(TrainingJob(dataset, recipe, tmp_path / "gan"), ProcessGroup(1, 2))

@@ -57,7 +57,9 @@ from synth.training.loop import CHECK, STATS, fit, read_stats, seeded
 CPU = torch.device("cpu")
 N_CODE = 6
 LABELS = ("red", "green")
-STEPS = 5
+STEPS, RATE = 5, 0.1
+EXACT = 1e-9
+"""Rounding in double precision is 1e-16 of a number, and no sum here has more than 1e5 terms."""
 
 
 def gan_task(*, group: ProcessGroup = SINGLE, n_channels: int = 3, **settings: Any) -> GanTask:
@@ -85,12 +87,17 @@ def a_generator(n_channels: int = 3) -> Generator:
 
 
 def some_images(n: int, side: int = 32, n_channels: int = 3) -> Tensor:
-    values = np.random.default_rng(4).uniform(-1, 1, (n, n_channels, side, side))
-    return torch.from_numpy(values.astype(np.float32))
+    """In double precision, so that what is equal but for rounding is equal to EXACT on any processor."""
+    return torch.from_numpy(np.random.default_rng(4).uniform(-1, 1, (n, n_channels, side, side)))
 
 
 def states_of(*modules: nn.Module) -> list[Tensor]:
     return [value.detach().clone() for module in modules for value in module.state_dict().values()]
+
+
+def same(first: Tensor, second: Tensor) -> bool:
+    """Equal but for rounding, in double precision."""
+    return torch.allclose(first, second, rtol=EXACT, atol=EXACT)
 
 
 def equal(first: Sequence[Tensor], second: Sequence[Tensor]) -> bool:
@@ -112,7 +119,7 @@ class TestDiscriminator:
     @pytest.mark.parametrize("side", SIDES)
     def test_every_side(self, side: int, n_channels: int, *, deep: bool) -> None:
         with seeded(0):
-            network = Discriminator(side, n_channels, 3, deep=deep)
+            network = Discriminator(side, n_channels, 3, deep=deep).double()
         x, y = some_images(3, side, n_channels).requires_grad_(True), torch.tensor([0, 2, 1])
         answers = network(x, y)
         assert answers.shape == (3,)
@@ -121,7 +128,7 @@ class TestDiscriminator:
         assert (slopes.abs().amax(dim=(0, 1)) > 0).all()  # every pixel counts
         with torch.no_grad():
             alone = [network(x[i : i + 1], y[i : i + 1]) for i in range(3)]
-        assert torch.allclose(torch.cat(alone), answers, atol=1e-5)
+        assert same(torch.cat(alone), answers)
 
     def test_deep_has_more_layers(self) -> None:
         sizes = [sum(p.numel() for p in Discriminator(48, 3, 2, deep=deep).parameters()) for deep in (False, True)]
@@ -132,7 +139,7 @@ class TestDiscriminator:
         with seeded(0):
             network = Discriminator(32, 3, HIDDEN + 1, deep=False).double()
             vectors = torch.randn(HIDDEN + 1, HIDDEN, dtype=torch.double)
-        x = some_images(2).double()
+        x = some_images(2)
 
         def answers(weight: Tensor) -> Tensor:
             network.of_class.weight.data.copy_(weight)
@@ -142,20 +149,20 @@ class TestDiscriminator:
 
         units = answers(torch.eye(HIDDEN + 1, HIDDEN, dtype=torch.double))
         h = units[:, :-1] - units[:, -1:]
-        assert torch.allclose(units[:, -1], network.answer(h)[:, 0])  # without a class only the image counts
-        assert torch.allclose(answers(vectors) - units[:, -1:], h @ vectors.T)
+        assert same(units[:, -1], network.answer(h)[:, 0])  # without a class only the image counts
+        assert same(answers(vectors) - units[:, -1:], h @ vectors.T)
 
 
 class TestDiffAugment:
     """Changes that gradients pass through."""
 
-    random = torch.from_numpy(np.random.default_rng(3).random((4, N_DRAWS), np.float32))
-    middle = torch.full((4, N_DRAWS), 0.5)
+    random = torch.from_numpy(np.random.default_rng(3).random((4, N_DRAWS)))
+    middle = torch.full((4, N_DRAWS), 0.5, dtype=torch.double)
 
     def test_nothing_changes_nothing(self) -> None:
         x = some_images(4)
-        assert torch.allclose(augmented(x, self.random, colour=0, shift=0), x, atol=1e-6)
-        assert torch.allclose(augmented(x, self.middle, colour=0.5, shift=0.3), x, atol=1e-6)
+        assert same(augmented(x, self.random, colour=0, shift=0), x)
+        assert same(augmented(x, self.middle, colour=0.5, shift=0.3), x)
 
     def test_the_same_draws_give_the_same_image_in_any_company(self) -> None:
         x = some_images(4)
@@ -165,10 +172,10 @@ class TestDiffAugment:
         assert torch.equal(x, before)
         for i in range(4):
             alone = augmented(x[i : i + 1], self.random[i : i + 1], colour=0.25, shift=0.1)
-            assert torch.allclose(alone[0], whole[i], atol=1e-6)
+            assert same(alone[0], whole[i])
         assert not torch.allclose(whole, augmented(x, self.random.flip(0), colour=0.25, shift=0.1), atol=0.1)
 
-    @pytest.mark.parametrize(("draw", "part"), [(0.0, -1.0), (0.75, 0.5), (1.0 - 2**-24, 1.0)])
+    @pytest.mark.parametrize(("draw", "part"), [(0.0, -1.0), (0.75, 0.5), (1.0 - 2**-53, 1.0)])
     def test_levels_change_by_the_colour_at_most(self, draw: float, part: float) -> None:
         x, change = some_images(4), 0.3 * part
         grey = x.mean(1, keepdim=True)
@@ -177,7 +184,7 @@ class TestDiffAugment:
         for which, wanted in enumerate(expected):  # brightness, saturation, contrast
             draws = self.middle.clone()
             draws[:, which] = draw
-            assert torch.allclose(augmented(x, draws, colour=0.3, shift=0), wanted, atol=1e-5)
+            assert same(augmented(x, draws, colour=0.3, shift=0), wanted)
 
     @pytest.mark.parametrize(
         ("shift", "draws", "offsets"),
@@ -195,7 +202,7 @@ class TestDiffAugment:
         values = torch.tensor([[0.5, 0.5, 0.5, *draws]])
         rows, columns = (np.clip(np.arange(32) + offset, 0, 31) for offset in offsets)
         shifted = augmented(x, values, colour=0, shift=shift)
-        assert torch.allclose(shifted[0], x[0][:, rows][:, :, columns], atol=1e-6)
+        assert same(shifted[0], x[0][:, rows][:, :, columns])
 
     def test_shifts_are_even_and_reach_as_far_as_asked(self) -> None:
         places = torch.arange(32.0).expand(1, 1, 32, 32) / 16 - 1
@@ -210,20 +217,20 @@ class TestDiffAugment:
         (slopes,) = torch.autograd.grad(augmented(x, self.random, colour=0.25, shift=0.1).square().sum(), x)
         assert slopes.isfinite().all()
         assert (slopes[:, :, 5:-5, 5:-5].abs() > 0).all()
-        wide = some_images(1, 8).double().requires_grad_(True)
+        wide = some_images(1, 8).requires_grad_(True)
         assert torch.autograd.gradcheck(
-            lambda image: augmented(image, self.random[:1].double(), colour=0.25, shift=0.1), (wide,)
+            lambda image: augmented(image, self.random[:1], colour=0.25, shift=0.1), (wide,)
         )
 
     def test_grey_images(self) -> None:
         x = some_images(4, n_channels=1)
         draws = self.middle.clone()
         draws[:, 1] = 0.9  # they have no saturation
-        assert torch.allclose(augmented(x, draws, colour=0.5, shift=0), x, atol=1e-6)
+        assert same(augmented(x, draws, colour=0.5, shift=0), x)
         three = augmented(x.expand(-1, 3, -1, -1), self.random, colour=0.5, shift=0.1)
         one = augmented(x, self.random, colour=0.5, shift=0.1)
         assert one.shape == x.shape
-        assert torch.allclose(one.expand(-1, 3, -1, -1), three, atol=1e-5)
+        assert same(one.expand(-1, 3, -1, -1), three)
 
 
 class TestLosses:
@@ -247,7 +254,7 @@ class TestLosses:
         ]
 
     def images(self) -> tuple[Tensor, Tensor]:
-        x = some_images(8).double()
+        x = some_images(8)
         return x[:4], x[4:]
 
     def test_of_the_discriminator(self) -> None:
@@ -255,8 +262,8 @@ class TestLosses:
         losses = trainee.discriminator_loss(*self.images(), self.y)
         loss, penalty = (value.item() for value in losses)
         pairs = self.pairs(trainee)
-        assert loss == pytest.approx(np.mean([math.log1p(math.exp(b - a)) for a, b, _ in pairs]), rel=1e-9)
-        assert penalty == pytest.approx(0.7 / 2 * np.mean([slopes for *_, slopes in pairs]), rel=1e-9)
+        assert loss == pytest.approx(np.mean([math.log1p(math.exp(b - a)) for a, b, _ in pairs]), rel=EXACT)
+        assert penalty == pytest.approx(0.7 / 2 * np.mean([slopes for *_, slopes in pairs]), rel=EXACT)
         losses[1].backward()  # type: ignore[no-untyped-call]
         assert all(p.grad is not None and p.grad.isfinite().all() for p in trainee.discriminator.maps.parameters())
 
@@ -264,7 +271,7 @@ class TestLosses:
         trainee = self.trainee()
         loss = trainee.generator_loss(*self.images(), self.y).item()
         expected = np.mean([math.log1p(math.exp(a - b)) for a, b, _ in self.pairs(trainee)])
-        assert loss == pytest.approx(expected, rel=1e-9)
+        assert loss == pytest.approx(expected, rel=EXACT)
 
     def test_the_generator_learns_from_drawn_images_alone(self) -> None:
         real, drawn = (x.requires_grad_(True) for x in self.images())
@@ -304,7 +311,10 @@ class TestStep:
         for name, module in trainee.modules.items():
             after = states_of(module)
             assert all(value.isfinite().all() for value in after)
-            assert not any(torch.equal(a, b) for a, b in zip(before[name], after, strict=True)), name
+            still = {
+                key for key, a, b in zip(module.state_dict(), before[name], after, strict=True) if torch.equal(a, b)
+            }
+            assert still <= {"answer.bias"}, name  # it cancels in D(x') - D(x): what it gets is rounding, or nothing
             assert all(parameter.requires_grad for parameter in module.parameters())
         for values in losses:
             assert set(values) == {"discriminator", "penalty", "generator"}
@@ -447,16 +457,19 @@ class TestTeam:
             assert found == {**expected, "looks": 1 - rank, "leads": rank == 0}
         assert len(read_stats(together / "fit" / STATS)) == 1
         alone = few_steps(tmp_path / "alone", SINGLE)[0]
+        rounding = STEPS * 4 * 32 * 32 * 2.0**-24  # of float32, in each step, in sums over the pixels of a batch
         assert read_stats(together / "fit" / STATS)[0] == pytest.approx(
-            read_stats(tmp_path / "alone" / STATS)[0], rel=1e-3
+            read_stats(tmp_path / "alone" / STATS)[0],
+            rel=rounding,
+            abs=2e-6,  # the file has 6 decimals
         )
         for name, module in GanTrainee(gan_task(), a_generator()).modules.items():
             begun = module.state_dict()
             moved = torch.cat([(alone[f"{name}/{key}"] - value).flatten() for key, value in begun.items()])
             apart = torch.cat([(alone[f"{name}/{key}"] - first[f"{name}/{key}"]).flatten() for key in begun])
-            assert float(moved.abs().median()) > 1e-4
-            assert float(apart.norm()) < 0.05 * float(moved.norm()), name
-            assert float(apart.abs().median()) < 1e-4
+            weights = torch.cat([value.flatten() for value in begun.values()])
+            assert float(moved.norm()) > 1e-3 * float(weights.norm())
+            assert float(apart.norm()) < rounding * float(moved.norm()), name
 
 
 def free_port() -> int:
@@ -475,14 +488,21 @@ def start(rank: int, folder: Path, port: int) -> subprocess.Popen[str]:
 
 
 def few_steps(folder: Path, group: ProcessGroup) -> tuple[dict[str, Tensor], loop.Fit, int]:
-    """All weights after a few steps, what the loop gave, and how often this process was asked to look."""
+    """All weights after a few steps, what the loop gave, and how often this process was asked to look.
+
+    The steps are plain ones, proportional to the gradient: Adam divides by its size, so where a gradient is 0 but for
+    rounding it would take whole steps after that rounding.
+    """
     seen = []
 
     def check(n_seen: int, network: nn.Module) -> str:
         seen.append(n_seen)
         return "enough"
 
-    trainee = GanTrainee(gan_task(group=group), a_generator())
+    trainee = GanTrainee(gan_task(group=group, rate=RATE, penalty=5.0), a_generator())
+    trainee.optimizers = {
+        f"{name} optimizer": torch.optim.SGD(module.parameters(), RATE) for name, module in trainee.modules.items()
+    }
     with one_thread():
         fitted = fit(trainee, folder, n_steps=STEPS, batch=4, on_check=check if group.leads else None, group=group)
     modules = {**trainee.modules, "average": fitted.network}
@@ -679,7 +699,7 @@ class TestMeasurer:
         away = np.stack([thumbnail(image) for image in changed.astype(np.uint8)]).astype(np.float64)
         nearest = min(float(np.linalg.norm(away[0] - other)) for other in (*flat, *mirrors))
         found = with_flips.measure("yellow", changed.astype(np.uint8), [hashes[4:5]])
-        assert found.nearest == pytest.approx(nearest / closest, rel=1e-4)
+        assert found.nearest == pytest.approx(nearest / closest, rel=3072 * 2.0**-24)  # float32: a sum of 3072 squares
         assert found.copies == float(nearest < closest)
 
     def test_images_of_another_class_are_seen(self, with_flips: Evaluator, real: Real) -> None:

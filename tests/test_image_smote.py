@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from conftest import picture, tree_state
+from corpus import make_gan_bundle
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline
 from imblearn.utils.estimator_checks import (
@@ -31,7 +32,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.preprocessing import FunctionTransformer
 
-import synth
 from synth import ImageSMOTE
 from synth.errors import ImageError, UsageError
 from synth.generators.interpolation import LatentInterpolator, Pair, PixelInterpolator
@@ -384,15 +384,14 @@ def test_a_failure_leaves_no_file(files: tuple[list[Path], Array], tmp_path: Pat
 
 @pytest.fixture(scope="module")
 def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An autoencoder of red and yellow that saw but a few images."""
+    """Codes of red and yellow, by networks that learned nothing."""
     root = tmp_path_factory.mktemp("latent")
     for index in range(18):
         label = "red" if index < 12 else "yellow"
         path = root / "data" / "train" / label / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(label, index, size=(32, 32)).save(path)
-    settings = {"autoencoder.steps": 20, "autoencoder.batch": 4, "autoencoder.code": 8, "autoencoder.feature_weight": 0}
-    synth.train("autoencoder", synth.open_dataset(root / "data"), synth.load_recipe(None, settings), root / "bundle")
+    make_gan_bundle(root / "data", root / "bundle")
     return root / "bundle"
 
 

@@ -137,7 +137,7 @@ def test_the_policy_test_names_the_effect_that_loses_the_class(
     assert {test.effect for test in tests if test.loses} == {"hue"}
     (line,) = warnings_of(tests)
     assert '"hue"' in line
-    assert "yellow in " in line
+    assert all(f"{test.label} in " in line for test in tests if test.loses)
     sets = [word for key, value in HUE.items() for word in ("--set", f"{key}={value}")]
     assert run("policy", judged.data, "--judge", judged.bundle, *sets, "--quiet", "--seed", 4) == 0
     assert line.split(";")[0] in capsys.readouterr().out.replace("\n", " ")

@@ -218,7 +218,9 @@ def test_online_heads_learn_from_all_variants_of_an_image() -> None:
         features_of(n_variants=3, spread=2.0),
     )
     plain = train(alone, TrainingStrategy(PLAIN)).probabilities(asked)
-    assert train(copied, TrainingStrategy(PLAIN, online=True)).probabilities(asked) == pytest.approx(plain, abs=1e-3)
+    # Where a loss is lowest, float32 can't tell weights apart that differ by the root of its rounding, 2^-12.
+    again = train(copied, TrainingStrategy(PLAIN, online=True)).probabilities(asked)
+    assert again == pytest.approx(plain, abs=4 * 2.0**-12)
     assert train(changed, TrainingStrategy(PLAIN)).probabilities(asked).tobytes() == plain.tobytes()
     assert np.abs(train(changed, TrainingStrategy(PLAIN, online=True)).probabilities(asked) - plain).max() > 0.01
 

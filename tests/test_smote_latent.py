@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Judged, contents, make_dataset, picture
+from corpus import make_gan_bundle
 from PIL import Image
 
 import synth
@@ -20,16 +22,6 @@ from synth.generators.base import Context
 from synth.generators.registry import open_generator
 from synth.records import Candidate
 from synth.runs.remake import synthetic_ids
-
-QUICK = {"autoencoder.steps": 25, "autoencoder.batch": 8, "autoencoder.code": 16, "autoencoder.feature_weight": 0}
-
-
-@pytest.fixture(scope="module")
-def codes(judged: Judged, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An autoencoder of the lights of `judged`."""
-    bundle = tmp_path_factory.mktemp("codes") / "codes"
-    synth.train("autoencoder", synth.open_dataset(judged.data), synth.load_recipe(None, QUICK), bundle)
-    return bundle
 
 
 def recipe_for(bundle: Path | None, n: int = 60, **settings: object) -> synth.Recipe:
@@ -51,7 +43,7 @@ def test_same_bytes_for_any_number_of_workers_and_after_a_kill(
     judged: Judged, codes: Path, tmp_path: Path, augment: str
 ) -> None:
     dataset = synth.open_dataset(judged.data)
-    recipe = recipe_for(codes, 160, judge=str(judged.bundle), smote__augment=augment)
+    recipe = recipe_for(codes, 120, judge=str(judged.bundle), smote__augment=augment)
 
     def killed(what: str, done: int, total: int) -> None:
         if what == "images" and done > len(dataset.items) + 60:
@@ -106,8 +98,7 @@ def test_grey_images_of_any_aspect(tmp_path: Path) -> None:
         for index in range(n):
             grey = picture(label, index, size=(75 + index, 50)).convert("L")
             grey.save(tmp_path / "data" / label / f"{index}.png")
-    dataset, recipe = synth.open_dataset(tmp_path / "data"), synth.load_recipe(None, QUICK)
-    synth.train("autoencoder", dataset, recipe, tmp_path / "codes")
+    make_gan_bundle(tmp_path / "data", tmp_path / "codes")
     made = candidates(tmp_path / "data", recipe_for(tmp_path / "codes"), 12)
     assert {candidate.pixels.ndim for candidate in made} == {2}
     assert all(75 <= candidate.pixels.shape[1] <= 79 and candidate.pixels.shape[0] == 50 for candidate in made)
@@ -143,7 +134,7 @@ def test_parents_near_other_classes(judged: Judged, codes: Path, parents: str) -
 def test_an_unfinished_run_is_not_resumed_with_another_autoencoder(judged: Judged, codes: Path, tmp_path: Path) -> None:
     dataset = synth.open_dataset(judged.data)
     bundle = tmp_path / "codes"
-    synth.train("autoencoder", dataset, synth.load_recipe(None, QUICK), bundle)
+    shutil.copytree(codes, bundle)
 
     def killed(what: str, done: int, total: int) -> None:
         if what == "images":
@@ -151,8 +142,8 @@ def test_an_unfinished_run_is_not_resumed_with_another_autoencoder(judged: Judge
 
     with pytest.raises(KeyboardInterrupt):
         synth.generate(dataset, None, recipe_for(bundle), tmp_path / "out", progress=killed)
-    bundle.rename(tmp_path / "before")
-    synth.train("autoencoder", dataset, synth.load_recipe(None, QUICK | {"seed": 1}), bundle)
+    shutil.rmtree(bundle)
+    make_gan_bundle(judged.data, bundle)
     with pytest.raises(OutputError, match="unfinished"):
         synth.generate(dataset, None, recipe_for(bundle), tmp_path / "out")
 

@@ -71,8 +71,8 @@ def test_new_vectors_lie_between_their_parents(cloud: tuple[Array, Array], dtype
     new, new_labels = more[len(x) :].astype(np.float64), labels[len(x) :]
     first, second = sampler.sample_parents_.T
     a, b, t = x[first].astype(np.float64), x[second].astype(np.float64), sampler.sample_steps_[:, None]
-    precision = {np.float64: 1e-12, np.float32: 1e-6, np.float16: 4e-3}[dtype]
-    np.testing.assert_allclose(new, (1 - t) * a + t * b, atol=precision)
+    rounding = (4 + 4 + 2) * np.finfo(dtype).eps  # of a difference and a product under 16, and of a sum under 8
+    np.testing.assert_allclose(new, (1 - t) * a + t * b, rtol=0, atol=rounding)
     assert (y[first] == new_labels).all()
     for label in ("rare", "scarce"):
         rows, _ = of_class(y, label)

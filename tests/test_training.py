@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import torch
@@ -125,29 +124,49 @@ def test_mixed_precision_computes_in_bfloat16() -> None:
             assert line(x).dtype == torch.float32
 
 
+SETTINGS = {**QUICK, "classifier.steps": 20}
+
+
+@pytest.fixture(scope="module")
+def whole(judged: Judged, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of a classifier, by one process; read-only."""
+    bundle = tmp_path_factory.mktemp("whole") / "judge"
+    synth.train("classifier", synth.open_dataset(judged.data), synth.load_recipe(None, SETTINGS), bundle)
+    return bundle
+
+
 class TestClassifier:
     """`synth train classifier`."""
 
-    settings: ClassVar = {**QUICK, "classifier.steps": 20}
-
-    @pytest.mark.parametrize("n_workers", [1, 2])
-    def test_the_same_seed_gives_the_same_bytes(self, judged: Judged, tmp_path: Path, n_workers: int) -> None:
-        dataset, recipe = synth.open_dataset(judged.data), synth.load_recipe(None, self.settings)
-        synth.train("classifier", dataset, recipe, tmp_path / "first")
-        synth.train("classifier", dataset, recipe, tmp_path / "second", n_workers=n_workers)
-        first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
-        same = {name for name in first if first[name] == second[name]}
-        assert set(first) == set(second)
-        assert set(first) - same <= {"scores.json"}  # it holds the seconds
-        other = synth.load_recipe(None, {**self.settings, "seed": 1})
-        synth.train("classifier", dataset, other, tmp_path / "third")
-        assert contents(tmp_path / "third")["weights.safetensors"] != first["weights.safetensors"]
-
-    def test_a_killed_training_is_resumed_by_the_same_call(
-        self, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_the_command_gives_the_same_bytes_with_two_workers_and_prints_what_they_hold(
+        self, judged: Judged, whole: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        dataset, recipe = synth.open_dataset(judged.data), synth.load_recipe(None, self.settings)
-        synth.train("classifier", dataset, recipe, tmp_path / "whole")
+        sets = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
+        command = ("train", "classifier", judged.data, tmp_path / "judge", "--workers", 2, *sets)
+        assert run(*command, "--json", "--quiet") == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert printed == json.loads((tmp_path / "judge/scores.json").read_text())
+        assert printed["n_images_seen"] == 4 * 20 * 32  # three folds and the whole, 20 steps of 32
+        found = printed["out_of_fold"]
+        assert set(found["classes"]) == {"red", "yellow", "green"}
+        assert [sum(row) for row in found["confusion"]] == [found["classes"][label]["n"] for label in found["labels"]]
+        first, second = contents(whole), contents(tmp_path / "judge")
+        different = {name for name in first | second if first.get(name) != second.get(name)}
+        assert different <= {"scores.json"}  # it holds the seconds
+        assert run(*command) == 1
+        assert "choose another folder" in capsys.readouterr().err
+
+    def test_another_seed_gives_other_weights(self, judged: Judged, tmp_path: Path) -> None:
+        dataset, settings = synth.open_dataset(judged.data), {**SETTINGS, "classifier.steps": 1}
+        for seed in (0, 1):
+            synth.train(
+                "classifier", dataset, synth.load_recipe(None, {**settings, "seed": seed}), tmp_path / str(seed)
+            )
+        one, other = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "01")
+        assert one != other
+
+    def test_a_killed_training_is_resumed_by_the_same_call(self, judged: Judged, whole: Path, tmp_path: Path) -> None:
+        dataset, recipe = synth.open_dataset(judged.data), synth.load_recipe(None, SETTINGS)
 
         def killed(what: str, done: int, total: int) -> None:
             if done > total / 2:
@@ -156,13 +175,12 @@ class TestClassifier:
         with pytest.raises(KeyboardInterrupt):
             synth.train("classifier", dataset, recipe, tmp_path / "killed", progress=killed)
         assert not (tmp_path / "killed").exists()
-        other = synth.load_recipe(None, {**self.settings, "seed": 9})
         with pytest.raises(OutputError, match="other data or settings"):
-            synth.train("classifier", dataset, other, tmp_path / "killed")
+            synth.train("classifier", dataset, synth.load_recipe(None, {**SETTINGS, "seed": 9}), tmp_path / "killed")
         synth.train("classifier", dataset, recipe, tmp_path / "killed")
         assert not (tmp_path / "killed.incomplete").exists()
         names = ("weights.safetensors", "bundle.json", "images.jsonl", "stats.jsonl")
-        assert all((tmp_path / "killed" / n).read_bytes() == (tmp_path / "whole" / n).read_bytes() for n in names)
+        assert all((tmp_path / "killed" / n).read_bytes() == (whole / n).read_bytes() for n in names)
 
     def test_an_existing_folder_is_never_replaced(self, judged: Judged) -> None:
         before = contents(judged.bundle)
@@ -174,21 +192,6 @@ class TestClassifier:
         shutil.copytree(judged.data / "train" / "red", tmp_path / "data" / "red")
         with pytest.raises(TrainingError, match="two classes"):
             synth.train("classifier", synth.open_dataset(tmp_path / "data"), synth.Recipe(), tmp_path / "judge")
-
-    def test_the_command_prints_what_the_bundle_holds(
-        self, judged: Judged, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        sets = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
-        command = ("train", "classifier", judged.data, tmp_path / "judge", "--workers", 1, *sets)
-        assert run(*command, "--json", "--quiet") == 0
-        printed = json.loads(capsys.readouterr().out)
-        assert printed == json.loads((tmp_path / "judge/scores.json").read_text())
-        assert printed["n_images_seen"] == 4 * 20 * 32  # three folds and the whole, 20 steps of 32
-        found = printed["out_of_fold"]
-        assert set(found["classes"]) == {"red", "yellow", "green"}
-        assert [sum(row) for row in found["confusion"]] == [found["classes"][label]["n"] for label in found["labels"]]
-        assert run(*command) == 1
-        assert "choose another folder" in capsys.readouterr().err
 
     def test_scores_are_out_of_fold(self, judged: Judged) -> None:
         records = [json.loads(line) for line in (judged.bundle / "images.jsonl").read_text().splitlines()]

@@ -154,7 +154,8 @@ def test_a_killed_trial_repeats_nothing(done: tuple[Verdict, Path], data: Path, 
 
 def test_nothing_held_out_is_seen_by_what_a_split_makes(data: Path, tmp_path: Path) -> None:
     arms = ["augment", "smote", "gan", "duplicate+online"]
-    few = {"smote__space": "latent", "autoencoder__size": 32, "autoencoder__steps": 2, "gan__steps": 2, "gan__looks": 1}
+    few: dict[str, object] = {"smote__space": "latent", "autoencoder__size": 32, "autoencoder__steps": 2}
+    few |= {"autoencoder__feature_weight": 0, "gan__steps": 2, "gan__looks": 1, "gan__deep": False, "gan__bank": 60}
     with pytest.raises(KilledError):
         tried(data, tmp_path / "out", arms, trial__judge="on", progress=killed_at("classifiers", 1), **few)
     train = {item.id: item for found in synth.open_dataset(data).train.values() for item in found}

@@ -56,7 +56,7 @@ def tiles(images: Iterable[Pixels]) -> tuple[Tile, ...]:
 def sheet_png(strips: Sequence[Strip]) -> bytes:
     """Return a contact sheet as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    contact_sheet(strips).save(buffer, "PNG", optimize=True)
+    contact_sheet(strips).save(buffer, "PNG")
     return buffer.getvalue()
 
 
