@@ -30,7 +30,7 @@ from synth.training.distributed import ProcessGroup
 from synth.training.loop import read_stats
 
 BEFORE = {
-    "autoencoder.steps": 30,
+    "autoencoder.steps": 26,
     "autoencoder.batch": 4,
     "autoencoder.code": 8,
     "autoencoder.feature_weight": 0,
@@ -38,7 +38,7 @@ BEFORE = {
     "classifier.batch": 16,
     "classifier.folds": 2,
 }
-SETTINGS = {**BEFORE, "gan.steps": 50, "gan.batch": 4, "gan.looks": 2, "gan.bank": 40, "gan.deep": False}
+SETTINGS = {**BEFORE, "gan.steps": 26, "gan.batch": 4, "gan.looks": 2, "gan.bank": 40, "gan.deep": False}
 FEW_STEPS = {"gan.steps": 1, "gan.looks": 1}
 SHORT = {**SETTINGS, **FEW_STEPS, "autoencoder.steps": 1, "classifier.steps": 1}
 COUNTS = {"train": {"blue": 0, "red": 30, "yellow": 6, "green": 16, "pink": 2}, "test": {"red": 2}}
@@ -92,8 +92,8 @@ def test_the_bundle_tells_what_it_is(trained: Trained) -> None:
     assert info["counts"] == {"blue": 0, "green": 16, "pink": 2, "red": 30, "yellow": 6}
     assert (info["kind"], info["side"], info["network"]) == ("gan", 32, {"code": 8, "channels": 3})
     assert info["sizes"] == {label: [24, 36] for label in ("green", "pink", "red", "yellow")}
-    assert scores["n_images_seen"] == 50 * 4
-    assert scores["drawn"]["chosen"] in (100, 200)
+    assert scores["n_images_seen"] == 26 * 4
+    assert scores["drawn"]["chosen"] in (100, 104)
     found = scores["drawn"]["classes"]
     assert set(found) == {"green", "pink", "red", "yellow"}
     assert all(0 <= found[label]["on_class"] <= 1 for label in ("green", "red"))
@@ -117,10 +117,10 @@ def test_it_can_be_opened_and_its_bank_names_real_images(trained: Trained) -> No
 
 def test_looks_and_losses_are_on_record(trained: Trained) -> None:
     evaluations = [json.loads(line) for line in (trained.bundle / "looks.jsonl").read_text().splitlines()]
-    assert [evaluate["n_images_seen"] for evaluate in evaluations] == [100, 200]
+    assert [evaluate["n_images_seen"] for evaluate in evaluations] == [100, 104]
     assert set(evaluations[0]["classes"]) == {"green", "pink", "red", "yellow"}
     stats = read_stats(trained.bundle / "stats.jsonl")
-    assert [line["n_images_seen"] for line in stats] == [100, 200]
+    assert [line["n_images_seen"] for line in stats] == [100, 104]
     assert {"discriminator", "generator", "penalty"} < set(stats[0])
     with Image.open(trained.bundle / "samples.png") as sheet:
         assert sheet.width > sheet.height / 2

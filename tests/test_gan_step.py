@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import multiprocessing
 import os
 import random
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -441,11 +440,13 @@ class TestTeam:
 
     def test_two_take_half_of_each_batch(self, tmp_path: Path) -> None:
         together = tmp_path / "together"
-        port = free_port()
-        processes = [start(rank, together, port) for rank in (0, 1)]
+        fork, port = multiprocessing.get_context("fork"), free_port()
+        processes = [fork.Process(target=take_part, args=(rank, together, port)) for rank in (0, 1)]
         for process in processes:
-            told = process.communicate(timeout=300)[0]
-            assert process.returncode == 0, told
+            process.start()
+        for process in processes:
+            process.join(timeout=300)
+        assert [process.exitcode for process in processes] == [0, 0]
         first, second = (safetensors.torch.load((together / f"{rank}.safetensors").read_bytes()) for rank in (0, 1))
         assert set(first) == set(second)
         assert all(torch.equal(values, second[name]) for name, values in first.items())
@@ -483,14 +484,6 @@ def free_port() -> int:
         return int(bound.getsockname()[1])
 
 
-def start(rank: int, folder: Path, port: int) -> subprocess.Popen[str]:
-    """One of two processes, with what torchrun tells it."""
-    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    environment = {**os.environ, **{name: str(value) for name, value in told.items()}, "CUDA_VISIBLE_DEVICES": ""}
-    words = [sys.executable, __file__, str(folder)]
-    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop.Fit, int]:
     """All weights after a few steps, what the loop gave, and how often this process was asked to look.
 
@@ -514,8 +507,11 @@ def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop
     return {key: value.detach().clone().contiguous() for key, value in weights.items()}, fitted, len(seen)
 
 
-def take_part(folder: Path) -> None:
-    """What each of the two processes does."""
+def take_part(rank: int, folder: Path, port: int) -> None:
+    """What each of the two processes does, told what torchrun would tell it."""
+    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in told.items()}
+    torch.cuda.is_available = lambda: False
     with joined_group() as team:
         module = nn.Linear(2, 1, bias=False)
         (module(torch.ones(1, 2)).sum() * (team.rank + 1)).backward()
@@ -758,7 +754,3 @@ def test_a_class_may_lie_between_two() -> None:
         assert torch.equal(ends[1], generator(codes, torch.ones(3, dtype=torch.long)))
     whole = (ends[0] - ends[1]).flatten(1).norm(dim=1)
     assert all(((middle - end).flatten(1).norm(dim=1) < whole).all() for end in ends)
-
-
-if __name__ == "__main__":
-    take_part(Path(sys.argv[1]))
