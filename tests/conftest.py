@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -80,6 +82,30 @@ def lights(tmp_path: Path) -> Path:
     """12 red, 3 yellow and 8 green for training, 2 of each for testing."""
     counts = {"train": {"red": 12, "yellow": 3, "green": 8}, "test": {"red": 2, "yellow": 2, "green": 2}}
     return make_dataset(tmp_path / "lights", counts)
+
+
+def in_two_processes(target: Callable[[int], object]) -> None:
+    """Run target(rank) in two forked processes that were told what torchrun tells, on the processor."""
+
+    def take_part(rank: int) -> None:
+        import torch
+
+        told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ |= {name: str(value) for name, value in told.items()}
+        torch.cuda.is_available = lambda: False
+        torch.set_num_threads(1)  # a forked process hangs where it starts threads of a kind that its parent had
+        target(rank)
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=take_part, args=(rank,)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=300)
+    assert [process.exitcode for process in processes] == [0, 0]
 
 
 Run = Callable[..., int]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Judged, Run, contents, make_dataset, picture
+from conftest import Judged, Run, contents, in_two_processes, make_dataset, picture
 from PIL import Image
 
 import synth
@@ -267,24 +266,28 @@ def test_tensorboard_is_asked_for_by_its_extra(
         synth.train("classifier", dataset, synth.Recipe(), tmp_path / "judge", tensorboard=tmp_path)
 
 
-def script(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, *launcher, str(ROOT / "scripts/train_gan.py"), *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    return subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+def script(*arguments: object) -> None:
+    """Run `scripts/train_gan.py` in this process, which it ends."""
+    sys.argv = ["train_gan.py", *map(str, arguments)]
+    runpy.run_path(str(ROOT / "scripts/train_gan.py"), run_name="__main__")
 
 
-def test_the_script_reads_like_a_manual() -> None:
-    shown = script("--help").stdout
+def test_the_script_reads_like_a_manual(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", [])
+    with pytest.raises(SystemExit) as end:
+        script("--help")
+    assert not end.value.code
+    shown = capsys.readouterr().out
     for words in ("BUNDLE.incomplete/looks", "torchrun", "samples.png", "--recipe", "--tensorboard", "resumes"):
         assert words in shown
 
 
-def test_two_processes_train_and_one_writes(trained: Trained, tmp_path: Path) -> None:
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    command = (trained.data, tmp_path / "gan", "--device", "cpu", "--workers", 1, "--json", "--quiet", *typed(SHORT))
-    done = script(*command, launcher=launcher)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == document(tmp_path / "gan", "scores.json")  # one of the two speaks
+def test_two_processes_train_and_one_writes(
+    trained: Trained, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--device", "cpu", "--workers", 1, "--json", "--quiet", *typed(SHORT))
+    in_two_processes(lambda rank: script(trained.data, tmp_path / "gan", *options))
+    assert json.loads(capfd.readouterr().out) == document(tmp_path / "gan", "scores.json")  # one of the two speaks
     assert set(contents(tmp_path / "gan")) == FILES
     alone, together = train(trained.data, tmp_path / "alone", SHORT), open_bundle(tmp_path / "gan", "gan")
     begun = [name for name in alone.tensors() if not name.startswith("generator.")]

@@ -5,11 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import multiprocessing
-import os
 import random
 import re
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +17,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from conftest import Judged, picture
+from conftest import Judged, in_two_processes, picture
 from torch import Tensor, nn
 
 import synth
@@ -440,13 +437,7 @@ class TestTeam:
 
     def test_two_take_half_of_each_batch(self, tmp_path: Path) -> None:
         together = tmp_path / "together"
-        fork, port = multiprocessing.get_context("fork"), free_port()
-        processes = [fork.Process(target=take_part, args=(rank, together, port)) for rank in (0, 1)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(timeout=300)
-        assert [process.exitcode for process in processes] == [0, 0]
+        in_two_processes(lambda rank: take_part(together))
         first, second = (safetensors.torch.load((together / f"{rank}.safetensors").read_bytes()) for rank in (0, 1))
         assert set(first) == set(second)
         assert all(torch.equal(values, second[name]) for name, values in first.items())
@@ -477,13 +468,6 @@ class TestTeam:
             assert float(apart.norm()) < rounding * float(moved.norm()), name
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
 def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop.Fit, int]:
     """All weights after a few steps, what the loop gave, and how often this process was asked to look.
 
@@ -507,11 +491,8 @@ def few_steps(folder: Path, team: ProcessGroup) -> tuple[dict[str, Tensor], loop
     return {key: value.detach().clone().contiguous() for key, value in weights.items()}, fitted, len(seen)
 
 
-def take_part(rank: int, folder: Path, port: int) -> None:
-    """What each of the two processes does, told what torchrun would tell it."""
-    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ |= {name: str(value) for name, value in told.items()}
-    torch.cuda.is_available = lambda: False
+def take_part(folder: Path) -> None:
+    """What each of the two processes does."""
     with joined_group() as team:
         module = nn.Linear(2, 1, bias=False)
         (module(torch.ones(1, 2)).sum() * (team.rank + 1)).backward()
