@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,8 +20,10 @@ import synth
 from synth.cli import app as cli
 from synth.demo.traffic_lights import TrafficLights, draw_dataset
 
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the tests are about the processor, whatever the machine has
+
 LONGEST = "readme gan trial quality autoencoder faults mix gan_images".split()
-"""Test files that take long: begun first, so that all test processes end together."""
+"""Test files that take long. They start first, so that all test processes end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -80,6 +84,29 @@ def lights(tmp_path: Path) -> Path:
     """12 red, 3 yellow and 8 green for training, 2 of each for testing."""
     counts = {"train": {"red": 12, "yellow": 3, "green": 8}, "test": {"red": 2, "yellow": 2, "green": 2}}
     return make_dataset(tmp_path / "lights", counts)
+
+
+def in_two_processes(target: Callable[[int], object]) -> None:
+    """Run target(rank) in two forked processes with the environment of torchrun."""
+
+    def take_part(rank: int) -> None:
+        import torch
+
+        told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ |= {name: str(value) for name, value in told.items()}
+        torch.set_num_threads(1)  # a forked process hangs where it starts threads of a kind that its parent had
+        target(rank)
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=take_part, args=(rank,)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=300)
+    assert [process.exitcode for process in processes] == [0, 0]
 
 
 Run = Callable[..., int]

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run, contents, fill_folder, tree_state
+from conftest import Run, contents, fill_folder, make_dataset, tree_state
 
 import synth
 from synth.data.manifest import read_manifest
 from synth.files import staging_folder
 
 COMMAND = (sys.executable, "-m", "synth")
-SETTINGS = ("--target", "400", "--cap", "200", "--seed", "7", "--quiet")
+SETTINGS = ("--target", "200", "--cap", "100", "--seed", "7", "--quiet")
 
 
 def start(data: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -42,7 +43,7 @@ def test_killed_runs_resume_to_the_same_bytes(lights: Path, tmp_path: Path) -> N
     out = tmp_path / "killed"
     for _ in range(3):
         process = start(lights, out, "--workers", "2")
-        wait_for_rows(out, at_least=draw.randrange(1, 900), process=process)
+        wait_for_rows(out, at_least=draw.randrange(1, 450), process=process)
         process.kill()
         process.communicate()
     finish(lights, out, "--workers", "2")
@@ -120,7 +121,7 @@ def test_interrupt_prints_the_command_that_resumes(lights: Path, tmp_path: Path)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"synth generate {lights} {tmp_path / 'out'} --target 400" in errors.decode()
+    assert f"synth generate {lights} {tmp_path / 'out'} --target 200" in errors.decode()
     assert "Traceback" not in errors.decode()
     assert not (tmp_path / "out").exists()
 
@@ -238,6 +239,15 @@ def test_a_worker_that_dies_is_replaced(lights: Path, tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled folder; read-only, made once."""
+    root = tmp_path_factory.mktemp("filled")
+    data = make_dataset(root / "data", {"train": {"red": 5, "yellow": 3}})
+    synth.generate(synth.open_dataset(data), None, synth.Recipe(), root / "out")
+    return root / "out"
+
+
 HOSTILE = {
     "parent folder": {"path": "../outside.jpg"},
     "absolute": {"path": "/etc/hostname"},
@@ -261,11 +271,11 @@ HOSTILE = {
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("verb", ["verify", "undo", "inspect"])
 def test_a_hostile_manifest_is_refused(
-    lights: Path, tmp_path: Path, verb: str, change: dict[str, object], run: Run, capsys: pytest.CaptureFixture[str]
+    filled: Path, tmp_path: Path, verb: str, change: dict[str, object], run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outside = tmp_path / "outside.jpg"
     outside.write_bytes(b"not yours")
-    run("generate", lights, tmp_path / "out", "--quiet", "--target", "yellow=5")
+    shutil.copytree(filled, tmp_path / "out")
     manifest = tmp_path / "out" / "manifest.jsonl"
     lines = manifest.read_text().splitlines()
     lines[-1] = json.dumps({**json.loads(lines[-1]), **change})

@@ -5,12 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import random
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +17,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from conftest import Judged, picture
+from conftest import Judged, in_two_processes, picture
 from torch import Tensor, nn
 
 import synth
@@ -437,11 +433,7 @@ class TestTeam:
 
     def test_two_take_half_of_each_batch(self, tmp_path: Path) -> None:
         together = tmp_path / "together"
-        port = free_port()
-        processes = [start(rank, together, port) for rank in (0, 1)]
-        for process in processes:
-            told = process.communicate(timeout=300)[0]
-            assert process.returncode == 0, told
+        in_two_processes(lambda rank: take_part(together))
         first, second = (safetensors.torch.load((together / f"{rank}.safetensors").read_bytes()) for rank in (0, 1))
         assert set(first) == set(second)
         assert all(torch.equal(values, second[name]) for name, values in first.items())
@@ -470,21 +462,6 @@ class TestTeam:
             weights = torch.cat([value.flatten() for value in begun.values()])
             assert float(moved.norm()) > 1e-3 * float(weights.norm())
             assert float(apart.norm()) < rounding * float(moved.norm()), name
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
-def start(rank: int, folder: Path, port: int) -> subprocess.Popen[str]:
-    """One of two processes, with what torchrun tells it."""
-    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    environment = {**os.environ, **{name: str(value) for name, value in told.items()}, "CUDA_VISIBLE_DEVICES": ""}
-    words = [sys.executable, __file__, str(folder)]
-    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def few_steps(folder: Path, group: ProcessGroup) -> tuple[dict[str, Tensor], loop.Fit, int]:
@@ -753,7 +730,3 @@ def test_a_class_may_lie_between_two() -> None:
         assert torch.equal(ends[1], generator(codes, torch.ones(3, dtype=torch.long)))
     whole = (ends[0] - ends[1]).flatten(1).norm(dim=1)
     assert all(((middle - end).flatten(1).norm(dim=1) < whole).all() for end in ends)
-
-
-if __name__ == "__main__":
-    take_part(Path(sys.argv[1]))

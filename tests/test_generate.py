@@ -57,7 +57,7 @@ def test_output_loads_in_hugging_face_datasets(lights: Path, tmp_path: Path, mon
 @pytest.mark.parametrize("method", ["augment", "duplicate", "synth.demo:TrafficLights"])
 def test_same_bytes_for_any_number_of_workers(lights: Path, tmp_path: Path, method: str) -> None:
     for n_workers in (1, 2, 3):
-        generate(lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, method=method, target=150, cap=100)
+        generate(lights, tmp_path / f"out-{n_workers}", n_workers=n_workers, method=method, target=80, cap=50)
     assert contents(tmp_path / "out-1") == contents(tmp_path / "out-2") == contents(tmp_path / "out-3")
 
 

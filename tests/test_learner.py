@@ -102,14 +102,13 @@ def test_a_class_that_is_drawn_as_often_is_named_more_often() -> None:
     assert named[True][:, 1].mean() > named[False][:, 1].mean() + 0.08
 
 
-@pytest.mark.parametrize("objective", [ADJUSTED, Objective("weights")])
-def test_a_loss_that_balances_finds_more_of_a_rare_class(objective: Objective) -> None:
+def test_losses_that_balance_find_more_of_a_rare_class() -> None:
     pool, asked = pool_of((120, 8)), some_images((40, 40), seed=1)
-    plain, better = (
+    plain, adjusted, weighted = (
         np.mean([recall(train(pool, TrainingStrategy(each), steps=80, seed=seed), *asked) for seed in (0, 1)])
-        for each in (PLAIN, objective)
+        for each in (PLAIN, ADJUSTED, Objective("weights"))
     )
-    assert better > plain + 0.15
+    assert min(adjusted, weighted) > plain + 0.15
 
 
 def test_balanced_accuracy_is_the_mean_recall() -> None:
