@@ -4,8 +4,6 @@ All are children of `SynthError`: one clear line, which the command line prints 
 also inherits the built-in exception that it resembles.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

@@ -3,8 +3,6 @@
 A run on OUT works in `OUT.incomplete` beside it and holds `OUT.lock`; OUT appears when it is complete.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

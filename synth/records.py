@@ -4,8 +4,6 @@ An `Item` is one real image. A generator turns items into a `Candidate`; gates g
 both into a `Row` of the manifest.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import hashlib

@@ -5,8 +5,6 @@ the stream, and the counter is the attempt. So attempt 17 gets the same numbers 
 64, first or last. Each effect has its own stream: effects are independent, and a new effect changes no other's draws.
 """
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Versions of everything that the bytes of an output depend on."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A chunk is the unit of work everywhere. Results come in the order of the chunks,
 chunks are in flight, so memory stays flat. If a worker dies (out of memory, killed), its chunks are tried once more.
 """
 
-from __future__ import annotations
-
 import ctypes
 import itertools
 import multiprocessing

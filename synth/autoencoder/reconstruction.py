@@ -1,7 +1,5 @@
 """How well an autoencoder reconstructs images: a sheet, two numbers for each class, and the card of the bundle."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -17,8 +17,6 @@ because a network that learns from blurred images makes blurred images. AdamW (L
 the learning rate; the result is the average of the weights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

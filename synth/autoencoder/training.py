@@ -1,7 +1,5 @@
 """The training of the autoencoder (`step` has the mathematics), and the bundle that holds it."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 

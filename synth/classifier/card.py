@@ -1,7 +1,5 @@
 """What people see of a trained classifier: its card, and a sheet of the confused images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

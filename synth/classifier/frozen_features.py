@@ -3,8 +3,6 @@
 Features are computed once for each image. A head on them is fitted in about a second, so many heads can be tried.
 """
 
-from __future__ import annotations
-
 import functools
 import warnings
 from dataclasses import dataclass

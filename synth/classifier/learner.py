@@ -11,8 +11,6 @@
 The same pool, strategy, steps and seed give the same weights, bit for bit, in any process (CPU, same versions).
 """
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path

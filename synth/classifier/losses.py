@@ -11,8 +11,6 @@ The prior is part of the training loss only: predictions use f(x), which ranks c
 The counts are those of the training images, new ones included.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -5,8 +5,6 @@
 3. Every training image is scored by the network that left it out. These scores are reported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The commands that look at an input folder: inspect, weights."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from typer import Option

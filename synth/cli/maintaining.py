@@ -1,7 +1,5 @@
 """The commands for an output folder: report, verify, undo."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

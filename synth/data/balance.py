@@ -1,7 +1,5 @@
 """Plans of how many images each class gets, and class weights, from the class counts."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence

@@ -5,8 +5,6 @@ and optionally `split, group`. Every file is either used (an item), skipped (not
 bad image or name, with the reason). Images of an earlier run are listed in its manifest and are skipped.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os

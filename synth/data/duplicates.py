@@ -11,8 +11,6 @@ the median distance of saved, resized or noisy copies is 0.02 to 0.12 standard d
 lights), that of recoloured ones 0.3 and more, and that of most digits and shapes over 0.2.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence

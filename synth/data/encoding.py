@@ -3,8 +3,6 @@
 A file holds only pixels: no EXIF, GPS, colour profile or comment.
 """
 
-from __future__ import annotations
-
 import functools
 import io
 

@@ -1,7 +1,5 @@
 """Findings about images that show the same picture: conflicting labels, leaks and duplicates."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ data"): the class with the fewest images first. scikit-learn's StratifiedGroupKF
 takes 11 s instead of 0.25 s for 5000 images of 100 classes, and fails if every class has fewer images than folds.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ Only the index is read, and the pixels of near duplicates. The thresholds are ch
 finding. The kinds have the names of cleanvision if it has one.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter, defaultdict

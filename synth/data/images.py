@@ -6,8 +6,6 @@ checked on the header, before any pixel is decoded. The EXIF orientation is appl
 read.
 """
 
-from __future__ import annotations
-
 import io
 import warnings
 import zlib

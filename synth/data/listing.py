@@ -1,7 +1,5 @@
 """List the files of a folder with class and split, from the folder names or a metadata file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

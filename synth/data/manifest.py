@@ -4,8 +4,6 @@ Reading raises an error with the line number for a line that is not a row, or fo
 streamed; only their ids stay in memory.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Read `metadata.csv` or `metadata.jsonl`: label, split and group of each listed image."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Resize images to the square input of a network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

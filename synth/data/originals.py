@@ -1,7 +1,5 @@
 """Access to the pixels and files of real images."""
 
-from __future__ import annotations
-
 from synth.data import images
 from synth.errors import GeneratorError, ImageError
 from synth.records import Item, Pixels

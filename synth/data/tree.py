@@ -1,7 +1,5 @@
 """Walk a folder: find the files to read, and sort out all others. No file is opened."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections import Counter

@@ -5,8 +5,6 @@
     synth generate DATA OUT --method synth.demo:TrafficLights
 """
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

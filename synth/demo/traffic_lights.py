@@ -5,8 +5,6 @@ its glow -> the camera. The canvas has four channels, red, green, blue and "how 
 hides its light as well as its colour.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

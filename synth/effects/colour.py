@@ -6,8 +6,6 @@ table; it runs between the two. Levels are fractions of the top level (255 or 65
 brightness, contrast and gamma change grey images.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast

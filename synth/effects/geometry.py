@@ -5,8 +5,6 @@ The function of an effect returns the forward matrices source -> output of m ima
 are anticlockwise on a screen. The conventions are those of albumentations' Affine.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence

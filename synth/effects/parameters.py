@@ -1,7 +1,5 @@
 """Random parameters of one effect for a chunk of attempts: which attempts it changes, and its values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

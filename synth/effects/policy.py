@@ -3,8 +3,6 @@
 Parameters are drawn for a whole chunk and then applied image by image, exactly as the manifest records them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ random generator of the attempt: albumentations' `set_random_seed` would give ea
 would depend on one another.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib.metadata

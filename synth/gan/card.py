@@ -1,7 +1,5 @@
 """README.md of a GAN's bundle."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ z_a and z_b come from a bank: codes of real images, several of each, changed by 
 variety: its images are drawn from codes of common classes, which bring more places, sizes and light.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -12,8 +12,6 @@ fewest bounds is chosen:
     kid         kernel distance to the real images; two halves of the real images give its mean and deviation by chance
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf

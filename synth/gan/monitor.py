@@ -7,8 +7,6 @@
 A training that continues with a smaller batch, after memory ran out, has its own folder.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Mapping, Sequence

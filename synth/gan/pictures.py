@@ -1,7 +1,5 @@
 """Sheets of a GAN: samples beside real images, borrowed variety, walks between codes, and the training over time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The result of a GAN's training: its best state, a verdict on each class, sheets, and the bundle."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the training of a GAN starts from: an autoencoder, a judge, and the bank of codes of the real images."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from pathlib import Path

@@ -16,8 +16,6 @@ Real images are changed by the safe effects without blur and with little change 
 them so. Adam (Kingma and Ba 2015) with betas (0, .99); the result is the average of G's weights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

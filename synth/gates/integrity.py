@@ -1,7 +1,5 @@
 """The integrity gate: is there a picture at all, and is its size usual for the class?"""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ learn from an image classify it before and after. An effect that lowers the shar
 changes what the image shows (a hue shift on traffic lights), or at least what the judge looks at.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`augment`: one original, changed by the effects of its class's policy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

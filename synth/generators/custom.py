@@ -8,8 +8,6 @@ so that the same attempt gives the same image. It may return a pair (pixels, par
 parameters.
 """
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import os

@@ -1,7 +1,5 @@
 """`duplicate`: exact copies of the originals, byte for byte. It is the control that every other method has to beat."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

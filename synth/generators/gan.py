@@ -6,8 +6,6 @@ If the class has few images, or if `gan.augment` asks for it, the safe effects c
 the images that the network learned from are not read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard

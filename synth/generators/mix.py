@@ -5,8 +5,6 @@ without the others. A candidate carries the name of its generator, here and in t
 originals in the same order, so together they start from each equally often.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

@@ -5,8 +5,6 @@ not all are of other classes (borderline-SMOTE1, Han et al. 2005); or each with 
 among its nearest images (ADASYN, He et al. 2008). The second parent is one of its nearest images of the same class.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

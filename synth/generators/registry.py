@@ -1,7 +1,5 @@
 """From the name of a method to its generator, built in or custom."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 

@@ -9,8 +9,6 @@ images are soft enough. Mirroring both parents alike was tried: half a point of 
 within noise).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Detect copies of real images: an image that differs no more than after saving it again as JPEG."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """How well a classifier separates two sets of images: its area under the ROC curve, .5 (chance) to 1."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """95 % confidence intervals: for shares, and for any score by the bootstrap."""
 
-from __future__ import annotations
-
 import math
 import statistics
 

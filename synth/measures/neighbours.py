@@ -1,7 +1,5 @@
 """Distances between points, block by block, and the spread of a class."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

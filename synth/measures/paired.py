@@ -5,8 +5,6 @@ many false differences. The corrected resampled t-test (Nadeau and Bengio 2003, 
 error") uses (1/n + n_test / n_train) s^2 as the variance of the mean instead of s^2 / n.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence

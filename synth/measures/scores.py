@@ -6,8 +6,6 @@ interval of a perfect score has no width, however few images there are, so read 
 that Wilson's interval assumes independent images, so it is too narrow for large groups.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

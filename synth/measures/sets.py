@@ -4,8 +4,6 @@ FID is missing on purpose: for sets of fewer than some thousand images its estim
 covariance is singular.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

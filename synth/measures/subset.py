@@ -1,7 +1,5 @@
 """Evenly spaced subsets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

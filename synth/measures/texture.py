@@ -1,7 +1,5 @@
 """Properties of an image at its own size: size, levels, sharpness and grain."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -7,8 +7,6 @@ tenths: most of the images are good. Less is "no". Distances and kernel values a
 plain meaning.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

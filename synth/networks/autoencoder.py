@@ -11,8 +11,6 @@
 Codes lie on the sphere |z| = sqrt(Z), close to where samples of a normal distribution lie.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Classifier networks return logits, and standardised features for distances between images."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

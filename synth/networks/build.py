@@ -1,7 +1,5 @@
 """Classifier networks by the name of their backbone."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from synth.networks.base import FeatureClassifier

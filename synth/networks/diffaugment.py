@@ -5,8 +5,6 @@ changes keep the class: a little brightness, saturation and contrast, and a shif
 traffic light, and cut-out squares would appear in the generated images.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

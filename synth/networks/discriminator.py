@@ -8,8 +8,6 @@ The network has no batch normalisation: the images of a batch would depend on on
 defined for single images (Gulrajani et al. 2017).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -8,8 +8,6 @@
 A first stage with 3x3 convolution and 2x2 maximum was as good on two datasets and took a third longer.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import torch

@@ -1,7 +1,5 @@
 """verify: every row of the manifest must have its file, with the same hash, and every file a row."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

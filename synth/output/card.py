@@ -1,7 +1,5 @@
 """The data card (README.md) of an output folder, for people who find the folder."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

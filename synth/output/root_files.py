@@ -1,7 +1,5 @@
 """The files at the root of an output folder: their names, whether this package wrote them, and for which run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -12,8 +12,6 @@ at any moment: no new image is ever taken for a real one, and the next start fin
 package did not write is never replaced.
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os

@@ -1,7 +1,5 @@
 """The writer turns a candidate or an original into a file and a row of the manifest. It runs inside the workers."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib

@@ -1,7 +1,5 @@
 """The report's pictures: a few of each class, evenly spaced over its attempts, neither the best nor the worst."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

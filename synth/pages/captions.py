@@ -1,7 +1,5 @@
 """Captions of the report's pictures: what a picture is, what it was made from and how, and its scores."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The confusion matrix of a classifier, as the pages show it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

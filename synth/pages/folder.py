@@ -1,7 +1,5 @@
 """What an output folder says of itself: its documents, and the counts and pictures of each class."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Parameters of an image as short texts: `step 0.41`, `flip horizontal`, `rotate 4.2°`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 The same folder gives the same bytes: the page holds no time, no machine name and no path outside the folder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 

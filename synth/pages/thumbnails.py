@@ -1,7 +1,5 @@
 """Small pictures inside the pages: image files and pixels, as data URIs or base64."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ This file chooses facts and puts them in order; words and layout are in trial.ht
 a document lacks is left out or "not known".
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

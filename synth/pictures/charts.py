@@ -5,8 +5,6 @@ the meaning of the colours: a gain is a filled triangle that points up, a loss o
 ring.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import statistics

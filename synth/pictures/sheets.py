@@ -1,7 +1,5 @@
 """Contact sheets: rows of images, each scaled to its tile, with a caption."""
 
-from __future__ import annotations
-
 import functools
 import io
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Values of a JSON document as text for pages and cards. The document may be damaged or of another version."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The quality of one class: its synthetic images, and its real training images, against real images of reference."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What earlier runs left in an output folder."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

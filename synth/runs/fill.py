@@ -1,7 +1,5 @@
 """The work of a run: round after round of tasks, in any number of processes, each recorded when it is done."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

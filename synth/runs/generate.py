@@ -3,8 +3,6 @@
 `settle` checks everything and opens what is needed, `fill` makes the images, `staging` moves them to the output.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

@@ -1,7 +1,5 @@
 """Checks before a run writes: some refuse the run, some warn. Nothing here writes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path

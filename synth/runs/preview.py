@@ -1,7 +1,5 @@
 """preview: contact sheets of real images and the candidates made from them, before anything is written."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Mapping, Sequence

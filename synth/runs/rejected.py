@@ -1,7 +1,5 @@
 """A few rejected candidates, made again as thumbnails: they have no files, but people want to see them."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

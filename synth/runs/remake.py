@@ -1,7 +1,5 @@
 """remake: make images again from their rows of the manifest, and compare them with their files."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from collections.abc import Mapping, Sequence

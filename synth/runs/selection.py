@@ -1,7 +1,5 @@
 """Which images stay when large classes are undersampled: the selection, its record, and a list of its images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Everything that can refuse a run is here and in `preflight`. A settled run does not change any more.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Train a network by its name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The folder is an output like that of `generate`: it has the same manifest and ca
 `generate OUT OUT2` work on it. The input is only read.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

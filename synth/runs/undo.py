@@ -1,7 +1,5 @@
 """undo: remove exactly the files of one run."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The X of `ImageSMOTE`: the images of an array, or image files."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools

@@ -1,7 +1,5 @@
 """The base class of all settings, and the types of values that several settings share."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 

@@ -5,8 +5,6 @@ each with probability .5, so that some images keep their geometry. Effects that 
 quarter turns ...) have `p = 0`.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Settings of the judge and of the gates that every new image has to pass."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Settings of the methods that make new images: autoencoder and interpolation, GAN, and a mix of methods."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal
 

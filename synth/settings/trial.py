@@ -1,7 +1,5 @@
 """Settings of a trial."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal
 

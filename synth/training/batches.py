@@ -1,7 +1,5 @@
 """Batches of training images: balanced by class, changed by safe effects, a function of the step's number alone."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -10,8 +10,6 @@ A bundle is built in `BUNDLE.incomplete` and appears whole, by one rename. A for
 refused: numbers are checked against limits before anything is allocated, and nothing is ever unpickled.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

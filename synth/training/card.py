@@ -1,7 +1,5 @@
 """What people see of a trained network: README.md, in a form that all networks share, and training curves."""
 
-from __future__ import annotations
-
 import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence

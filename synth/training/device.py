@@ -1,7 +1,5 @@
 """The device that a network is computed on, and the precision of its arithmetic."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Literal
 

@@ -6,8 +6,6 @@ not support gradients of gradients, which the penalties on a discriminator need.
 et al. 2020.)
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Mapping

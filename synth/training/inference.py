@@ -4,8 +4,6 @@ How a library splits a convolution depends on the shape of the batch. With one s
 same numbers, bit for bit, whatever the other images of the batch are (CPU, same versions).
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any

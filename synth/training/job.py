@@ -1,7 +1,5 @@
 """A training job: the images and settings to train with, the device, and the bundle that comes out."""
 
-from __future__ import annotations
-
 import functools
 import json
 import time

@@ -8,8 +8,6 @@
 All random numbers of a step follow from the seed and the number of the step, so no random state has to be saved.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

@@ -1,7 +1,5 @@
 """The verdict as one paragraph that a person can act on: what to use, what not to use, what the trial can't detect."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from synth.measures.paired import Difference

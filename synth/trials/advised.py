@@ -1,7 +1,5 @@
 """Do what a trial advises: write the dataset that the arm learns from, and the recipe that makes it again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from synth.data.dataset import Dataset

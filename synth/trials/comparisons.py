@@ -4,8 +4,6 @@ Seeds of a split share its images, so they are averaged first. Each column (the 
 of tests, one test for each arm (Holm). `Difference.detectable` is what Holm's strictest step would let through.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 import statistics

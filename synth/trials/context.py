@@ -1,7 +1,5 @@
 """What the runs of a trial share: the images, the splits, and what is made for each split."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Sequence

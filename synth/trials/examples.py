@@ -1,7 +1,5 @@
 """Held-out images on which the advised arm and the control disagree, as small pictures for the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

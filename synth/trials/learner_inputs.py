@@ -1,7 +1,5 @@
 """Real images as the learner of a trial sees them: pixels, or the features of a frozen backbone. Each is read once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

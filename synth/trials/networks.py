@@ -4,8 +4,6 @@ FOLDER/classifier, autoencoder, gan   bundles, those that the arms need
 FOLDER/gan.failed                     why a network could not be trained
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Progress of trainings in other processes: each writes a small file, and the process that waits reads it."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The folder of a finished trial: verdict, examples, splits, recipe, card and page. It appears at once."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

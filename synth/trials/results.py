@@ -3,8 +3,6 @@
 Scores and differences are fractions (.04 is four points); None where unknown. JSON has them with four digits.
 """
 
-from __future__ import annotations
-
 import functools
 import statistics
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 The result of a run is a file of its own, so that a trial that was killed repeats no run.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The work of a trial: networks and new images of each split, then the runs, in several processes at once."""
 
-from __future__ import annotations
-
 import functools
 import math
 import time

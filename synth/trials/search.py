@@ -10,8 +10,6 @@ there are any. Each round may take an even share of the time that is left, so th
 that do not fit are dropped.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import math

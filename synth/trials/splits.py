@@ -4,8 +4,6 @@ Images of one group, and images that show the same picture, stay on one side. Wi
 in every k splits; the next k splits divide the images anew.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

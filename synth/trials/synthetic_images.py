@@ -6,8 +6,6 @@
 The generator and its networks never get an image that the split holds out.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Once a trial has trained learners itself, their measured time replaces the estimate.
 """
 
-from __future__ import annotations
-
 from synth.classifier.training import is_frozen
 from synth.data.network_input import fitting_side
 from synth.trials.context import TrialContext

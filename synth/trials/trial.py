@@ -8,8 +8,6 @@
 5. At the end, the control and the advised arm predict the dataset's own test images, once.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import time

@@ -1,7 +1,5 @@
 """Undersampling in a trial: the real images of a split that an arm learns from, chosen once for all of its runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

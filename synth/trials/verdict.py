@@ -10,8 +10,6 @@
 4. Otherwise the control is advised, whatever the mean of another arm.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -5,8 +5,6 @@
 A class that is not larger than the size keeps all its images.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import statistics

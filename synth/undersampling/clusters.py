@@ -3,8 +3,6 @@
 A class that is undersampled at random loses what is rare in it. Undersampled by clusters, it loses what it has most of.
 """
 
-from __future__ import annotations
-
 import bisect
 import math
 import warnings

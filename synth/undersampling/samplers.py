@@ -1,7 +1,5 @@
 """The undersamplers of imbalanced-learn that choose images. Those that make new points are refused."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
