@@ -403,7 +403,7 @@ def test_in_a_browser_without_scripts(browser: Any, mixed: Path, width: int) -> 
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.locator(".skip").bounding_box()["x"] >= 0
     page.keyboard.press("Enter")
-    assert page.url.endswith("#main")
+    page.wait_for_url(f"{path.as_uri()}#main", wait_until="commit")  # it is told of a moment later
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth)")
     assert messages == []
     assert all(url == path.as_uri() or url.startswith("data:") for url in requests)
