@@ -20,9 +20,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from synth import Recipe, open_dataset, preview
+from synth import Recipe, open_dataset, preview, train
 from synth.demo.traffic_lights import LABELS, SPLITS, draw_dataset
-from synth.runs import train
 
 DEMO_LIGHTS = Path(__file__).resolve().parent.parent / "assets" / "demo-lights"
 GAN = DEMO_LIGHTS.parents[1] / "models/demo/gan"

@@ -101,7 +101,7 @@ def in_two_processes(target: Callable[[int], object]) -> None:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
     fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=take_part, args=(rank,)) for rank in (0, 1)]
+    processes = [fork.Process(target=take_part, args=(rank,), daemon=True) for rank in (0, 1)]
     for process in processes:
         process.start()
     for process in processes:

@@ -362,7 +362,7 @@ SAYS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "a negative count": ({"counts": {**COUNTS["train"], "red": -1}}, r"counts\.red must be greater than or equal to 0"),
     "a count of text": ({"counts": {**COUNTS["train"], "red": "18"}}, r"counts\.red must be a valid integer"),
     "a class more": ({"counts": {**COUNTS["train"], "amber": 0}}, "counts must be"),
-    "other classes": ({"classes": ["a", "b", "c", "d"]}, "is no class"),
+    "other classes": ({"classes": ["a", "b", "c", "d"]}, "is not a class"),
     "an unknown verdict": ({"verdicts": {"red": {"verdict": "fine", "reasons": []}}}, "verdict must be 'usable'"),
     "verdicts of others": ({"verdicts": {"amber": {"verdict": "look", "reasons": []}}}, "verdicts must be"),
     "odd reasons": ({"verdicts": {"red": {"verdict": "look", "reasons": [3]}}}, r"reasons\.0 must be a valid string"),
@@ -430,7 +430,7 @@ LINES: Mapping[str, tuple[object, str]] = {
     "no path": ({"path": None}, "one JSON record"),
     "not to be written": ({"path": "\ud800"}, "one JSON record"),
     "a path outside": ({"path": "../../secret.jpg"}, r"images\.jsonl:1: path .* leads outside"),
-    "an unknown class": ({"class": "amber"}, "'amber' is no class"),
+    "an unknown class": ({"class": "amber"}, "'amber' is not a class"),
     "another class": ({"class": "red"}, 'lists 1 images of "blue", not 2'),
 }
 

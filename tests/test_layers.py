@@ -25,7 +25,7 @@ LOOSE = {"__init__", "__main__", *GROUND}
 
 
 def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
 
 MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -43,6 +43,10 @@ def imports_of(path: Path) -> set[str]:
             base = node.module.removeprefix("synth").removeprefix(".")
             names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
             found |= names & set(MODULES) or {base}
+        elif isinstance(node, ast.Import):
+            found |= {
+                alias.name.removeprefix("synth").removeprefix(".") for alias in node.names if alias.name[:5] == "synth"
+            }
     return found - {""}
 
 

@@ -340,7 +340,7 @@ def test_a_damaged_folder_is_one_clear_error(tmp_path: Path, run: Run, capsys: p
     out = folder(tmp_path / "out", document())
     for damaged in ("{", "[]", "[1]", "{}", '{"other": 1}', '{"arms": 3}', "\0"):
         (out / "verdict.json").write_text(damaged)
-        with pytest.raises(OutputError, match=r"verdict\.json: damaged, or not of synth") as error:
+        with pytest.raises(OutputError, match=r"verdict\.json: damaged, or synth did not write it") as error:
             write_trial_page(out)
         assert "\n" not in str(error.value)
     (out / "verdict.json").write_bytes(b"\xff\xfe")

@@ -36,12 +36,11 @@ from synth.classifier.judge import open_judge
 from synth.gan.codes import CodeBank, on_sphere
 from synth.gan.evaluation import Evaluator
 from synth.gan.monitor import Monitor
-from synth.gan.pictures import SheetData
 from synth.gan.setup import GanSetup
 from synth.gan.step import BETAS, GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.training.distributed import SINGLE
 from synth.training.inference import one_thread
+from synth.training.job import TrainingJob
 from synth.training.loop import fit, seeded
 
 SHOWN = ("on_class", "sharpness", "diversity", "pixel_diversity", "copies", "nearest", "real_near", "kept", "kid")
@@ -69,7 +68,7 @@ class Hinge(GanTrainee):
 
 def from_scratch(task: GanTask) -> tuple[GanTask, Generator]:
     with seeded(task.seed):
-        network = Autoencoder(task.side, task.n_channels, task.bank.codes.shape[1], task.n_classes)
+        network = Autoencoder(task.data.side, task.data.n_channels, task.bank.codes.shape[1], len(task.data.classes))
     drawn = np.random.default_rng(task.seed).standard_normal(task.bank.codes.shape, np.float32)
     settings = task.settings.model_copy(update={"code_noise": 100.0})
     return replace(task, settings=settings, bank=CodeBank(on_sphere(drawn), task.bank.owners, task.bank.labels)), (
@@ -102,31 +101,28 @@ def main() -> None:
     judge = open_judge(options.judge)
     print(f"{'arm':14} {'minutes':>7} {'ms':>6}  " + "  ".join(f"{name:>8}" for name in SHOWN), flush=True)
     with tempfile.TemporaryDirectory() as folder, one_thread():
-        beginning = GanSetup(dataset, recipe, device=torch.device("cpu"), team=SINGLE, progress=None)
-        beginning.begin(Path(folder))
-        first, network = beginning.task(Path(folder))
+        setup = GanSetup(TrainingJob(dataset, recipe, Path(folder) / "gan", device="cpu"))
+        setup.prepare()
+        first, network = setup.task()
         for arm in options.arms.split(","):
             task, generator = changed(arm, first, network.generator)
-            measurer = Evaluator(judge, dataset.classes, task.seed)
-            measurer.learn(task.inputs, task.labels, task.policy)
+            evaluator = Evaluator(judge, task.data, task.policy, seed=task.seed)
             number = dataset.classes.index(options.label)
-            scene = SheetData(dataset.classes, task.inputs, task.labels, task.bank, [number], task.device)
-            hashes = ["" for _ in task.labels]
-            looks = Path(folder) / f"looks {arm}"
-            watch = Monitor(looks, task.settings, scene, network, measurer, hashes, [], task.seed)
+            hashes = ["" for _ in task.data.labels]
+            monitor = Monitor(Path(folder) / f"looks {arm}", task, network, evaluator, hashes, [number], [])
             begin, result = time.perf_counter(), generator
             if arm != "autoencoder":
                 trainee = (Hinge if arm == "hinge" else GanTrainee)(task, copy.deepcopy(generator))
                 steps = {"n_steps": task.settings.steps, "batch": task.settings.batch, "decay": task.settings.average}
                 result = fit(trainee, Path(folder) / arm, **steps).network
             seconds = time.perf_counter() - begin
-            look = watch.evaluate(0, result)
-            found = look.classes[options.label].to_json()
-            numbers = "  ".join(f"{found[name]:8.3f}" for name in SHOWN)
+            evaluation = monitor.evaluate(0, result)
+            found = evaluation.classes[options.label].to_json()
+            numbers = "  ".join("       -" if found[name] is None else f"{found[name]:8.3f}" for name in SHOWN)
             print(f"{arm:14} {seconds / 60:7.1f} {1000 * seconds / options.steps:6.0f}  {numbers}", flush=True)
             if options.out:
                 options.out.mkdir(parents=True, exist_ok=True)
-                (options.out / f"{arm}.png").write_bytes(watch.sheet(look))
+                (options.out / f"{arm}.png").write_bytes(monitor.sheet(evaluation))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def train_autoencoder(job: TrainingJob) -> Bundle:
 
     Raises:
         TrainingError: no training images, or the losses were not finite.
-        OutputError: `job.out` exists. LockedError: another training is at work there.
+        OutputError: `job.out` exists. LockedError: another training holds the folder.
         UsageError: a device that is missing.
     """
     if not job.items:

@@ -38,7 +38,7 @@ def train_classifier(job: TrainingJob) -> Bundle:
 
     Raises:
         TrainingError: fewer than two classes with images, or the losses were not finite.
-        OutputError: `job.out` exists. LockedError: another training is at work there.
+        OutputError: `job.out` exists. LockedError: another training holds the folder.
         UsageError: a backbone that is not installed, or a device that is missing.
     """
     items, settings = job.items, job.recipe.classifier

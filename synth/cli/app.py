@@ -1,4 +1,4 @@
-"""The command line as a whole: which commands there are, and what becomes of an error."""
+"""The command line as a whole: which commands there are, and how an error ends."""
 
 import sys
 from collections.abc import Callable

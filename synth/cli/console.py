@@ -137,5 +137,5 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        note(f"interrupted; to continue: {shlex.join(['synth', *sys.argv[1:]])}")
+        note(f"interrupted; nothing is lost. Run it again: {shlex.join(['synth', *sys.argv[1:]])}")
         raise SystemExit(INTERRUPTED) from None

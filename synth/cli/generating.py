@@ -121,7 +121,7 @@ def generate(
     Example: synth generate lights balanced
     """
     from synth.runs.generate import generate as generate_images
-    from synth.runs.settle import settle
+    from synth.runs.settle import dry_run as plan_only
 
     if (out is None) != in_place:
         raise UsageError("give either an output folder OUT or --in-place")
@@ -142,7 +142,7 @@ def generate(
     folder = out or data
     dataset = common.dataset(data, recipe)
     if dry_run:
-        _show_plan(settle(dataset, None, recipe, folder, in_place=in_place).plan, common)
+        _show_plan(plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
     with common.progress() as report:
         summary = generate_images(

@@ -87,7 +87,9 @@ def print_summary(summary: Summary, out: Path) -> None:
     _print_warnings(summary.warnings)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
-        console.say(f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run})")
+        console.say(
+            f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run}); page: {out / 'report.html'}"
+        )
 
 
 def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None) -> None:

@@ -105,7 +105,9 @@ def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
     console.say(verdict.advice)
     console.say(f"verdict: {out / 'report.html'} ({verdict.seconds or 0:.0f} s)")
     if next_step:
-        console.say(f"next: add --write BALANCED to the same command to make the dataset of {verdict.advised}")
+        console.say(
+            f"next: the same trial with a new OUT and --write BALANCED also makes the dataset of {verdict.advised}"
+        )
 
 
 def _rarest(verdict: Verdict) -> str:

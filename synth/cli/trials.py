@@ -16,17 +16,24 @@ def trial(
     data: Data,
     out: Annotated[Path, Argument(metavar="OUT", readable=False, help="New folder for the verdict.")],
     arms: Annotated[
-        list[str] | None, Option(help="Arms to compare, separated by commas (default: a list of common ones).")
+        list[str] | None,
+        Option(metavar="ARM,ARM", help="Arms to compare, separated by commas (default: a list of common ones)."),
     ] = None,
     control: Annotated[
-        str | None, Option(help="Arm that the others are compared with (default: duplicate+online).")
+        str | None, Option(metavar="ARM", help="Arm that the others are compared with (default: duplicate+online).")
     ] = None,
-    splits: Annotated[int | None, Option(help="Splits of the training images (default: 5).")] = None,
-    seeds: Annotated[int | None, Option(help="Classifiers per arm and split (default: 1).")] = None,
-    keep: Annotated[str | None, Option(help="Learn from fewer images of a class, for example yellow=5.")] = None,
-    dose: Annotated[str | None, Option(help="Targets to try for new images, for example 1x,2x,5x.")] = None,
-    budget: Annotated[str | None, Option(help="Search for the best arms within this time, for example 10m.")] = None,
-    write: Annotated[Path | None, Option(help="New folder for the dataset of the advised arm.")] = None,
+    splits: Annotated[int | None, Option(metavar="N", help="Splits of the training images (default: 5).")] = None,
+    seeds: Annotated[int | None, Option(metavar="N", help="Classifiers per arm and split (default: 1).")] = None,
+    keep: Annotated[
+        str | None, Option(metavar="CLASS=N", help="Learn from fewer images of a class, for example yellow=5.")
+    ] = None,
+    dose: Annotated[
+        str | None, Option(metavar="TARGET,TARGET", help="Targets to try for new images, for example 1x,2x,5x.")
+    ] = None,
+    budget: Annotated[
+        str | None, Option(metavar="TIME", help="Search for the best arms within this time, for example 10m.")
+    ] = None,
+    write: Annotated[Path | None, Option(metavar="OUT", help="New folder for the dataset of the advised arm.")] = None,
     target: Target = None,
     cap: Cap = None,
     seed: Seed = None,
@@ -47,7 +54,7 @@ def trial(
 
     The same command continues an interrupted trial.
 
-    Example: synth trial lights verdict --arms none,duplicate+online,smote+duplicate+online
+    Example: synth trial lights verdict --arms none,augment,augment+duplicate+online
     """
     from synth.trials.advised import write_advised
     from synth.trials.search import parse_duration

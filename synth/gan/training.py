@@ -53,7 +53,7 @@ def train_gan(job: TrainingJob) -> Bundle:
 
     Raises:
         TrainingError: no class can be drawn, or the losses were not finite.
-        OutputError: `job.out` exists. LockedError: another training is at work there.
+        OutputError: `job.out` exists. LockedError: another training holds the folder.
         UsageError: a device that is missing, a batch that the processes can't share, TensorBoard is not installed.
         BundleError: an autoencoder or a judge that does not fit.
     """

@@ -111,5 +111,5 @@ def _alone(augment: Augment, label: str, *, every: bool) -> Iterator[tuple[str, 
 
 
 def _on_class(judge: Judge, images: Sequence[Any], items: Sequence[Item], label: str) -> float:
-    predict = judge.predict(images, [judge.unseen_by([item.sha256]) for item in items])
-    return float((predict.probabilities.argmax(1) == judge.classes.index(label)).mean())
+    prediction = judge.predict(images, [judge.unseen_by([item.sha256]) for item in items])
+    return float((prediction.probabilities.argmax(1) == judge.classes.index(label)).mean())

@@ -33,7 +33,7 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise OutputError(f"{path}: damaged, or not of synth")
+        raise OutputError(f"{path}: damaged, or synth did not write it")
     return document
 
 
@@ -50,7 +50,7 @@ def check_page(out: Path) -> None:
     """
     path = out / REPORT
     if path.exists() and not is_our_page(path):
-        raise OutputError(f"{path} is in the way, and not of synth: move it away")
+        raise OutputError(f"{path} is in the way, and synth did not write it: move it away")
 
 
 def write_page(out: Path, page: str) -> Path:

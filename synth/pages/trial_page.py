@@ -64,7 +64,7 @@ def write_trial_page(out: Path) -> Path:
     if verdict is None:
         raise OutputError(f"{out}: no {VERDICT}, so not a trial of synth")
     if not mapping(verdict, "arms"):
-        raise OutputError(f"{out / VERDICT}: damaged, or not of synth: it has no arms")
+        raise OutputError(f"{out / VERDICT}: damaged, or synth did not write it: it has no arms")
     return write_page(out, render_trial(verdict, examples))
 
 

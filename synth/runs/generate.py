@@ -51,7 +51,8 @@ def generate(
     Raises:
         OutputError: the folder is not ours, or an unfinished run there does not fit; nothing is written then.
         LockedError: another run holds the folder.
-        GeneratorError: the generator failed; the same call resumes.
+        UsageError: an unknown class, target or method. BundleError: the judge, or the network of the method.
+        GeneratorError: the generator failed. DatasetError: an image changed meanwhile. The same call resumes.
     """
     started = time.monotonic()
     out = Path(os.path.realpath(out))
@@ -63,7 +64,8 @@ def generate(
         if run.is_done:
             refresh_page(out)
             done = "nothing to do: the planned images are there (for others: synth undo, or another OUT)"
-            summary = dataclasses.replace(_summary(run), run=None, judge=None, warnings=(*run.warnings, done))
+            warnings = (*run.warnings, done)
+            summary = Summary(None, recipe.seed, recipe.method, _classes(run), dataset.refused, None, warnings)
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
@@ -95,9 +97,12 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
 
 def _summary(run: SettledRun) -> Summary:
     """Return the summary of a run before any image is made."""
-    classes = {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
-    judge = None if run.gates.judge is None else run.gates.judge.to_json()
-    return Summary(run.id, run.recipe.seed, run.recipe.method, classes, run.dataset.refused, None, judge=judge)
+    judge, recipe = None if run.gates.judge is None else run.gates.judge.to_json(), run.recipe
+    return Summary(run.id, recipe.seed, recipe.method, _classes(run), run.dataset.refused, None, judge=judge)
+
+
+def _classes(run: SettledRun) -> dict[str, ClassSummary]:
+    return {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
 
 
 def _policy_test(run: SettledRun) -> tuple[Sequence[Mapping[str, Any]] | None, list[str]]:

@@ -4,6 +4,7 @@ Everything that can refuse a run is here and in `preflight`. A settled run does 
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -26,9 +27,8 @@ from synth.versions import versions
 
 @dataclass(frozen=True)
 class SettledRun:
-    """A run that passed all checks. Generator and gates are open, so that workers inherit them."""
+    """A run that passed all checks. `id` opens generator and gates, so that workers inherit them."""
 
-    id: str
     dataset: Dataset
     recipe: Recipe
     plan: Plan
@@ -36,9 +36,25 @@ class SettledRun:
     copies: Sequence[Item]
     """Originals to put into the output."""
     in_place: bool
-    generator: Generator
-    gates: GateSet
     warnings: tuple[str, ...]
+
+    @functools.cached_property
+    def gates(self) -> GateSet:
+        """The gates, with the judge that the recipe names."""
+        return open_gates(self.recipe, self.dataset.train, known=self.dataset.pixels, labels=tuple(self.plan.new))
+
+    @functools.cached_property
+    def generator(self) -> Generator:
+        """The generator that the recipe names."""
+        context = Context(self.recipe, self.dataset.train, self.existing.first_attempt, self.existing.used)
+        return open_generator(context, labels=tuple(self.plan.new))
+
+    @functools.cached_property
+    def id(self) -> str:
+        """The name of the run; only a run that gives the same bytes has the same."""
+        parts: list[object] = [versions(), self.generator.digest, self.dataset.digest]
+        parts += [self.recipe.model_dump(mode="json"), dict(self.plan.new), self.existing.digest, self.in_place]
+        return run_id([*parts, *([self.gates.judge.digest] if self.gates.judge else [])])
 
     @property
     def is_done(self) -> bool:
@@ -67,31 +83,35 @@ def check_run(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) ->
     check_recipe(recipe, dataset.classes)
 
 
-def settle(
-    dataset: Dataset, plan: Plan | None, recipe: Recipe, out: str | Path, *, in_place: bool = False
-) -> SettledRun:
-    """Settle a run; writes nothing.
-
-    Args:
-        plan: from `make_plan`; None: what the recipe asks for.
-        in_place: `out` is the dataset's own folder.
+def dry_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bool = False) -> Plan:
+    """Return the plan of a run after all checks of `generate`, those of its networks included; writes nothing.
 
     Raises:
         OutputError, UsageError, BundleError: as `generate`.
     """
     out = Path(os.path.realpath(out))
     check_run(dataset, recipe, out, in_place=in_place)
+    run = settle(dataset, None, recipe, out, in_place=in_place)
+    assert run.id  # opens generator and gates, and so checks them
+    return run.plan
+
+
+def settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path, *, in_place: bool) -> SettledRun:
+    """Settle a run that `check_run` let pass; writes nothing.
+
+    Args:
+        plan: from `make_plan`; None: what the recipe asks for.
+        out: without symbolic links.
+        in_place: `out` is the dataset's own folder.
+
+    Raises:
+        OutputError, UsageError, ManifestError: as `generate`.
+    """
     existing = read_existing(out, recipe.methods)
     warnings = (*dataset.warnings, *leak_warnings(dataset), *check_originals(dataset, existing, out))
     settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
-    labels = tuple(settled.new)
-    context = Context(recipe, dataset.train, existing.first_attempt, existing.used)
-    gates = open_gates(recipe, dataset.train, known=dataset.pixels, labels=labels)
-    generator = open_generator(context, labels=labels)
     fresh = () if recipe.output.only_new else [item for item in dataset.items if item.id not in existing.real]
-    parts: list[object] = [versions(), generator.digest, dataset.digest, recipe.model_dump(mode="json")]
-    parts += [dict(settled.new), existing.digest, in_place, *([gates.judge.digest] if gates.judge else [])]
-    return SettledRun(run_id(parts), dataset, recipe, settled, existing, fresh, in_place, generator, gates, warnings)
+    return SettledRun(dataset, recipe, settled, existing, fresh, in_place, warnings)
 
 
 def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:

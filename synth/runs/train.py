@@ -42,7 +42,7 @@ def train(
 
     Raises:
         UsageError: an unknown network, backbone or device. TrainingError: it can't be trained on this data.
-        OutputError: `out` exists. LockedError: another training is at work there.
+        OutputError: `out` exists. LockedError: another training holds the folder.
     """
     if what not in TRAININGS:
         raise UsageError(f'unknown network "{what}": expected {", ".join(TRAININGS)}{did_you_mean(what, TRAININGS)}')

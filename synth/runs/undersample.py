@@ -10,6 +10,7 @@ from pathlib import Path
 
 from synth import workers
 from synth.data.dataset import Dataset
+from synth.errors import UsageError
 from synth.files import locked
 from synth.output.card import undersampled_card
 from synth.output.root_files import CARD, RECIPE, SUMMARY, run_of
@@ -47,6 +48,8 @@ def undersample(
         LockedError: another run holds the folder.
         UsageError, BundleError: as `choose`.
     """
+    if out is None and list_file is None and not dry_run:
+        raise UsageError("undersample needs an output folder, a list file or dry_run")
     if out is not None:
         check_out(dataset, recipe, Path(out))
     if list_file is not None:

@@ -148,7 +148,7 @@ class Bundle:
             except ManifestError as error:
                 raise BundleError(str(error)) from None
             if record.label not in classes:
-                raise BundleError(f"{self.path / IMAGES}:{number}: {record.label!r} is no class of {INFO}")
+                raise BundleError(f"{self.path / IMAGES}:{number}: {record.label!r} is not a class of {INFO}")
         return [(Origin(record.path, record.sha256), record.label) for record in records]
 
 
@@ -216,7 +216,7 @@ def training_folder(out: Path, run: str) -> Iterator[Path]:
     """Yield the folder to train in. The same run finds its earlier files there.
 
     Raises:
-        LockedError: another training is at work there.
+        LockedError: another training holds the folder.
         OutputError: `out` exists, or beside it an unfinished training on other data or with other settings.
     """
     work = staging_folder(out)
@@ -235,7 +235,7 @@ def _run_of(work: Path) -> object:
     try:
         return json.loads((work / "run.json").read_text("utf-8"))["run"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise OutputError(f"{work} is no unfinished training of synth: move it away") from None
+        raise OutputError(f"{work} is not an unfinished training of synth: move it away") from None
 
 
 def publish(

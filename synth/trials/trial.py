@@ -60,7 +60,7 @@ def trial(
 
     Raises:
         UsageError: an arm, class or setting that makes no sense. TrainingError: too few images to split.
-        OutputError: something else stands at `out`. LockedError: another trial is at work there.
+        OutputError: `out` exists already. LockedError: another trial holds the folder.
     """
     started, out = time.monotonic(), Path(os.path.realpath(out))
     settings = recipe.trial
@@ -106,7 +106,7 @@ def _test(scheduler: Scheduler, arms: Sequence[Arm], verdict: Verdict) -> dict[s
     context = scheduler.context
     chosen = [arm for arm in arms if arm.name in (verdict.control, verdict.advised, "none")]
     names = [arm.name for arm in chosen]
-    scheduler.say(f"finally the dataset's own test images, once, for {', '.join(names)}")
+    scheduler.say(f"last step: {', '.join(names)} on the dataset's own test images")
     runs = scheduler.runs(chosen, [len(context.splits) - 1], [max(context.recipe.trial.budgets)])
     outcomes = scheduler.do(chosen, runs)
     truth = outcomes[0].truth
