@@ -30,7 +30,7 @@ BUNDLES = {"judge": "classifier", "gan": "gan"}
 
 
 def train(name: str, data: Path, *, judge: Path) -> Path:
-    """Train one bundle beside the one that it will take the place of."""
+    """Train one bundle next to the one that it will replace."""
     out = SHELF / f"{name}.new"
     given = {"judge": str(judge)} if name == "gan" else {}
     recipe = synth.load_recipe(f"models/recipes/demo-{name}.toml", given)
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=sorted(BUNDLES))
     chosen = parser.parse_args().only
-    os.chdir(ROOT)  # a bundle's recipe names its judge: by a path that is no machine's own
+    os.chdir(ROOT)  # a bundle's recipe names its judge: as a relative path, which is valid on any machine
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "lights"
         draw_dataset(data)

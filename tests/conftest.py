@@ -94,7 +94,7 @@ def in_two_processes(target: Callable[[int], object]) -> None:
 
         told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         os.environ |= {name: str(value) for name, value in told.items()}
-        torch.set_num_threads(1)  # a forked process hangs where it starts threads of a kind that its parent had
+        torch.set_num_threads(1)  # a forked process hangs if it starts threads of a kind that its parent had
         target(rank)
 
     with socket.socket() as bound:

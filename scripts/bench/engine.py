@@ -34,7 +34,7 @@ from typing import Any
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
-import albumentations as A  # noqa: N812  (its own documentation calls it so)
+import albumentations as A  # noqa: N812  (its documentation uses this name)
 import cv2
 import numpy as np
 import simplejpeg

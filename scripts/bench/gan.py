@@ -71,7 +71,7 @@ def batches_of(task: GanTask) -> list[Batch]:
 
 
 def bare(task: GanTask, generator: Generator, batches: list[Batch], n_steps: int) -> None:
-    """The loop that somebody would write who wants nothing but the weights."""
+    """Train with a plain loop that keeps only the weights."""
     settings = task.settings
     torch.manual_seed(0)
     g = copy.deepcopy(generator).train().requires_grad_(True)
@@ -126,7 +126,7 @@ def seconds(call: Callable[[], None]) -> tuple[float, float]:
 
 
 def begun(data: Path, work: Path, settings: dict[str, object]) -> tuple[GanTask, Generator]:
-    """What both begin with; how good the autoencoder is does not change how long a step takes."""
+    """Return the task and the generator that both loops start from; the autoencoder does not affect their speed."""
     quick = {"autoencoder.steps": 1, "autoencoder.feature_weight": 0}
     recipe = synth.load_recipe(None, {**quick, **settings})
     setup = GanSetup(TrainingJob(synth.open_dataset(data), recipe, work, device="cpu"))

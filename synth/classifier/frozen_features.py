@@ -138,7 +138,7 @@ def fit_head(features: Floats, labels: Ints, *, n_classes: int, seed: int) -> Fr
     Args:
         features: (n, F), of at least one image.
         labels: (n,) class numbers 0..n_classes - 1; a class without images gets the probability 0.
-        seed: of the solver, where it draws.
+        seed: for solvers that use random numbers.
     """
     mean, scale = standardisation(features)
     present, weight = np.unique(labels), np.zeros((n_classes, features.shape[1]), np.float32)

@@ -102,7 +102,7 @@ class GanGenerator(Generator):
         return list(self._images(label, range(attempt, attempt + n), mix, shapes * n, [{}] * n))
 
     def remarks(self, labels: Iterable[str]) -> list[str]:
-        """Return the verdict of the training on each class that is not plainly usable, and who lends it codes."""
+        """Return the verdict on each class whose verdict is not "usable", and the classes whose codes it borrows."""
         gan, found = self._gan, []
         for label in labels:
             number = gan.numbers[label]

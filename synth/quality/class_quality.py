@@ -71,7 +71,7 @@ def measure_class(
         scores: of its real images, by the judge.
         labels: the judge's classes.
         accepted: share of attempts that became images.
-        spread_max: an image farther from the class's training images than so many of their spreads is unlike them.
+        spread_max: largest distance, in spreads of the class's training images, at which an image is like them.
         real_pixels: pixels_sha256 of every real image of the dataset, whatever its class.
     """
     reference, train, made, notes = _settle(found, seed)

@@ -1,4 +1,4 @@
-"""Runs: in each, one learner is trained on a split in the way of an arm, and predicts the images held out.
+"""Runs: each trains one learner by the strategy of an arm and predicts the held-out images of a split.
 
 The result of a run is a file of its own, so that a trial that was killed repeats no run.
 """

@@ -44,7 +44,7 @@ def search(scheduler: Scheduler, arms: Sequence[Arm], *, until: float) -> list[O
         until: the end, on the clock of `time.monotonic`.
 
     Raises:
-        UsageError: not even two arms fit into the first round.
+        UsageError: the time is too short for two arms in the first round.
     """
     context = scheduler.context
     settings, path = context.recipe.trial, context.work / DECISIONS

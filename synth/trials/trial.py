@@ -59,7 +59,7 @@ def trial(
         say: receives messages about the next step.
 
     Raises:
-        UsageError: an arm, class or setting that makes no sense. TrainingError: too few images to split.
+        UsageError: an unknown arm or class, or contradictory settings. TrainingError: too few images to split.
         OutputError: `out` exists already. LockedError: another trial holds the folder.
     """
     started, out = time.monotonic(), Path(os.path.realpath(out))
