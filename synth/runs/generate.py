@@ -74,11 +74,11 @@ def generate(
 
 def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progress | None) -> Summary:
     """Make the images, from where an interrupted run stopped, and move them to the output."""
+    summary = _summary(run)  # opens generator and gates: a wrong setting leaves nothing behind
     copied = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
     check_space(run.dataset, staging.out, copies=copied, new=run.plan.new)
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
     staging.begin(run.id, run.dataset.items)
-    summary = _summary(run)
     for label in run.plan.new:
         summary.classes[label].real_acceptance = run.gates.real_acceptance(label)
     policy, policy_warnings = _policy_test(run)
