@@ -109,6 +109,17 @@ def in_two_processes(target: Callable[[int], object]) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
 
 
+def killed_at_the_end_of(stage: str, told: list[tuple[str, float]]) -> Callable[[str, int, int], None]:
+    """A progress callback that notes (stage, share done) in `told` and kills the training at the end of a stage."""
+
+    def progress(what: str, done: int, total: int) -> None:
+        told.append((what, done / total))
+        if told[-1] == (stage, 1):
+            raise KeyboardInterrupt
+
+    return progress
+
+
 Run = Callable[..., int]
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 import safetensors.torch
 import torch
-from conftest import Run, contents, make_dataset, picture
+from conftest import Run, contents, killed_at_the_end_of, make_dataset, picture
 from PIL import Image
 
 import synth
@@ -139,19 +139,11 @@ def test_a_killed_training_is_resumed_by_the_same_call(
     monkeypatch.setattr(loop, "SECONDS", 0)  # a checkpoint at every look
     out, told = tmp_path / "codes", []
 
-    def killed_at_the_end_of(stage: str) -> Callable[[str, int, int], None]:
-        def progress(what: str, done: int, total: int) -> None:
-            told.append((what, done / total))
-            if told[-1] == (stage, 1):
-                raise KeyboardInterrupt
-
-        return progress
-
     for stage in ("features", "training"):
         for _ in range(2):
             told.clear()
             with pytest.raises(KeyboardInterrupt):
-                train(trained.data, out, SETTINGS, progress=killed_at_the_end_of(stage))
+                train(trained.data, out, SETTINGS, progress=killed_at_the_end_of(stage, told))
             assert not out.exists()
         assert told == [(stage, 1)]  # the second time it goes on from its checkpoint
     assert {"reconstructions.png", "curves.png"} < set(contents(staging_folder(out)))  # to be seen while it trains

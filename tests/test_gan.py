@@ -6,7 +6,7 @@ import json
 import random
 import runpy
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Judged, Run, contents, in_two_processes, make_dataset, picture
+from conftest import Judged, Run, contents, in_two_processes, killed_at_the_end_of, make_dataset, picture
 from PIL import Image
 
 import synth
@@ -153,19 +153,11 @@ def test_a_killed_training_is_resumed_by_the_same_call(
     monkeypatch.setattr(loop, "SECONDS", 0)  # a checkpoint at every look
     out, told = tmp_path / "gan", []
 
-    def killed_at_the_end_of(stage: str) -> Callable[[str, int, int], None]:
-        def progress(what: str, done: int, total: int) -> None:
-            told.append((what, done / total))
-            if told[-1] == (stage, 1):
-                raise KeyboardInterrupt
-
-        return progress
-
     for stage in ("before: training", "training"):
         for _ in range(2):
             told.clear()
             with pytest.raises(KeyboardInterrupt):
-                train(trained.data, out, SETTINGS, progress=killed_at_the_end_of(stage))
+                train(trained.data, out, SETTINGS, progress=killed_at_the_end_of(stage, told))
             assert not out.exists()
         assert told == [(stage, 1)]  # the second time it goes on from its checkpoint
     # Its first look is there to be seen.
