@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from synth.effects import colour, geometry, texture
-from synth.effects.parameters import Params, by_effect, draw_effect
+from synth.effects import colour, geometry, inside, texture
+from synth.effects.parameters import EffectBatch, Floats, Params, by_effect, draw_effect
 from synth.records import Pixels
 from synth.settings.effects import Effect
 from synth.settings.recipe import Augment
@@ -62,8 +62,7 @@ class Policy:
         Returns: pixels with the dtype and channels of the source; the source itself if no effect changes it.
         """
         batches = by_effect(params)
-        source_sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
-        matrices, sizes = geometry.compose(batches, source_sizes)
+        matrices, sizes = self._composed(batches, sources)
         kinds = geometry.kinds_of(matrices, sizes)
         transforms = colour.compose(batches, sources)
         warped = [
@@ -78,6 +77,14 @@ class Policy:
             self._transforms.apply(pixels, seed=self.seed, label=self.label, attempt=attempt)
             for pixels, attempt in zip(blurred, attempts, strict=True)
         ]
+
+    def _composed(self, batches: Sequence[EffectBatch], sources: Sequence[Pixels]) -> tuple[Floats, Floats]:
+        """Return the matrix and the output size of each image."""
+        sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
+        if self.fill != "inside" or not any(name in inside.NEUTRAL for name, _, _ in batches):
+            return geometry.compose(batches, sizes)
+        plain = np.array([inside.has_plain_border(pixels) for pixels in sources])
+        return inside.compose_inside(batches, sizes, known_outside=plain)
 
 
 def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:

@@ -66,8 +66,9 @@ class Augment(Settings):
     interpolation: Literal["auto", "linear", "cubic", "lanczos"] = Field(
         "auto", description="interpolation between pixels; auto: cubic, and linear from 256 x 256 pixels"
     )
-    fill: Annotated[str, colour_or("reflect", "edge")] = Field(
-        "reflect", description='new pixels at the border: "reflect", "edge" or a colour like "#808080"'
+    fill: Annotated[str, colour_or("inside", "reflect", "edge")] = Field(
+        "inside",
+        description='what enters the frame: nothing ("inside": enlarged enough), "reflect", "edge" or a colour',
     )
     forbid: Forbidden = Field((), description="effects and albumentations transforms that must never run")
     transforms: tuple[Mapping[str, Any], ...] = Field(
@@ -101,16 +102,16 @@ class Augment(Settings):
         return self.classes.get(label, ClassPolicy())
 
     def effects_for(self, label: str) -> Effects:
-        """Return the effects of one class: the common ones with the exceptions of the class."""
+        """Return the effects of one class: the common ones with its exceptions. Undecided symmetries are off."""
         exceptions = self._exceptions(label).effects
         if not exceptions:
-            return self.effects
+            return self.effects.decided({})
         merged = self.effects.model_dump()
         for name, keys in exceptions.items():
             if name not in merged:
                 raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{did_you_mean(name, merged)}')
             merged[name] = {**merged[name], **keys}
-        return Effects.model_validate(merged)
+        return Effects.model_validate(merged).decided({})
 
     def forbidden_for(self, label: str) -> frozenset[str]:
         """Return the effects and transforms that must never touch this class."""

@@ -1,0 +1,100 @@
+"""`fill = "inside"`: every pixel of a warped image comes from inside its source.
+
+After its effects, an image is enlarged about the centre of the frame, just enough that the frame lies inside the
+source. With H the inverse of the matrix, c the centre and p a corner of the frame, the corner of a frame that is 1/u
+times as large shows the source at H (c + u (p - c)). Numerator and denominator are linear in u, so each side of the
+source bounds u in closed form, for perspectives too. Where that would enlarge too much, all warps of the image are
+weakened alike first. An image with a border of one colour (a cut-out, a scan, a glyph) is not enlarged: what lies
+outside is known.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from synth.effects.geometry import Sizes, compose
+from synth.effects.parameters import EffectBatch, Floats
+from synth.records import Pixels
+
+MAX_ZOOM = 1.3
+"""An image is enlarged at most so much only because of its other warps."""
+SHARES = np.linspace(1, 0, 11)
+"""Strengths that are tried, from the drawn one to none."""
+NEUTRAL: Mapping[str, float] = {"scale": 1.0, "shear": 0.0, "perspective": 0.0, "rotate": 0.0, "shift": 0.0}
+"""Warps that can show what lies outside, and the value of their parameters that changes nothing."""
+PLAIN_LEVELS = 16
+"""Largest deviation of a plain border from its median, in levels of 255."""
+
+
+def compose_inside(
+    batches: Sequence[EffectBatch], sizes: Sizes, *, known_outside: npt.NDArray[np.bool_]
+) -> tuple[Floats, Sizes]:
+    """Compose the geometric effects of n images as `geometry.compose`, with the frame inside the source.
+
+    Args:
+        known_outside: (n,) images that need not stay inside.
+    """
+    shares = np.ones(len(sizes))
+    for share in SHARES:
+        matrices, frames = compose(_weakened(batches, shares), sizes)
+        zooms = np.where(known_outside, 1.0, zoom_inside(matrices, sizes, frames))
+        far = zooms > MAX_ZOOM
+        if not far.any():
+            break
+        shares[far] = share
+    centre = (frames - 1) / 2
+    zoomed = np.zeros_like(matrices)
+    zoomed[:, 0, 0] = zoomed[:, 1, 1] = zooms
+    zoomed[:, :2, 2] = (1 - zooms[:, None]) * centre
+    zoomed[:, 2, 2] = 1
+    return np.where((zooms > 1)[:, None, None], zoomed @ matrices, matrices), frames
+
+
+def zoom_inside(matrices: Floats, sizes: Sizes, frames: Sizes) -> Floats:
+    """Return the smallest zoom of each warped image, 1 or more, with which no pixel lies outside its source.
+
+    Args:
+        matrices: (n, 3, 3) source -> output.
+        sizes: (n, 2) of the sources.
+        frames: (n, 2) of the outputs.
+
+    Returns: (n,); infinite if the centre of the frame is not inside the source.
+    """
+    inverse = np.linalg.inv(matrices)
+    centre = (frames - 1) / 2
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * centre[:, None]
+    at_centre = inverse @ np.concatenate([centre, np.ones((len(centre), 1))], axis=1)[:, :, None]  # (n, 3, 1)
+    to_corner = inverse[:, :, :2] @ corners.transpose(0, 2, 1)  # (n, 3, 4)
+    smallest = np.ones(len(sizes))
+    for axis in (0, 1):
+        last = sizes[:, axis, None] - 1
+        for side in (lambda at, axis=axis: at[:, axis], lambda at, axis=axis, last=last: last * at[:, 2] - at[:, axis]):
+            distance, change = side(at_centre), side(to_corner)  # the distance to the side is distance + u * change
+            with np.errstate(divide="ignore", invalid="ignore"):
+                bounds = np.where(change < 0, np.maximum(distance, 0) / -change, np.inf)
+            smallest = np.minimum(smallest, bounds.min(axis=1))
+    with np.errstate(divide="ignore"):
+        return 1 / smallest
+
+
+def has_plain_border(pixels: Pixels) -> bool:
+    """Whether the outermost pixels have one colour."""
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    deviation = np.abs(border - np.median(border, axis=0)).max()
+    return bool(deviation <= PLAIN_LEVELS * (257 if pixels.itemsize == 2 else 1))
+
+
+def _weakened(batches: Sequence[EffectBatch], shares: Floats) -> list[EffectBatch]:
+    """Return the effects with the warps of each image at (n,) shares of their strength."""
+    return [
+        (name, indices, {key: _towards(NEUTRAL[name], column, shares[indices]) for key, column in columns.items()})
+        if name in NEUTRAL
+        else (name, indices, columns)
+        for name, indices, columns in batches
+    ]
+
+
+def _towards(neutral: float, values: Floats, shares: Floats) -> Floats:
+    # At full strength the values stay as they were drawn, to the last bit.
+    return np.where(shares < 1, neutral + shares * (values - neutral), values)
