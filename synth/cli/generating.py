@@ -31,6 +31,8 @@ from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.data.balance import Plan
+    from synth.data.dataset import Dataset
+    from synth.settings.recipe import Recipe
 
 
 def plan(
@@ -53,12 +55,17 @@ def plan(
 
     recipe = common.recipe({"method": method, "target": target_of(target), "cap": cap, "classes": classes})
     dataset = common.dataset(data, recipe)
-    _show_plan(plan_for(dataset, recipe, out or data), common)
+    _show_plan(dataset, recipe, plan_for(dataset, recipe, out or data), common)
     return common.status(incomplete=bool(dataset.refused))
 
 
-def _show_plan(plan: Plan, common: Common) -> None:
-    common.show({"classes": plan.to_json(), "new": sum(plan.new.values())}, lambda: print_plan(plan))
+def _show_plan(dataset: Dataset, recipe: Recipe, plan: Plan, common: Common) -> None:
+    from synth.gates.symmetries import with_symmetries
+
+    line = with_symmetries(recipe, dataset.train)[1] if plan.new else ""
+    notes = [line] if line else []
+    document = {"classes": plan.to_json(), "new": sum(plan.new.values()), "notes": notes}
+    common.show(document, lambda: print_plan(plan, notes))
 
 
 def preview(
@@ -85,14 +92,17 @@ def preview(
 
     Example: synth preview lights --class yellow
     """
+    from synth.gates.symmetries import with_symmetries
     from synth.runs.preview import preview as draw_preview
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"method": method, "classes": classes, "seed": seed, "bundle": bundle, "judge": judge})
     dataset = common.dataset(data, recipe)
+    recipe, line = with_symmetries(recipe, dataset.train)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
-    common.show({"sheet": str(path)}, lambda: console.say(f"sheet: {path}"))
+    notes = [line] if line else []
+    common.show({"sheet": str(path), "notes": notes}, lambda: console.say("\n".join([*notes, f"sheet: {path}"])))
     return common.status(incomplete=bool(dataset.refused))
 
 
@@ -142,7 +152,7 @@ def generate(
     folder = out or data
     dataset = common.dataset(data, recipe)
     if dry_run:
-        _show_plan(plan_only(dataset, recipe, folder, in_place=in_place), common)
+        _show_plan(dataset, recipe, plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
     with common.progress() as report:
         summary = generate_images(

@@ -68,11 +68,12 @@ def print_weights(weights: Mapping[str, float], form: str) -> None:
         console.table(["class", "weight"], [[label, f"{weight:.4g}"] for label, weight in weights.items()])
 
 
-def print_plan(plan: Plan) -> None:
-    """Print how many new images each class gets, and why it does not get more."""
+def print_plan(plan: Plan, notes: Sequence[str]) -> None:
+    """Print how many new images each class gets, why it does not get more, and notes."""
     rows = [[c, p.real, p.existing, p.planned, p.target] for c, p in plan.classes.items()]
     console.table(["class", "real", "existing", "new", "target"], rows)
     _print_notes(plan.classes)
+    _print_warnings(notes)
 
 
 def print_summary(summary: Summary, out: Path) -> None:

@@ -3,7 +3,7 @@
 Parameters are drawn for a whole chunk and then applied image by image, exactly as the manifest records them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from synth.effects import colour, geometry, inside, texture
 from synth.effects.parameters import EffectBatch, Floats, Params, by_effect, draw_effect
 from synth.records import Pixels
-from synth.settings.effects import Effect
-from synth.settings.recipe import Augment
+from synth.settings.effects import Effect, Effects
+from synth.settings.recipe import Augment, ClassPolicy
 
 FLIPS = ("flip_horizontal", "flip_vertical")
 
@@ -96,3 +96,22 @@ def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:
 def mapped_flips(settings: Augment, label: str) -> list[str]:
     """Return the flips that turn an image of the class into one of another class."""
     return [flip for flip in FLIPS if mirror_classes(settings, flip).get(label, label) != label]
+
+
+def alone(augment: Augment, label: str, *, every: bool = False) -> Iterator[tuple[str, Augment]]:
+    """Yield each effect that can fire for a class, as a policy with that effect alone, always on.
+
+    Args:
+        every: all effects, with their ranges, not only those that can fire.
+    """
+    own, forbidden = augment.effects_for(label), {*augment.forbidden_for(label), *mapped_flips(augment, label)}
+    common = {"interpolation": augment.interpolation, "fill": augment.fill}
+    off = {name: {**effect.model_dump(), "p": 0.0} for name, effect in own}
+    for name, effect in own:
+        if every or (effect.p > 0 and name not in forbidden):
+            yield name, Augment(effects=Effects.model_validate({**off, name: {**off[name], "p": 1.0}}), **common)
+    for transform in augment.transforms_for(label):
+        if transform.get("name") not in forbidden:
+            policy = ClassPolicy(transforms=({**transform, "p": 1.0},))
+            settings = Augment(effects=Effects.model_validate(off), classes={label: policy}, **common)
+            yield str(transform.get("name")), settings

@@ -32,7 +32,6 @@ APART, OBJECTS = 0.65, 0.8
 """A symmetry is there if the whole interval of the AUC lies below the first; a class objects if its own lies above
 the second."""
 SIGNIFICANT = 0.05
-WITH_EFFECTS = ("augment", "smote", "gan")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def with_symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tupl
     Returns: the recipe with a number for each symmetry, and one line for a person; empty if nothing was open.
     """
     augment = recipe.augment
-    if not augment.effects.undecided:
+    if not augment.effects.undecided or recipe.methods == ("duplicate",):
         return recipe, ""
     given = [Choice(flip, True, "label map") for flip, pairs in augment.label_map.items() if pairs]
     settled = {*augment.forbid, *(choice.effect for choice in given)}

@@ -87,23 +87,24 @@ def products(real: Sequence[Floats], changed: Sequence[Floats]) -> Floats:
 
 
 def told_apart(kernel: Floats, groups: Ints) -> Apart:
-    """Return the cross-validated AUC, with its interval over groups.
+    """Return the cross-validated AUC, with its interval (DeLong et al. 1988) over groups.
 
     Args:
         kernel: (2n, 2n), see `products`.
         groups: (n,) group numbers: an image, what was made of it, and related images are in one fold.
     """
     n, (names, groups) = len(groups), np.unique(groups, return_inverse=True)
-    wins = np.zeros(n)
+    wins = np.zeros((2, n))
     for repeat in range(N_REPEATS):
         fold = (np.random.default_rng(repeat).permutation(len(names)) % N_FOLDS)[groups]
         for number in range(min(N_FOLDS, len(names))):
             learn, asked = np.flatnonzero(np.tile(fold != number, 2)), np.flatnonzero(fold == number)
             scores = _scores(kernel, learn, np.concatenate([asked, n + asked]), is_real=learn < n)
-            wins[asked] += _wins(scores[: len(asked)], scores[len(asked) :]) / N_REPEATS
-    by_group = np.bincount(groups, wins) / np.bincount(groups)
+            above = _above(scores[: len(asked)], scores[len(asked) :]) / N_REPEATS
+            wins[:, asked] += above.mean(axis=1), above.mean(axis=0)
+    by_group = np.array([np.bincount(groups, side) for side in wins]) / np.bincount(groups)
     mean = float(by_group.mean())
-    half = Z * float(by_group.std(ddof=1)) / len(names) ** 0.5
+    half = Z * float(np.sqrt(by_group.var(axis=1, ddof=1).sum() / len(names)))
     return Apart(len(names), mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
 
 
@@ -115,14 +116,13 @@ def _scores(kernel: Floats, learn: Ints, asked: Ints, *, is_real: Ints) -> Float
     return np.asarray(kernel[np.ix_(asked, learn)] @ weights)
 
 
-def _wins(real: Floats, changed: Floats) -> Floats:
-    """Return for each pair the mean of two shares: changed images that score below the real one, and the reverse."""
-    above = (real[:, None] > changed) + 0.5 * (real[:, None] == changed)
-    return np.asarray((above.mean(axis=1) + above.mean(axis=0)) / 2)
+def _above(real: Floats, changed: Floats) -> Floats:
+    """Return (m, m): 1 where a real image scores above a changed one, 1/2 where they tie."""
+    return np.asarray((real[:, None] > changed) + 0.5 * (real[:, None] == changed))
 
 
 def nearest_labels(kernel: Floats, labels: Ints, groups: Ints) -> tuple[Ints, Ints]:
-    """Return the label of the nearest real image of another group: (n,) of each real image, (n,) of each changed one."""
+    """Return the label of the nearest real image of another group: (n,) for real images, (n,) for changed ones."""
     n = len(labels)
     squares = np.diagonal(kernel)
     distances = squares[:, None] - 2 * kernel[:, :n] + squares[:n]

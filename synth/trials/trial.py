@@ -20,6 +20,7 @@ import numpy as np
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
+from synth.gates.symmetries import with_symmetries
 from synth.measures.scores import score
 from synth.runs.preflight import check_recipe
 from synth.settings.recipe import Recipe
@@ -66,6 +67,9 @@ def trial(
     settings = recipe.trial
     every, ladders = with_doses(parse_arms(arms or settings.arms or DEFAULT, control=settings.control), settings.doses)
     _check(dataset, recipe, every)
+    recipe, line = with_symmetries(recipe, dataset.train)
+    if line and say:
+        say(line)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
     with training_folder(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
