@@ -17,10 +17,10 @@ from synth.effects.geometry import Sizes, compose
 from synth.effects.parameters import EffectBatch, Floats
 from synth.records import Pixels
 
-MAX_ZOOM = 1.3
+MAX_ZOOM = 1.15
 """An image is enlarged at most so much only because of its other warps."""
-SHARES = np.linspace(1, 0, 11)
-"""Strengths that are tried, from the drawn one to none."""
+BISECTIONS = 7
+"""Steps of the search for the largest share of a warp's strength that needs no more."""
 NEUTRAL: Mapping[str, float] = {"scale": 1.0, "shear": 0.0, "perspective": 0.0, "rotate": 0.0, "shift": 0.0}
 """Warps that can show what lies outside, and the value of their parameters that changes nothing."""
 PLAIN_LEVELS = 16
@@ -35,14 +35,20 @@ def compose_inside(
     Args:
         known_outside: (n,) images that need not stay inside.
     """
-    shares = np.ones(len(sizes))
-    for share in SHARES:
+
+    def warped(shares: Floats) -> tuple[Floats, Sizes, Floats]:
         matrices, frames = compose(_weakened(batches, shares), sizes)
-        zooms = np.where(known_outside, 1.0, zoom_inside(matrices, sizes, frames))
-        far = zooms > MAX_ZOOM
-        if not far.any():
-            break
-        shares[far] = share
+        return matrices, frames, np.where(known_outside, 1.0, zoom_inside(matrices, sizes, frames))
+
+    matrices, frames, zooms = warped(np.ones(len(sizes)))
+    if (zooms > MAX_ZOOM).any():
+        low, high = np.where(zooms > MAX_ZOOM, 0.0, 1.0), np.ones(len(sizes))
+        for _ in range(BISECTIONS):  # an image that needs no change keeps low = high = 1
+            middle = (low + high) / 2
+            far = warped(middle)[2] > MAX_ZOOM
+            low, high = np.where(far, low, middle), np.where(far, middle, high)
+        matrices, frames, zooms = warped(low)
+    zooms[np.isinf(zooms)] = 1  # a crop of a single row: its border is the row itself
     centre = (frames - 1) / 2
     zoomed = np.zeros_like(matrices)
     zoomed[:, 0, 0] = zoomed[:, 1, 1] = zooms

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from synth.data.images import to_uint8
 from synth.measures.detection import scaled_block
@@ -75,6 +76,7 @@ def stacked(features: Sequence[Sequence[Floats]]) -> list[Floats]:
     return [np.stack(block) for block in zip(*features, strict=True)]
 
 
+@threadpool_limits.wrap(limits=1)
 def products(real: Sequence[Floats], changed: Sequence[Floats]) -> Floats:
     """Return (2n, 2n) inner products of all standardised features: n real images, then what was made of each.
 
@@ -86,6 +88,7 @@ def products(real: Sequence[Floats], changed: Sequence[Floats]) -> Floats:
     return np.asarray(joined @ joined.T)
 
 
+@threadpool_limits.wrap(limits=1)
 def told_apart(kernel: Floats, groups: Ints) -> Apart:
     """Return the cross-validated AUC, with its interval (DeLong et al. 1988) over groups.
 

@@ -69,7 +69,7 @@ class Crop(Effect):
 class Scale(Effect):
     """Zoom about the centre."""
 
-    factor: Annotated[Pair, within(0.1, 10)] = Field((0.85, 1.15), description="zoom factor; above 1 enlarges")
+    factor: Annotated[Pair, within(0.1, 10)] = Field((0.9, 1.1), description="zoom factor; above 1 enlarges")
 
 
 class Shear(Effect):
@@ -96,8 +96,8 @@ class Rotate(Effect):
 class Shift(Effect):
     """Move the image in its frame."""
 
-    x: Share = Field((-0.08, 0.08), description="move to the right, as a share of the width")
-    y: Share = Field((-0.08, 0.08), description="move down, as a share of the height")
+    x: Share = Field((-0.04, 0.04), description="move to the right, as a share of the width")
+    y: Share = Field((-0.04, 0.04), description="move down, as a share of the height")
 
 
 class Brightness(Effect):
