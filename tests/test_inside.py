@@ -10,7 +10,7 @@ import pytest
 import synth
 from synth.effects import inside
 from synth.effects.geometry import INTERPOLATIONS, warp
-from synth.effects.inside import MAX_ZOOM, compose_inside, zoom_inside
+from synth.effects.inside import compose_inside, zoom_inside
 from synth.effects.parameters import by_effect
 from synth.effects.policy import Policy
 from synth.settings.effects import Effects
@@ -44,7 +44,7 @@ def test_no_pixel_comes_from_outside(size: tuple[int, int]) -> None:
     n = 150
     params = policy(GEOMETRY).draw(range(n))
     sizes = np.tile(np.array(size[::-1], np.float64), (n, 1))
-    matrices, frames = compose_inside(by_effect(params), sizes, known_outside=np.zeros(n, bool))
+    matrices, frames = compose_inside(by_effect(params), sizes, known_outside=np.zeros(n, bool), zoom_max=1.2)
     white = np.full((*size, 3), 255, np.uint8)
     for matrix, frame in zip(matrices, frames.astype(int).tolist(), strict=True):
         kind = 2 + int(matrix[2].tolist() != [0, 0, 1])
@@ -56,7 +56,7 @@ def test_the_zoom_is_the_smallest_one() -> None:
     """One percent less, and a pixel from outside is shown."""
     params = [{"rotate": {"degrees": d}, "shift": {"x": x, "y": 0.01}} for d, x in ((3, 0.02), (-5, 0.0), (1, -0.05))]
     sizes = np.tile(np.array([100.0, 80.0]), (3, 1))
-    matrices, frames = compose_inside(by_effect(params), sizes, known_outside=np.zeros(3, bool))
+    matrices, frames = compose_inside(by_effect(params), sizes, known_outside=np.zeros(3, bool), zoom_max=2)
     assert zoom_inside(matrices, sizes, frames) == pytest.approx(1, abs=1e-9)
     centre = (sizes[0] - 1) / 2
     smaller = np.array([[0.99, 0, 0.01 * centre[0]], [0, 0.99, 0.01 * centre[1]], [0, 0, 1]])
@@ -74,10 +74,10 @@ def test_a_warp_that_would_cut_too_much_is_weakened() -> None:
     """A half turn of a slanted, far shifted image: what is seen is at most as large as the bound allows."""
     params = [{"rotate": {"degrees": 45}, "shift": {"x": 0.4, "y": -0.6}}, {"rotate": {"degrees": 2}}]
     sizes = np.array([[60.0, 120.0], [60.0, 120.0]])
-    matrices, _ = compose_inside(by_effect(params), sizes, known_outside=np.zeros(2, bool))
+    matrices, _ = compose_inside(by_effect(params), sizes, known_outside=np.zeros(2, bool), zoom_max=1.2)
     areas = np.linalg.det(matrices[:, :2, :2])
-    assert 1 < areas[0] <= MAX_ZOOM**2 + 1e-9
-    alone, _ = compose_inside(by_effect(params[1:]), sizes[1:], known_outside=np.zeros(1, bool))
+    assert 1 < areas[0] <= 1.2**2 + 1e-9
+    alone, _ = compose_inside(by_effect(params[1:]), sizes[1:], known_outside=np.zeros(1, bool), zoom_max=1.2)
     assert np.array_equal(matrices[1], alone[0])
 
 

@@ -17,8 +17,6 @@ from synth.effects.geometry import Sizes, compose
 from synth.effects.parameters import EffectBatch, Floats
 from synth.records import Pixels
 
-MAX_ZOOM = 1.15
-"""An image is enlarged at most so much only because of its other warps."""
 BISECTIONS = 7
 """Steps of the search for the largest share of a warp's strength that needs no more."""
 NEUTRAL: Mapping[str, float] = {"scale": 1.0, "shear": 0.0, "perspective": 0.0, "rotate": 0.0, "shift": 0.0}
@@ -28,12 +26,13 @@ PLAIN_LEVELS = 16
 
 
 def compose_inside(
-    batches: Sequence[EffectBatch], sizes: Sizes, *, known_outside: npt.NDArray[np.bool_]
+    batches: Sequence[EffectBatch], sizes: Sizes, *, known_outside: npt.NDArray[np.bool_], zoom_max: float
 ) -> tuple[Floats, Sizes]:
     """Compose the geometric effects of n images as `geometry.compose`, with the frame inside the source.
 
     Args:
         known_outside: (n,) images that need not stay inside.
+        zoom_max: no image is enlarged more than this because of its other warps.
     """
 
     def warped(shares: Floats) -> tuple[Floats, Sizes, Floats]:
@@ -41,11 +40,11 @@ def compose_inside(
         return matrices, frames, np.where(known_outside, 1.0, zoom_inside(matrices, sizes, frames))
 
     matrices, frames, zooms = warped(np.ones(len(sizes)))
-    if (zooms > MAX_ZOOM).any():
-        low, high = np.where(zooms > MAX_ZOOM, 0.0, 1.0), np.ones(len(sizes))
+    if (zooms > zoom_max).any():
+        low, high = np.where(zooms > zoom_max, 0.0, 1.0), np.ones(len(sizes))
         for _ in range(BISECTIONS):  # an image that needs no change keeps low = high = 1
             middle = (low + high) / 2
-            far = warped(middle)[2] > MAX_ZOOM
+            far = warped(middle)[2] > zoom_max
             low, high = np.where(far, low, middle), np.where(far, middle, high)
         matrices, frames, zooms = warped(low)
     zooms[np.isinf(zooms)] = 1  # a crop of a single row: its border is the row itself
@@ -72,11 +71,13 @@ def zoom_inside(matrices: Floats, sizes: Sizes, frames: Sizes) -> Floats:
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * centre[:, None]
     at_centre = inverse @ np.concatenate([centre, np.ones((len(centre), 1))], axis=1)[:, :, None]  # (n, 3, 1)
     to_corner = inverse[:, :, :2] @ corners.transpose(0, 2, 1)  # (n, 3, 4)
-    smallest = np.ones(len(sizes))
+    smallest: Floats = np.ones(len(sizes))
     for axis in (0, 1):
         last = sizes[:, axis, None] - 1
-        for side in (lambda at, axis=axis: at[:, axis], lambda at, axis=axis, last=last: last * at[:, 2] - at[:, axis]):
-            distance, change = side(at_centre), side(to_corner)  # the distance to the side is distance + u * change
+        for sign, offset in ((1, 0), (-1, last)):  # inside are x >= 0 and last - x >= 0
+            # The distance to the side is distance + u * change, each times the denominator.
+            distance = sign * at_centre[:, axis] + offset * at_centre[:, 2]
+            change = sign * to_corner[:, axis] + offset * to_corner[:, 2]
             with np.errstate(divide="ignore", invalid="ignore"):
                 bounds = np.where(change < 0, np.maximum(distance, 0) / -change, np.inf)
             smallest = np.minimum(smallest, bounds.min(axis=1))

@@ -28,7 +28,7 @@ class Policy:
         """
         forbidden = settings.forbidden_for(label)
         self.label, self.seed = label, seed
-        self.interpolation, self.fill = settings.interpolation, settings.fill
+        self.interpolation, self.fill, self.zoom_max = settings.interpolation, settings.fill, settings.zoom_max
         effects = settings.effects_for(label)
         self.effects: dict[str, Effect] = {
             name: effect for name, effect in effects if effect.p > 0 and name not in forbidden
@@ -84,7 +84,7 @@ class Policy:
         if self.fill != "inside" or not any(name in inside.NEUTRAL for name, _, _ in batches):
             return geometry.compose(batches, sizes)
         plain = np.array([inside.has_plain_border(pixels) for pixels in sources])
-        return inside.compose_inside(batches, sizes, known_outside=plain)
+        return inside.compose_inside(batches, sizes, known_outside=plain, zoom_max=self.zoom_max)
 
 
 def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:
@@ -105,7 +105,7 @@ def alone(augment: Augment, label: str, *, every: bool = False) -> Iterator[tupl
         every: all effects, with their ranges, not only those that can fire.
     """
     own, forbidden = augment.effects_for(label), {*augment.forbidden_for(label), *mapped_flips(augment, label)}
-    common = {"interpolation": augment.interpolation, "fill": augment.fill}
+    common = augment.model_dump(include={"interpolation", "fill", "zoom_max"})
     off = {name: {**effect.model_dump(), "p": 0.0} for name, effect in own}
     for name, effect in own:
         if every or (effect.p > 0 and name not in forbidden):

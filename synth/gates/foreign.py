@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from synth.data.folds import groups_of
 from synth.data.originals import Originals
@@ -79,7 +80,8 @@ def foreignness(
             _changed(pixels, policies.get(item.label), place)
             for place, (pixels, item) in enumerate(zip(sources, items, strict=True))
         ]
-        apart = told_apart(products(real, stacked([features_of(pixels) for pixels in changed])), groups)
+        with threadpool_limits(limits=1):
+            apart = told_apart(products(real, stacked([features_of(pixels) for pixels in changed])), groups)
         examples = [(sources[place], changed[place]) for place in shown]
         found.append(Foreignness(effect, apart.n, apart.auc, apart.interval, examples))
     return tuple(found)

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from synth.data.folds import groups_of
 from synth.data.originals import Originals
@@ -78,9 +80,10 @@ def symmetries_of(train: Mapping[str, Sequence[Item]], recipe: Recipe, asked: Se
     real = stacked([features_of(pixels) for pixels in sources])
     labels = np.array([item.label for item in items])
     found = []
-    for name in asked:
-        changed = stacked([features_of(pixels) for pixels in _changed(sources, name)])
-        found.append(_choice(name, products(real, changed), labels, groups))
+    with threadpool_limits(limits=1):  # the sums of another number of threads would be other ones
+        for name in asked:
+            changed = stacked([features_of(pixels) for pixels in _changed(sources, name)])
+            found.append(_choice(name, products(real, changed), labels, groups))
     return found
 
 
@@ -121,7 +124,7 @@ def _of_class(kernel: Floats, own: Ints, groups: Ints) -> Apart:
     return told_apart(kernel[np.ix_(rows, rows)], groups[own])
 
 
-def _leave_their_class(kernel: Floats, labels: Ints, groups: Ints, *, small: Ints) -> bool:
+def _leave_their_class(kernel: Floats, labels: Ints, groups: Ints, *, small: npt.NDArray[np.bool_]) -> bool:
     """Whether more images leave their class by the change than enter it: the sign test, one-sided."""
     from scipy.stats import binomtest
 

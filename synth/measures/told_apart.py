@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+import numpy.typing as npt
 
 from synth.data.images import to_uint8
 from synth.measures.detection import scaled_block
@@ -76,7 +76,6 @@ def stacked(features: Sequence[Sequence[Floats]]) -> list[Floats]:
     return [np.stack(block) for block in zip(*features, strict=True)]
 
 
-@threadpool_limits.wrap(limits=1)
 def products(real: Sequence[Floats], changed: Sequence[Floats]) -> Floats:
     """Return (2n, 2n) inner products of all standardised features: n real images, then what was made of each.
 
@@ -88,7 +87,6 @@ def products(real: Sequence[Floats], changed: Sequence[Floats]) -> Floats:
     return np.asarray(joined @ joined.T)
 
 
-@threadpool_limits.wrap(limits=1)
 def told_apart(kernel: Floats, groups: Ints) -> Apart:
     """Return the cross-validated AUC, with its interval (DeLong et al. 1988) over groups.
 
@@ -111,7 +109,7 @@ def told_apart(kernel: Floats, groups: Ints) -> Apart:
     return Apart(len(names), mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
 
 
-def _scores(kernel: Floats, learn: Ints, asked: Ints, *, is_real: Ints) -> Floats:
+def _scores(kernel: Floats, learn: Ints, asked: Ints, *, is_real: npt.NDArray[np.bool_]) -> Floats:
     """Return the ridge regression's scores of the asked rows, higher for real images."""
     known = kernel[np.ix_(learn, learn)]
     penalty = max(RIDGE * float(np.trace(known)) / len(learn), 1e-9)

@@ -70,6 +70,9 @@ class Augment(Settings):
         "inside",
         description='what enters the frame: nothing ("inside": enlarged enough), "reflect", "edge" or a colour',
     )
+    zoom_max: float = Field(
+        1.15, ge=1, le=4, description='largest zoom that "inside" adds; warps that need more are weakened'
+    )
     forbid: Forbidden = Field((), description="effects and albumentations transforms that must never run")
     transforms: tuple[Mapping[str, Any], ...] = Field(
         (), description="albumentations transforms by name: [{name = 'GaussNoise', p = 0.3}]; for OneOf: pipeline"
