@@ -51,6 +51,8 @@ _HOMES = {
     "synth.errors": ("SynthError",),
     "synth.sampler.image_smote": ("ImageSMOTE",),
     "synth.classifier.judge": ("Judge", "open_judge"),
+    "synth.gates.choices": ("with_choices",),
+    "synth.gates.foreign": ("Foreignness", "foreignness"),
     "synth.gates.policy_test": ("EffectTest", "probe_effects"),
     "synth.autoencoder.latent_space": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),
@@ -80,6 +82,7 @@ __all__ = [
     "Dataset",
     "EffectTest",
     "Finding",
+    "Foreignness",
     "ImageSMOTE",
     "Inspection",
     "Item",
@@ -97,6 +100,7 @@ __all__ = [
     "check",
     "class_weights",
     "dump_recipe",
+    "foreignness",
     "generate",
     "inspect",
     "load_recipe",
@@ -114,6 +118,7 @@ __all__ = [
     "undersample",
     "undo",
     "verify",
+    "with_choices",
     "write_report",
 ]
 

@@ -60,9 +60,9 @@ def plan(
 
 
 def _show_plan(dataset: Dataset, recipe: Recipe, plan: Plan, common: Common) -> None:
-    from synth.gates.symmetries import with_symmetries
+    from synth.gates.choices import with_choices
 
-    line = with_symmetries(recipe, dataset.train)[1] if plan.new else ""
+    line = with_choices(recipe, dataset.train)[1] if plan.new else ""
     notes = [line] if line else []
     document = {"classes": plan.to_json(), "new": sum(plan.new.values()), "notes": notes}
     common.show(document, lambda: print_plan(plan, notes))
@@ -92,13 +92,13 @@ def preview(
 
     Example: synth preview lights --class yellow
     """
-    from synth.gates.symmetries import with_symmetries
+    from synth.gates.choices import with_choices
     from synth.runs.preview import preview as draw_preview
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"method": method, "classes": classes, "seed": seed, "bundle": bundle, "judge": judge})
     dataset = common.dataset(data, recipe)
-    recipe, line = with_symmetries(recipe, dataset.train)
+    recipe, line = with_choices(recipe, dataset.train)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
     notes = [line] if line else []
@@ -130,6 +130,7 @@ def generate(
 
     Example: synth generate lights balanced
     """
+    from synth.gates.choices import with_choices
     from synth.runs.generate import generate as generate_images
     from synth.runs.settle import dry_run as plan_only
 
@@ -154,11 +155,13 @@ def generate(
     if dry_run:
         _show_plan(dataset, recipe, plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
+    recipe, line = with_choices(recipe, dataset.train)
+    notes = [line] if line else []
     with common.progress() as report:
         summary = generate_images(
             dataset, None, recipe, folder, in_place=in_place, n_workers=common.n_workers, progress=report
         )
-    common.show(summary.to_json(), lambda: print_summary(summary, folder))
+    common.show(summary.to_json(), lambda: print_summary(summary, folder, notes))
     return common.status(incomplete=bool(summary.refused or summary.short))
 
 

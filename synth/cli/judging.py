@@ -46,15 +46,15 @@ def policy(
     Example: synth policy lights --all --out effects.png
     """
     from synth.data.balance import check_classes
+    from synth.gates.choices import with_choices
     from synth.gates.foreign import foreignness
-    from synth.gates.symmetries import with_symmetries
     from synth.runs.policy_sheet import policy_sheet
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"judge": judge, "classes": classes, "seed": seed})
     dataset = common.dataset(data, recipe)
     check_classes(recipe.classes, dataset.classes)
-    recipe, line = with_symmetries(recipe, dataset.train)
+    recipe, line = with_choices(recipe, dataset.train)
     found = foreignness(dataset.train, recipe, every=every)
     sheet = str(save_sheet(policy_sheet(found), out, outside=dataset.root)) if out else None
     tests: tuple[EffectTest, ...] = ()

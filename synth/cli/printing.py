@@ -76,8 +76,8 @@ def print_plan(plan: Plan, notes: Sequence[str]) -> None:
     _print_warnings(notes)
 
 
-def print_summary(summary: Summary, out: Path) -> None:
-    """Print what a run made."""
+def print_summary(summary: Summary, out: Path, notes: Sequence[str] = ()) -> None:
+    """Print what a run made, and notes."""
     rows = [
         [label, c.real, c.existing, c.accepted, c.target, c.short, *_acceptance(c), _words(c.rejected)]
         for label, c in summary.classes.items()
@@ -85,7 +85,7 @@ def print_summary(summary: Summary, out: Path) -> None:
     columns = ["class", "real", "existing", "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
     _print_notes(summary.classes)
-    _print_warnings(summary.warnings)
+    _print_warnings([*notes, *summary.warnings])
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
         console.say(

@@ -4,40 +4,32 @@ After its effects, an image is enlarged about the centre of the frame, just enou
 source. With H the inverse of the matrix, c the centre and p a corner of the frame, the corner of a frame that is 1/u
 times as large shows the source at H (c + u (p - c)). Numerator and denominator are linear in u, so each side of the
 source bounds u in closed form, for perspectives too. Where that would enlarge too much, all warps of the image are
-weakened alike first. An image with a border of one colour (a cut-out, a scan, a glyph) is not enlarged: what lies
-outside is known.
+weakened alike first.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from synth.effects.geometry import Sizes, compose
 from synth.effects.parameters import EffectBatch, Floats
-from synth.records import Pixels
 
 BISECTIONS = 7
 """Steps of the search for the largest share of a warp's strength that needs no more."""
 NEUTRAL: Mapping[str, float] = {"scale": 1.0, "shear": 0.0, "perspective": 0.0, "rotate": 0.0, "shift": 0.0}
 """Warps that can show what lies outside, and the value of their parameters that changes nothing."""
-PLAIN_LEVELS = 16
-"""Largest deviation of a plain border from its median, in levels of 255."""
 
 
-def compose_inside(
-    batches: Sequence[EffectBatch], sizes: Sizes, *, known_outside: npt.NDArray[np.bool_], zoom_max: float
-) -> tuple[Floats, Sizes]:
+def compose_inside(batches: Sequence[EffectBatch], sizes: Sizes, *, zoom_max: float) -> tuple[Floats, Sizes]:
     """Compose the geometric effects of n images as `geometry.compose`, with the frame inside the source.
 
     Args:
-        known_outside: (n,) images that need not stay inside.
         zoom_max: no image is enlarged more than this because of its other warps.
     """
 
     def warped(shares: Floats) -> tuple[Floats, Sizes, Floats]:
         matrices, frames = compose(_weakened(batches, shares), sizes)
-        return matrices, frames, np.where(known_outside, 1.0, zoom_inside(matrices, sizes, frames))
+        return matrices, frames, zoom_inside(matrices, sizes, frames)
 
     matrices, frames, zooms = warped(np.ones(len(sizes)))
     if (zooms > zoom_max).any():
@@ -83,13 +75,6 @@ def zoom_inside(matrices: Floats, sizes: Sizes, frames: Sizes) -> Floats:
             smallest = np.minimum(smallest, bounds.min(axis=1))
     with np.errstate(divide="ignore"):
         return 1 / smallest
-
-
-def has_plain_border(pixels: Pixels) -> bool:
-    """Whether the outermost pixels have one colour."""
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    deviation = np.abs(border - np.median(border, axis=0)).max()
-    return bool(deviation <= PLAIN_LEVELS * (257 if pixels.itemsize == 2 else 1))
 
 
 def _weakened(batches: Sequence[EffectBatch], shares: Floats) -> list[EffectBatch]:

@@ -11,7 +11,7 @@ import numpy as np
 from synth.effects import colour, geometry, inside, texture
 from synth.effects.parameters import EffectBatch, Floats, Params, by_effect, draw_effect
 from synth.records import Pixels
-from synth.settings.effects import Effect, Effects
+from synth.settings.effects import AUTO, Effect, Effects
 from synth.settings.recipe import Augment, ClassPolicy
 
 FLIPS = ("flip_horizontal", "flip_vertical")
@@ -28,7 +28,8 @@ class Policy:
         """
         forbidden = settings.forbidden_for(label)
         self.label, self.seed = label, seed
-        self.interpolation, self.fill, self.zoom_max = settings.interpolation, settings.fill, settings.zoom_max
+        self.interpolation, self.zoom_max = settings.interpolation, settings.zoom_max
+        self.fill = "inside" if settings.fill == AUTO else settings.fill
         effects = settings.effects_for(label)
         self.effects: dict[str, Effect] = {
             name: effect for name, effect in effects if effect.p > 0 and name not in forbidden
@@ -83,8 +84,7 @@ class Policy:
         sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
         if self.fill != "inside" or not any(name in inside.NEUTRAL for name, _, _ in batches):
             return geometry.compose(batches, sizes)
-        plain = np.array([inside.has_plain_border(pixels) for pixels in sources])
-        return inside.compose_inside(batches, sizes, known_outside=plain, zoom_max=self.zoom_max)
+        return inside.compose_inside(batches, sizes, zoom_max=self.zoom_max)
 
 
 def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:

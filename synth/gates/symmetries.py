@@ -1,13 +1,10 @@
 """Which exact symmetries do the images of a dataset have: mirrors, quarter turns?
 
-A symmetry that is `"auto"` in the recipe is switched on if changed training images can't be told from real ones, and no
-class objects. It is off for all classes otherwise: where a mirror turns one class into another, the other class may be
-too small to object. A class objects if
+A symmetry is there if changed training images can't be told from real ones, and no class objects. Else it is off for
+all classes: where a mirror turns one class into another, the other class may be too small to object. A class objects if
 
     its own images are told from their changed ones (classes with enough images), or
     its changed images resemble another class (all small classes together, by nearest neighbours)
-
-The choice is written into the recipe as a plain probability. The same recipe then asks the images no more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +20,6 @@ from synth.effects.policy import Policy
 from synth.measures.subset import evenly_spaced
 from synth.measures.told_apart import Apart, features_of, nearest_labels, products, stacked, told_apart
 from synth.records import Floats, Ints, Item, Pixels
-from synth.settings.effects import SAFE_P
 from synth.settings.recipe import Augment, Recipe
 
 N_IMAGES = 480
@@ -44,28 +40,13 @@ class Choice:
     on: bool
     why: str
 
-    def __str__(self) -> str:
-        return f"{self.effect} {'on' if self.on else 'off'} ({self.why})"
 
-
-def with_symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[Recipe, str]:
-    """Decide about the symmetries that a recipe leaves open.
-
-    Args:
-        train: {class: its real training images}.
-
-    Returns: the recipe with a number for each symmetry, and one line for a person; empty if nothing was open.
-    """
-    augment = recipe.augment
-    if not augment.effects.undecided or recipe.methods == ("duplicate",):
-        return recipe, ""
-    given = [Choice(flip, True, "label map") for flip, pairs in augment.label_map.items() if pairs]
-    settled = {*augment.forbid, *(choice.effect for choice in given)}
-    asked = [name for name in augment.effects.undecided if name not in settled]
-    choices = [*given, *(symmetries_of(train, recipe, asked) if asked else ())]
-    effects = augment.effects.decided({choice.effect: SAFE_P for choice in choices if choice.on})
-    line = f"symmetries of the images: {', '.join(map(str, choices))}" if choices else ""
-    return recipe.model_copy(update={"augment": augment.model_copy(update={"effects": effects})}), line
+def in_words(choices: Sequence[Choice]) -> str:
+    """Return choices as one line; those with the same reason stand together."""
+    groups: dict[str, list[str]] = {}
+    for choice in choices:
+        groups.setdefault(f"{'on' if choice.on else 'off'} ({choice.why})", []).append(choice.effect)
+    return ", ".join(f"{', '.join(effects)} {words}" for words, effects in groups.items())
 
 
 def symmetries_of(train: Mapping[str, Sequence[Item]], recipe: Recipe, asked: Sequence[str]) -> list[Choice]:

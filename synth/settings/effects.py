@@ -69,7 +69,7 @@ class Crop(Effect):
 class Scale(Effect):
     """Zoom about the centre."""
 
-    factor: Annotated[Pair, within(0.1, 10)] = Field((0.9, 1.1), description="zoom factor; above 1 enlarges")
+    factor: Annotated[Pair, within(0.1, 10)] = Field((1.0, 1.1), description="zoom factor; above 1 enlarges")
 
 
 class Shear(Effect):

@@ -16,7 +16,7 @@ from tomlkit.items import Table
 
 from synth.errors import UsageError, did_you_mean
 from synth.settings.base import Settings, colour_or
-from synth.settings.effects import Effects
+from synth.settings.effects import AUTO, Effects
 from synth.settings.gates import Classifier, Gate
 from synth.settings.oversampling import MIX, Autoencoder, Gan, Mix, Smote
 from synth.settings.trial import Trial
@@ -66,9 +66,10 @@ class Augment(Settings):
     interpolation: Literal["auto", "linear", "cubic", "lanczos"] = Field(
         "auto", description="interpolation between pixels; auto: cubic, and linear from 256 x 256 pixels"
     )
-    fill: Annotated[str, colour_or("inside", "reflect", "edge")] = Field(
-        "inside",
-        description='what enters the frame: nothing ("inside": enlarged enough), "reflect", "edge" or a colour',
+    fill: Annotated[str, colour_or(AUTO, "inside", "reflect", "edge")] = Field(
+        AUTO,
+        description='what enters the frame: "inside" (nothing: enlarged enough), "edge", "reflect" or a colour; '
+        "auto: edge if the images have borders of one colour, else inside",
     )
     zoom_max: float = Field(
         1.15, ge=1, le=4, description='largest zoom that "inside" adds; warps that need more are weakened'

@@ -20,7 +20,7 @@ import numpy as np
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
-from synth.gates.symmetries import with_symmetries
+from synth.gates.choices import with_choices
 from synth.measures.scores import score
 from synth.runs.preflight import check_recipe
 from synth.settings.recipe import Recipe
@@ -67,7 +67,7 @@ def trial(
     settings = recipe.trial
     every, ladders = with_doses(parse_arms(arms or settings.arms or DEFAULT, control=settings.control), settings.doses)
     _check(dataset, recipe, every)
-    recipe, line = with_symmetries(recipe, dataset.train)
+    recipe, line = with_choices(recipe, dataset.train)
     if line and say:
         say(line)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
