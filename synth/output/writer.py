@@ -13,6 +13,7 @@ from synth.data import encoding
 from synth.data.dataset import Dataset
 from synth.data.manifest import row_line
 from synth.errors import DatasetError, OutputError
+from synth.files import naming
 from synth.generators.base import method_slug
 from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Encoding, Item, Row, Verdict
 from synth.settings.recipe import Output, Recipe
@@ -127,13 +128,15 @@ class Writer:
 
     def _write(self, path: str, data: bytes) -> None:
         # There are many small images: plain calls and strings cost half of what a file object and a Path cost.
-        file = os.open(self._path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            rest = memoryview(data)
-            while rest:  # a disk that is nearly full takes a part, then refuses the rest
-                rest = rest[os.write(file, rest) :]
-        finally:
-            os.close(file)
+        target = self._path(path)
+        with naming(target):
+            file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                rest = memoryview(data)
+                while rest:  # a disk that is nearly full takes a part, then refuses the rest
+                    rest = rest[os.write(file, rest) :]
+            finally:
+                os.close(file)
 
     def _path(self, path: str) -> str:
         folder = path.rpartition("/")[0]

@@ -15,7 +15,6 @@ from typing import Any
 from synth.data.balance import Plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
-from synth.files import locked
 from synth.output.card import filled_card
 from synth.output.root_files import CARD, RECIPE, REJECTED, SUMMARY, is_our_card
 from synth.output.staging import Staging
@@ -23,7 +22,8 @@ from synth.output.summary import ClassSummary, Summary
 from synth.pages.report import refresh_page, write_report
 from synth.records import PARENT_SPLIT
 from synth.runs.fill import fill
-from synth.runs.preflight import bundle_warnings, check_space
+from synth.runs.held import held
+from synth.runs.preflight import bundle_warnings, check_output, check_space
 from synth.runs.rejected import rejected_document
 from synth.runs.settle import SettledRun, check_run, settle
 from synth.settings.recipe import Recipe, dump_recipe
@@ -57,9 +57,8 @@ def generate(
     started = time.monotonic()
     out = Path(os.path.realpath(out))
     check_run(dataset, recipe, out, in_place=in_place)
-    with locked(out):
-        staging = Staging(out)
-        staging.finish_commit()
+    with held(out) as staging:
+        check_output(out, in_place=in_place)
         run = settle(dataset, plan, recipe, out, in_place=in_place)
         if run.is_done:
             refresh_page(out)

@@ -100,7 +100,4 @@ def write_list(selection: Selection, path: str | Path) -> None:
     odd = next((item.id for item in selection.items if "\n" in item.id or "\r" in item.id), None)
     if odd is not None:
         raise UsageError(f"{odd!r} has a line break in its name, so no list can hold it: give an output folder")
-    try:
-        replace_file(Path(path), "".join(f"{item.id}\n" for item in selection.items).encode())
-    except OSError as error:
-        raise OutputError(f"can't write the list {path}: {error.strerror}") from None
+    replace_file(Path(path), "".join(f"{item.id}\n" for item in selection.items).encode())
