@@ -179,6 +179,18 @@ def replace_file(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file under a name that is free; the same bytes may be there already.
+
+    Raises:
+        OutputError: another file has the name, or it can't be written.
+    """
+    if not os.path.lexists(path):
+        replace_file(path, data)
+    elif not path.is_file() or path.read_bytes() != data:
+        raise OutputError(f"{path} exists: choose another name")
+
+
 def sync_folder(folder: Path) -> None:
     """Make sure that a new file of this folder outlives a loss of power."""
     with naming(folder):

@@ -321,7 +321,15 @@ class TestCommand:
         assert synth.verify(tmp_path / "new").good
         assert len(list((tmp_path / "new/train").rglob("*.jpg"))) == 48
         assert synth.load_recipe(tmp_path / "new/recipe.toml").trial.arms == ("none",)
-        assert run("trial", data, tmp_path / "out-2", *words) == 2
+        before = contents(tmp_path)
+        capsys.readouterr()
+        assert run("trial", data, tmp_path / "out", *words) == 0
+        assert capsys.readouterr().out.count("nothing to do") == 2
+        assert contents(tmp_path) == before
+        (tmp_path / "theirs").mkdir()
+        (tmp_path / "theirs/file").touch()
+        assert run("trial", data, tmp_path / "out-2", "--write", tmp_path / "theirs") == 1
+        assert not (tmp_path / "out-2").exists()
 
     def test_writes_the_images_that_an_advised_arm_leaves(self, data: Path, tmp_path: Path, run: Run) -> None:
         arm = "undersample:random@8"

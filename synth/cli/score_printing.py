@@ -106,9 +106,7 @@ def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
     took = "nothing to do: it is complete" if verdict.seconds is None else f"{verdict.seconds:.0f} s"
     console.say(f"verdict: {out / 'report.html'} ({took})")
     if next_step:
-        console.say(
-            f"next: the same command with --write BALANCED makes the dataset of {verdict.advised}"
-        )
+        console.say(f"next: the same command with --write BALANCED makes the dataset of {verdict.advised}")
 
 
 def _rarest(verdict: Verdict) -> str:

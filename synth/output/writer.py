@@ -121,10 +121,7 @@ class Writer:
         target = self._path(item.output_path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)  # left by a run that was killed before it wrote the row
-        try:
-            os.link(item.path, target) if link == "hard" else os.symlink(os.path.realpath(item.path), target)
-        except OSError as error:
-            raise OutputError(f"--link {link} of {item.id}: {error.strerror}; use --link copy") from None
+        put_link(item, target, link)
 
     def _write(self, path: str, data: bytes) -> None:
         # There are many small images: plain calls and strings cost half of what a file object and a Path cost.
@@ -144,6 +141,18 @@ class Writer:
             os.makedirs(f"{self._tree}/{folder}", exist_ok=True)
             self._made.add(folder)
         return f"{self._tree}/{path}"
+
+
+def put_link(item: Item, target: str | Path, link: str) -> None:
+    """Put a hard or symbolic link to an original in the output.
+
+    Raises:
+        OutputError: the file system has no such links, or none to the place of the original.
+    """
+    try:
+        os.link(item.path, target) if link == "hard" else os.symlink(os.path.realpath(item.path), target)
+    except OSError as error:
+        raise OutputError(f"--link {link} of {item.id}: {error.strerror}; use --link copy") from None
 
 
 def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | None) -> Encoding:

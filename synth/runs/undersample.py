@@ -18,6 +18,7 @@ from synth.output.root_files import CARD, RECIPE, SUMMARY
 from synth.output.staging import Staging
 from synth.output.writer import Writer
 from synth.runs.held import held
+from synth.runs.mend import mend
 from synth.runs.preflight import check_empty, check_places, check_space
 from synth.runs.selection import Selection, check_list, choose, write_list
 from synth.settings.recipe import Recipe, dump_recipe
@@ -74,8 +75,8 @@ def _into_folder(
         _check_ours(out)
         selection = choose(dataset, recipe, progress=progress)
         if _holds(out, selection.run):
-            done = f"nothing to do: {out} holds these images"
-            return dataclasses.replace(selection, warnings=(*selection.warnings, done))
+            told = mend(out, dataset).messages(out) or (f"nothing to do: {out} holds these images",)
+            return dataclasses.replace(selection, warnings=(*told, *selection.warnings))
         check_empty(out)
         check_space(dataset, out, copies=selection.items if recipe.output.link == "copy" else (), new={})
         _write(selection, dataset, recipe, staging, n_workers=n_workers, progress=progress)
