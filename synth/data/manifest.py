@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from synth.errors import ManifestError
+from synth.files import RUN_NAME
 from synth.records import Row
 
 MANIFEST = "manifest.jsonl"
@@ -20,7 +21,6 @@ _KEYS = tuple("class" if name == "label" else name for name in Row._fields)
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _HASH = re.compile(r"[0-9a-f]{64}")
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
-RUN_NAME = re.compile(r"[0-9a-f]{12}")
 
 
 def row_line(row: Row) -> bytes:

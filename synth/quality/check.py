@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synth.errors import OutputError, UsageError
+from synth.errors import UsageError, in_the_way
 from synth.files import replace_file
 from synth.measures.scores import Scores, score
 from synth.output.root_files import QUALITY, SUMMARY, is_our_quality
@@ -83,7 +83,7 @@ def check(
     """
     out, write = Path(out), write and synthetic is None
     if write and (out / QUALITY).exists() and not is_our_quality(out / QUALITY):
-        raise OutputError(f"{out / QUALITY} is in the way, and synth did not write it: move it away")
+        raise in_the_way(out / QUALITY)
     inputs = read_inputs(out, None if synthetic is None else Path(synthetic), n_workers=n_workers)
     with open_judge_for(inputs, judge, n_workers=n_workers, progress=progress) as opened:
         _check_known(inputs.images, opened)
