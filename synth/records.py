@@ -1,7 +1,7 @@
 """Immutable records that all rooms share.
 
-An `Item` is one real image. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer turns
-both into a `Row` of the manifest.
+An `Item` is one image of a dataset. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer
+turns both into a `Row` of the manifest.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One real image of a dataset."""
+    """One image of a dataset: a real one, or one that an earlier run put there."""
 
     id: str
     """Path below the dataset's root, with forward slashes."""
@@ -87,6 +87,8 @@ class Item:
     """Standard deviation of the levels, 0..1."""
     notes: tuple[str, ...] = ()
     """Any of animated, alpha, extension, turned."""
+    synthetic: bool = False
+    """Whether an earlier run made it: then it is no parent and does not count as real."""
 
     @property
     def sixteen_bit(self) -> bool:
@@ -163,6 +165,8 @@ class Row(NamedTuple):
     pixels_sha256: str
     width: int
     height: int
+    group: str | None = None
+    """Group of a real image, or the one group of all parents; None without one, and in manifests of version 0.1."""
 
 
 def rounded(value: Any) -> Any:

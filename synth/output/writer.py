@@ -79,6 +79,7 @@ class Writer:
             pixels_sha256=candidate.pixels_sha256,
             width=candidate.pixels.shape[1],
             height=candidate.pixels.shape[0],
+            group=_common_group(candidate),
         )
 
     def originals(self, items: Sequence[Item], *, in_place: bool = False) -> bytes:
@@ -92,7 +93,7 @@ class Writer:
         return Row(
             id=item.id,
             run=self._run,
-            path=item.output_path,
+            path=item.id if in_place else item.output_path,
             label=item.label,
             split=item.split,
             synthetic=False,
@@ -108,6 +109,7 @@ class Writer:
             pixels_sha256=item.pixels_sha256,
             width=item.width,
             height=item.height,
+            group=item.group,
         )
 
     def _put_original(self, item: Item, link: str) -> None:
@@ -141,6 +143,12 @@ class Writer:
             os.makedirs(f"{self._tree}/{folder}", exist_ok=True)
             self._made.add(folder)
         return f"{self._tree}/{path}"
+
+
+def _common_group(candidate: Candidate) -> str | None:
+    """Return the group of all parents; None if they have none, or are of different groups."""
+    groups = {parent.group if isinstance(parent, Item) else None for parent in candidate.parents}
+    return groups.pop() if len(groups) == 1 else None
 
 
 def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | None) -> Encoding:

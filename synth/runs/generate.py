@@ -78,7 +78,7 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
     copied = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
     check_space(run.dataset, staging.out, copies=copied, new=run.plan.new)
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
-    staging.begin(run.id, run.dataset.items)
+    staging.begin(run.id, run.dataset.real)
     for label in run.plan.new:
         summary.classes[label].real_acceptance = run.gates.real_acceptance(label)
     policy, policy_warnings = _policy_test(run)

@@ -69,10 +69,10 @@ def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[st
     Raises:
         OutputError: images have changed, it is another dataset, or another run wrote there in the meantime.
     """
-    mixed = [item.id for item in dataset.items if item.id in existing.synthetic]
+    mixed = [item.id for item in dataset.real if item.id in existing.synthetic]
     if mixed:
         raise OutputError(f"the folder changed while it was read ({mixed[0]} is synthetic): run the same command again")
-    now = {item.id: item.sha256 for item in dataset.items}
+    now = {item.id: item.sha256 for item in dataset.real}
     changed = [id for id, sha256 in existing.real.items() if id in now and now[id] != sha256]
     if changed:
         raise OutputError(
@@ -105,8 +105,8 @@ def check_space(dataset: Dataset, out: Path, *, copies: Sequence[Item], new: Map
 
 def leak_warnings(dataset: Dataset) -> tuple[str, ...]:
     """Return a warning if training images are in another split too, pixel for pixel."""
-    held_out = {item.pixels_sha256 for item in dataset.items if item.split != PARENT_SPLIT}
-    both = [i.id for i in dataset.items if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
+    held_out = {item.pixels_sha256 for item in dataset.real if item.split != PARENT_SPLIT}
+    both = [i.id for i in dataset.real if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
     if not both:
         return ()
     return (f"{len(both)} training images are in another split too ({both[0]}): see synth inspect",)
@@ -123,7 +123,7 @@ def bundle_warnings(dataset: Dataset, bundle: str) -> tuple[str, ...]:
     from synth.training.bundle import open_bundle  # imports torch, which a run without a network does not need
 
     learned = {origin.sha256 for origin, _ in open_bundle(bundle).origins()}
-    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.items)
+    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.real)
     if not both:
         return ()
     return (f"the network in {bundle} learned from {both} images that are held out here: scores on them prove nothing",)

@@ -71,7 +71,7 @@ def choose(dataset: Dataset, recipe: Recipe, *, progress: Progress | None = None
     features = None if settings.method == METHODS[0] else features_of(recipe, progress=progress)
     classes = select(train, settings, seed=recipe.seed, classes=recipe.classes, features=features, progress=progress)
     kept = {item.id for found in classes.values() for item in found.kept}
-    items = tuple(item for item in dataset.items if item.split != PARENT_SPLIT or item.id in kept)
+    items = tuple(item for item in dataset.real if item.split != PARENT_SPLIT or item.id in kept)
     warnings = (*dataset.warnings, *leak_warnings(dataset))
     run = run_id([versions(), dataset.digest, recipe.model_dump(mode="json"), [item.id for item in items]])
     return Selection(settings.method, recipe.seed, classes, items, dataset.refused, warnings, run)

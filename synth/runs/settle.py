@@ -111,7 +111,7 @@ def settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path, *, in
     existing = read_existing(out, recipe.methods)
     warnings = (*dataset.warnings, *leak_warnings(dataset), *check_originals(dataset, existing, out))
     settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
-    fresh = () if recipe.output.only_new else [item for item in dataset.items if item.id not in existing.real]
+    fresh = () if recipe.output.only_new else [item for item in dataset.real if item.id not in existing.real]
     return SettledRun(dataset, recipe, settled, existing, fresh, in_place, warnings)
 
 

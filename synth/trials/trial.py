@@ -68,7 +68,7 @@ def trial(
     _check(dataset, recipe, every)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
-    with training_folder(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
+    with training_folder(out, run_id(dataset.real, dataset.classes, settled, seed=recipe.seed)) as work:
         context = open_context(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
         scheduler = Scheduler(context, n_workers, progress, say or (lambda _: None))
         for arm in every:
