@@ -20,7 +20,7 @@ from synth.data.findings import Finding
 from synth.data.listing import list_files
 from synth.data.tree import FoundFile
 from synth.errors import DatasetError, ImageError
-from synth.records import PARENT_SPLIT, SPLITS, Item, pixels_sha256
+from synth.records import PARENT_SPLIT, SPLITS, Item, ShortRepr, pixels_sha256
 from synth.settings.recipe import Data
 
 CHUNK = 128
@@ -30,8 +30,8 @@ Progress = Callable[[int, int], None]
 """Called with (files read, files in total)."""
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(ShortRepr):
     """Images by class and split. All counts and `train` are of real images."""
 
     root: Path

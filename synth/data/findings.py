@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from synth.records import SPLITS, Item
+from synth.records import SPLITS, Item, ShortRepr
 
 Key = TypeVar("Key", bound=Hashable)
 Pictures = Iterable[Sequence[Item]]
@@ -15,8 +15,8 @@ SHOWN, NAME_LENGTH = 3, 60
 """Names in a message, and letters of a name."""
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(ShortRepr):
     """One problem of a dataset, and what to do about it."""
 
     kind: str

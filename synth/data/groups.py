@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from synth.data.findings import Finding, n_images
-from synth.data.tree import FoundFile
+from synth.data.tree import FoundFile, shown
 from synth.errors import UsageError
 
 UNKNOWN = frozenset(["", "-", "?", "nan", "none", "null", "na", "n/a", "<na>", "#n/a", "nat", "unknown"])
@@ -15,7 +15,7 @@ UNKNOWN = frozenset(["", "-", "?", "nan", "none", "null", "na", "n/a", "<na>", "
 
 def known_group(value: str | None) -> str | None:
     """Return a group's name; None if the value means that it is not known."""
-    return None if value is None or value.strip().casefold() in UNKNOWN else value
+    return None if value is None or value.strip().casefold() in UNKNOWN else shown(value)
 
 
 def with_groups(files: Sequence[FoundFile], pattern: str, sources: Mapping[str, str]) -> list[FoundFile]:

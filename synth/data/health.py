@@ -17,7 +17,7 @@ from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
 from synth.data.duplicates import picture_groups
 from synth.data.findings import Finding, duplicates, few, group_by, ids_of, label_conflicts, n_images, split_leaks
-from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item
+from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item, ShortRepr
 
 IMBALANCE_MIN = 3.0
 FEW = 5
@@ -46,8 +46,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(ShortRepr):
     """A dataset's counts and findings."""
 
     classes: Mapping[str, Mapping[str, int]]

@@ -65,7 +65,9 @@ def generate(
             refresh_page(out)
             done = "nothing to do: the planned images are there (for others: synth undo, or another OUT)"
             warnings = (*run.warnings, done)
-            summary = Summary(None, recipe.seed, recipe.method, _classes(run), dataset.refused, None, warnings)
+            summary = Summary(
+                None, recipe.seed, recipe.method, _classes(run), dataset.refused, dataset.skipped, None, warnings
+            )
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
@@ -98,7 +100,8 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
 def _summary(run: SettledRun) -> Summary:
     """Return the summary of a run before any image is made."""
     judge, recipe = None if run.gates.judge is None else run.gates.judge.to_json(), run.recipe
-    return Summary(run.id, recipe.seed, recipe.method, _classes(run), run.dataset.refused, None, judge=judge)
+    left_out = run.dataset.refused, run.dataset.skipped
+    return Summary(run.id, recipe.seed, recipe.method, _classes(run), *left_out, None, judge=judge)
 
 
 def _classes(run: SettledRun) -> dict[str, ClassSummary]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.data.balance import check_classes
+from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
 from synth.data.manifest import MANIFEST
 from synth.errors import OutputError, UsageError
@@ -103,7 +104,13 @@ def check_space(dataset: Dataset, out: Path, *, copies: Sequence[Item], new: Map
         raise OutputError(f"{out}: about {(needed - done) / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
 
 
-def leak_warnings(dataset: Dataset) -> tuple[str, ...]:
+def dataset_warnings(dataset: Dataset) -> tuple[str, ...]:
+    """Return what a run should say of its dataset: how it was read, class numbers that differ, leaks."""
+    numbers = [finding.message for finding in class_numbers(dataset) if finding.kind == "class_numbers"]
+    return (*dataset.warnings, *numbers, *_leak_warnings(dataset))
+
+
+def _leak_warnings(dataset: Dataset) -> tuple[str, ...]:
     """Return a warning if training images are in another split too, pixel for pixel."""
     held_out = {item.pixels_sha256 for item in dataset.real if item.split != PARENT_SPLIT}
     both = [i.id for i in dataset.real if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]

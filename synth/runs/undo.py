@@ -15,11 +15,11 @@ from synth.output import root_files
 from synth.output.card import filled_card
 from synth.output.staging import Staging
 from synth.pages.report import write_report
-from synth.records import PARENT_SPLIT, Row
+from synth.records import PARENT_SPLIT, Row, ShortRepr
 
 
-@dataclass(frozen=True)
-class Undone:
+@dataclass(frozen=True, repr=False)
+class Undone(ShortRepr):
     """What an undo removed."""
 
     run: str

@@ -29,7 +29,7 @@ from torch import Tensor
 from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
 from synth.files import locked, replace_file, staging_folder, this_process
-from synth.records import Item, Origin
+from synth.records import Item, Origin, ShortRepr
 from synth.versions import NETWORKS, versions
 
 FORMAT = 1
@@ -79,8 +79,8 @@ class ImageRecord(Checked):
     label: str = Field(alias="class")
 
 
-@dataclass(frozen=True)
-class Bundle:
+@dataclass(frozen=True, repr=False)
+class Bundle(ShortRepr):
     """A trained network on the disk. What all kinds have in common is checked."""
 
     path: Path
