@@ -106,7 +106,7 @@ def open_dataset(
 
     Raises:
         DatasetError: no such folder, no class folder, no usable image, split folders mixed with class folders.
-        UsageError: `data.groups` gives no image a group.
+        UsageError: `data.groups` matches no path.
     """
     settings = settings or Data()
     listing = list_files(Path(path), settings)

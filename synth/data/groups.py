@@ -27,16 +27,15 @@ def with_groups(files: Sequence[FoundFile], pattern: str, sources: Mapping[str, 
         sources: {id: path of the image in the dataset that an output was made from}.
 
     Raises:
-        UsageError: the pattern gives no image a group.
+        UsageError: the pattern matches no path.
     """
     if not pattern or not files:
         return list(files)
     search = re.compile(pattern).search
     matches = {file.id: search(sources.get(file.id, file.id)) for file in files}
     found = {id: known_group(match[1 if match.re.groups else 0]) for id, match in matches.items() if match}
-    if not any(found.values()):
-        what = "matches no text, only nothing, in" if found else "matches no path, such as"
-        raise UsageError(f'data.groups "{pattern}" {what} {files[0].id}: no image has a group')
+    if not found:
+        raise UsageError(f'data.groups "{pattern}" matches no path, such as {files[0].id}: no image has a group')
     return [replace(file, group=file.group or found.get(file.id)) for file in files]
 
 
@@ -45,7 +44,7 @@ def group_findings(groups: Sequence[str | None]) -> Iterator[Finding]:
     known = Counter(filter(None, groups))
     n_without = len(groups) - known.total()
     if n_without:
-        what = f"{n_without} of {n_images(len(groups))} have no group (empty or unknown)"
+        what = f"{n_without} of {n_images(len(groups))} have no group (empty, or a word for unknown)"
         yield Finding("no_group", (), f"{what}: each of them counts as a group of its own")
     if len(known) == 1 and not n_without and len(groups) > 1:
         message = f"all images are of one group ({next(iter(known))}), so no split can keep groups apart"

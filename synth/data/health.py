@@ -63,7 +63,7 @@ class Inspection(ShortRepr):
     skipped: Mapping[str, int]
     """{kind of file: count}."""
     groups: Mapping[str, int] | None = None
-    """{"n": number of groups, "images": real images that have one}; None if no image has one."""
+    """{"n": number of groups, "images": real images that have one}; None without groups."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `synth inspect --json`."""
@@ -84,6 +84,7 @@ def inspect(dataset: Dataset) -> Inspection:
     counts = {label: n for label, n in dataset.train_counts.items() if n}
     ratio = max(counts.values()) / min(counts.values()) if counts else None
     used, skipped, refused = len(dataset.real), sum(dataset.skipped.values()), len(dataset.refused)
+    asked = any(item.group for item in dataset.real) or any(found.kind == "no_group" for found in dataset.findings)
     known = Counter(item.group for item in dataset.real if item.group is not None)
     groups, n_cut = picture_groups(dataset.real)
     pictures = group_by(dataset.real, groups.tolist()).values()
@@ -111,7 +112,7 @@ def inspect(dataset: Dataset) -> Inspection:
         findings=findings,
         refused=dataset.refused,
         skipped=dataset.skipped,
-        groups={"n": len(known), "images": known.total()} if known else None,
+        groups={"n": len(known), "images": known.total()} if asked else None,
     )
 
 

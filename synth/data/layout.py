@@ -48,7 +48,7 @@ def read_layout(tree: Tree) -> Layout:
         DatasetError: folders named like splits beside class folders, or without class folders in them.
     """
     splits = {name: split for name in tree.inner if (split := split_of(name))}
-    named = {name: split for name in tree.inner if (split := splits.get(name) or split_hint(name))}
+    named = {name: split for name in tree.inner if (split := _like_split(name))}
     if splits and len(splits) == len(tree.inner):
         return _by_split(tree, splits)
     sure = _share_classes(tree, named)
@@ -57,17 +57,25 @@ def read_layout(tree: Tree) -> Layout:
     if deep := [name for name in (named if sure else splits) if tree.inner[name]]:
         others = few(name for name in tree.inner if name not in deep)
         raise DatasetError(
-            f"{tree.root}: {few(deep)} look like splits by name and hold folders, but {others} do not: move all class "
-            f"folders into train, val and test; or, if all of them are classes, into one folder {PARENT_SPLIT}"
+            f"{tree.root}: split folders ({few(deep)}) beside other folders ({others}): move all class folders into "
+            f"train, val and test; or, if all of these are classes, move them into one folder {PARENT_SPLIT}"
         )
-    return Layout({"": PARENT_SPLIT}, [*_wrapped(tree), *_classes_like_splits(list(named))])
+    return Layout({"": PARENT_SPLIT}, [*_wrapped(tree), *_classes_like_splits(list(named), files='"DATA/**"')])
 
 
 def _share_classes(tree: Tree, named: Mapping[str, str]) -> bool:
-    """Whether a training folder and another split's folder hold folders of the same name."""
-    train = {inner for name, split in named.items() if split == PARENT_SPLIT for inner in tree.inner[name]}
-    other = {inner for name, split in named.items() if split != PARENT_SPLIT for inner in tree.inner[name]}
+    """Whether a training folder and another split's folder hold class folders of the same name."""
+    train = {label for name, split in named.items() if split == PARENT_SPLIT for label in _classes_in(tree, name)}
+    other = {label for name, split in named.items() if split != PARENT_SPLIT for label in _classes_in(tree, name)}
     return bool(train & other)
+
+
+def _classes_in(tree: Tree, name: str) -> set[str]:
+    """Return the class folders that a split's folder would have."""
+    place = _unwrapped(tree, name)
+    if place.count("/") == 1:
+        return set(tree.inner[name])
+    return {path.split("/")[2] for path in tree.images if path.startswith(place)}
 
 
 def _by_split(tree: Tree, splits: Mapping[str, str]) -> Layout:
@@ -78,8 +86,9 @@ def _by_split(tree: Tree, splits: Mapping[str, str]) -> Layout:
             f"sort the images into class folders; if they are classes, move them into one folder {PARENT_SPLIT}"
         )
     places = {_unwrapped(tree, name): split for name, split in splits.items()}
-    classes = {label for name in splits for label in tree.inner[name]} - {place.split("/")[1] for place in places}
-    return Layout(places, [*_read_as(splits), *_classes_like_splits(sorted(filter(_like_split, classes)))])
+    like_splits = sorted(filter(_like_split, {label for name in splits for label in _classes_in(tree, name)}))
+    files = ", ".join(f'"{split}": "DATA/{place}**"' for place, split in places.items())
+    return Layout(places, [*_read_as(splits), *_classes_like_splits(like_splits, files=f"{{{files}}}")])
 
 
 def _unwrapped(tree: Tree, name: str) -> str:
@@ -88,11 +97,11 @@ def _unwrapped(tree: Tree, name: str) -> str:
     inside = f"{name}/{only}/"
     has_folders = any(path.startswith(inside) and path.count("/") > 2 for path in tree.images)
     alone = not others and not tree.holds_images(name)
-    return inside if alone and has_folders and (only == name or split_of(only) == split_of(name)) else f"{name}/"
+    return inside if alone and has_folders and _like_split(only) == _like_split(name) else f"{name}/"
 
 
-def _like_split(name: str) -> bool:
-    return bool(split_of(name) or split_hint(name))
+def _like_split(name: str) -> str | None:
+    return split_of(name) or split_hint(name)
 
 
 def _read_as(splits: Mapping[str, str]) -> Iterator[Finding]:
@@ -105,11 +114,17 @@ def _read_as(splits: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding("split_names", (), f"folders read as splits: {read}{advice}")
 
 
-def _classes_like_splits(names: Sequence[str]) -> Iterator[Finding]:
+def _classes_like_splits(names: Sequence[str], *, files: str) -> Iterator[Finding]:
+    """Yield a finding about class folders that other readers take for splits.
+
+    Args:
+        names: of the class folders.
+        files: how Hugging Face datasets is told to read all images.
+    """
     if names:
         message = (
-            f"class named like a split: {few(names)}. Here it is a class. {HF} takes it for a split and mixes up the "
-            f'images: rename it, or load with data_files={{"train": "DATA/train/**", "test": "DATA/test/**"}}'
+            f"a class named like a split is a class here ({few(names)}), but {HF} takes it for a split and mixes up or "
+            f"leaves out images: rename it, or load with data_files={files}"
         )
         yield Finding("class_named_like_split", (), message)
 
@@ -123,7 +138,7 @@ def _wrapped(tree: Tree) -> Iterator[Finding]:
     name, *others = tree.inner or [""]
     if not name or others or not tree.inner[name] or tree.holds_images(name):
         return
-    if any(map(split_of, tree.inner[name])):
+    if any(map(split_of, tree.inner[name])) or len(set(filter(None, map(split_hint, tree.inner[name])))) > 1:
         raise DatasetError(
             f"{tree.root} holds only the folder {name} with {few(tree.inner[name])}: give {tree.root / name}"
         )
@@ -145,7 +160,7 @@ def nested_findings(nested: Sequence[tuple[str, str, Sequence[str]]]) -> Iterato
     if hidden:
         folder = hidden[0][0].rpartition("/")[0]
         what = f"{n_images(len(hidden))} in folders named like another split inside class folders ({folder})"
-        advice = "the outer folder decides, so they may become parents; move the splits to the top: test/CLASS/..."
+        advice = "the outer folder decides, so they count as train and may become parents: move them to test/CLASS/..."
         yield Finding("split_inside_class", tuple(id for id, _ in hidden), f"{what}: {advice}")
     folder = nested[0][0].rpartition("/")[0]
     yield Finding(

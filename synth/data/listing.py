@@ -31,7 +31,7 @@ def list_files(root: Path, settings: Data) -> Listing:
 
     Raises:
         DatasetError: not a folder, not readable, or an ambiguous layout.
-        UsageError: `data.groups` gives no image a group.
+        UsageError: `data.groups` matches no path.
     """
     if not root.exists():
         raise DatasetError(f"{root}: no such folder")
@@ -86,7 +86,9 @@ def _from_folders(root: Path, found: Sequence[str], listing: Listing) -> None:
     for place in layout.places:
         listing.classes.update(_folders(root, place, refused))
     places, nested = OutputPaths(), []
-    for path in sorted(images, key=lambda path: path.count("/")):  # files directly in class folders keep their names
+    for path in sorted(
+        images, key=lambda path: (path.count("/"), path)
+    ):  # files directly in class folders keep their names
         place = next((place for place in layout.places if path.startswith(place)), "")
         label, _, below = path.removeprefix(place).partition("/")
         if not below or place not in layout.places:

@@ -17,8 +17,8 @@ from synth.errors import DatasetError
 from synth.records import PARENT_SPLIT
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-NOT_LISTED = "not in the metadata file"
-"""Kind of skipped files."""
+NOT_LISTED, READ = "not in the metadata file", "metadata file"
+"""Kinds of skipped files: images without a row, and the tables themselves."""
 FILE_NAME, LABEL, SPLIT, GROUP = "file_name", "label", "split", "group"
 
 
@@ -54,7 +54,8 @@ def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], lis
         id = line.named.id
         listing.refused.append((line.where if id is None or id in known else id, shown(f"{line.where}: {problem}")))
         known.update([id] if id else [])
-    unlisted = sorted(filter(listing.accepts, files.known - known))
+    listing.skipped[READ] = len(metadata)
+    unlisted = sorted(filter(listing.accepts, files.known - known - {*metadata}))
     if unlisted:
         listing.skipped[NOT_LISTED] = len(unlisted)
     listing.has_groups = any(GROUP in line.row.cells for line in lines)

@@ -91,7 +91,8 @@ def _records(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[
             yield line, fields
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DatasetError(f"{path}:{line}: not a row of a CSV file: {error}") from None
+        hint = " (is a quote not closed?)" if "end of data" in str(error) else ""
+        raise DatasetError(f"{path}:{line}: not a row of a CSV file: {error}{hint}") from None
 
 
 def _json_rows(text: str, path: Path) -> Iterator[TableRow]:
