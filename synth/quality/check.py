@@ -26,13 +26,14 @@ from synth.workers import Progress
 
 if TYPE_CHECKING:
     from synth.classifier.judge import Judge
+from synth.records import ShortRepr
 
 NEEDED = ("realistic", "original")
 """A "no" for one of these words means: do not use. Wrong or unreal images do harm; copies only pretend to be new."""
 
 
-@dataclass(frozen=True)
-class Quality:
+@dataclass(frozen=True, repr=False)
+class Quality(ShortRepr):
     """What `check` found."""
 
     classes: Mapping[str, ClassQuality]

@@ -49,11 +49,12 @@ def read_inputs(out: Path, synthetic: Path | None, *, n_workers: int) -> Inputs:
     if (source / MANIFEST).is_file():
         made, accepted = _from_manifest(source)
     elif synthetic is not None:
-        items = open_dataset(synthetic, recipe.data, n_workers=n_workers).items
+        elsewhere = recipe.data.model_copy(update={"groups": ""})  # its paths need not tell a group
+        items = open_dataset(synthetic, elsewhere, n_workers=n_workers).items
         made = [ImageFile(item.id, item.path, item.label, SYNTHETIC) for item in items]
     _check(dataset, made, source)
     kinds = {PARENT_SPLIT: TRAIN}
-    real = [ImageFile(item.id, item.path, item.label, kinds.get(item.split, HELD_OUT)) for item in dataset.items]
+    real = [ImageFile(item.id, item.path, item.label, kinds.get(item.split, HELD_OUT)) for item in dataset.real]
     return Inputs(dataset, recipe, (*real, *made), accepted)
 
 
@@ -72,7 +73,7 @@ def _from_manifest(folder: Path) -> tuple[list[ImageFile], dict[str, float]]:
 
 
 def _check(dataset: Dataset, made: Sequence[ImageFile], source: Path) -> None:
-    if not dataset.items:
+    if not dataset.real:
         raise UsageError(f"{dataset.root} holds no real images: synth check DATA --synthetic {dataset.root}")
     if not made:
         raise UsageError(f"{source}: no synthetic image there; for images made elsewhere give --synthetic DIR")

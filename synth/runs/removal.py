@@ -30,7 +30,7 @@ from synth.output.card import filled_card, undersampled_card
 from synth.output.staging import Staging
 from synth.pages.page import read_json
 from synth.pages.report import write_report
-from synth.records import PARENT_SPLIT, Row
+from synth.records import PARENT_SPLIT, Row, ShortRepr
 from synth.workers import Progress
 
 
@@ -46,8 +46,8 @@ class Removal:
     """The run is not in OUT yet, but in its working folder."""
 
 
-@dataclass(frozen=True)
-class Undone:
+@dataclass(frozen=True, repr=False)
+class Undone(ShortRepr):
     """What an undo removed."""
 
     run: str

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
 from synth.files import locked, naming, read_state, remove_work, replace_file, staging_folder, write_state
-from synth.records import Item, Origin
+from synth.records import Item, Origin, ShortRepr
 from synth.versions import NETWORKS, versions
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class ImageRecord(Checked):
     label: str = Field(alias="class")
 
 
-@dataclass(frozen=True)
-class Bundle:
+@dataclass(frozen=True, repr=False)
+class Bundle(ShortRepr):
     """A trained network on the disk. What all kinds have in common is checked."""
 
     path: Path

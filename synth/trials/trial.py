@@ -70,7 +70,7 @@ def trial(
     _check(dataset, recipe, every)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
-    run = run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)
+    run = run_id(dataset.real, dataset.classes, settled, seed=recipe.seed)
     with training_folder(out, run, record=VERDICT) as work:
         if work is None:
             return read_verdict(out)
