@@ -110,6 +110,8 @@ def _print_bundle(what: str, training: Training, bundle: Bundle) -> None:
     print_result(bundle.scores[key])
     for name, reason in bundle.info["stopped"].items():
         console.say(f"{name} stopped early: {reason}")
+    for warning in bundle.info.get("warnings", ()):
+        console.say(f"note: {warning}")
     seconds, n_images = bundle.scores["seconds"], bundle.scores["n_images_seen"]
     console.say(f"bundle: {training.bundle} ({seconds:.0f} s, {n_images} images seen)")
     console.say(f"next: synth generate {training.data} OUT {use} {training.bundle}")

@@ -4,6 +4,7 @@ Only the index is read, and the pixels of near duplicates. The thresholds are ch
 finding. The kinds have the names of cleanvision if it has one.
 """
 
+import dataclasses
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from synth.data.dataset import Dataset
-from synth.data.duplicates import picture_groups
+from synth.data.duplicates import Pictures, distinct_counts, pictures_of
 from synth.data.findings import Finding, duplicates, few, group_by, ids_of, label_conflicts, n_images, split_leaks
+from synth.data.folds import groups_of
 from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item
 
 IMBALANCE_MIN = 3.0
@@ -29,6 +31,8 @@ MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
 APART_MIN, APART_MIN_FEW = 0.5, 0.9
 """A class differs from the others from this share of its images on: with 10 images or more, and with 2 to 9."""
 QUALITY_GAP = 5
+PADDED_MAX = 0.6
+"""A class is padded with copies up to this number of pictures per image."""
 TINY = {
     0: "no new image can be made until you add some",
     1: "`augment` works, and `smote` between changed copies of it, but all new images look alike: add images",
@@ -49,6 +53,8 @@ class Inspection:
 
     classes: Mapping[str, Mapping[str, int]]
     """{class: {split: n}}."""
+    distinct: Mapping[str, int]
+    """{class: number of different pictures among its training images}."""
     imbalance_ratio: float | None
     """Largest over smallest class, of those with training images; None without training images."""
     files: Mapping[str, int]
@@ -65,6 +71,7 @@ class Inspection:
         findings = [{"kind": f.kind, "paths": list(f.paths), "message": f.message} for f in self.findings]
         return {
             "classes": {label: dict(counts) for label, counts in self.classes.items()},
+            "distinct": dict(self.distinct),
             "imbalance_ratio": self.imbalance_ratio,
             "files": dict(self.files),
             "findings": findings,
@@ -78,17 +85,20 @@ def inspect(dataset: Dataset) -> Inspection:
     counts = {label: n for label, n in dataset.train_counts.items() if n}
     ratio = max(counts.values()) / min(counts.values()) if counts else None
     used, skipped, refused = len(dataset.items), sum(dataset.skipped.values()), len(dataset.refused)
-    groups, n_cut = picture_groups(dataset.items)
-    pictures = group_by(dataset.items, groups.tolist()).values()
+    alike = pictures_of(dataset.items)
+    pictures = group_by(dataset.items, alike.numbers.tolist()).values()
+    distinct = _distinct(dataset, alike)
     findings = (  # the most harmful first
         *label_conflicts(pictures),
         *split_leaks(pictures),
         *_group_leaks(dataset.items),
         *_small_classes(dataset),
         *_imbalance(counts, ratio),
+        *_few_distinct(counts, distinct),
+        *_groups(dataset, alike),
         *_format_differs(dataset),
         *_mixed_modes(dataset),
-        *duplicates(pictures, n_cut),
+        *duplicates(pictures, alike.n_cut),
         *_levels(dataset.items),
         *_sizes(dataset.items),
         *_noted(dataset.items),
@@ -97,6 +107,7 @@ def inspect(dataset: Dataset) -> Inspection:
     )
     return Inspection(
         classes=dataset.counts,
+        distinct=distinct,
         imbalance_ratio=ratio,
         files={"found": used + skipped + refused, "used": used, "skipped": skipped, "refused": refused},
         findings=findings,
@@ -134,6 +145,31 @@ def _imbalance(counts: Mapping[str, int], ratio: float | None) -> Iterator[Findi
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         shown = f"{most} has {counts[most]} training images and {least} has {counts[least]} ({ratio:.1f} to 1)"
         yield Finding("imbalance", (), f"{shown}: `synth plan` shows how many new images would balance them")
+
+
+def _distinct(dataset: Dataset, alike: Pictures) -> dict[str, int]:
+    """Return {class: number of different pictures among its training images}."""
+    train = [n for n, item in enumerate(dataset.items) if item.split == PARENT_SPLIT]
+    found = distinct_counts([dataset.items[n] for n in train], alike.numbers[train])
+    return {label: found[label] for label in dataset.classes}
+
+
+def _few_distinct(counts: Mapping[str, int], distinct: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield a finding if many images of a class are copies, so that it has far fewer pictures than files."""
+    padded = [label for label, n in counts.items() if distinct[label] <= n * PADDED_MAX]
+    if padded:
+        which = few(
+            f"{label} has {distinct[label]} different pictures in {n_images(counts[label])}" for label in padded
+        )
+        yield Finding("few_distinct", (), f"{which}: `synth plan --count distinct` counts pictures instead of files")
+
+
+def _groups(dataset: Dataset, alike: Pictures) -> Iterator[Finding]:
+    """Yield a finding for each reason why training images can't be split by group."""
+    train = [n for n, item in enumerate(dataset.items) if item.split == PARENT_SPLIT]
+    own = dataclasses.replace(alike, numbers=alike.numbers[train])
+    for warning in groups_of([dataset.items[n] for n in train], own).warnings:
+        yield Finding("groups", (), warning)
 
 
 def _format_differs(dataset: Dataset) -> Iterator[Finding]:
