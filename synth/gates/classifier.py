@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from synth.data.findings import few
 from synth.gates.base import Batch
-from synth.measures.intervals import p_less
+from synth.measures.intervals import p_less, wilson
 from synth.records import Verdict
 from synth.settings.gates import ClassifierGate as Settings
 
@@ -27,8 +27,8 @@ class ClassifierGate:
     The threshold is low on purpose. To keep only what a classifier is sure of is to select copies of what it knows,
     and costs the variety that synthetic images are made for. Two more rules keep it fair to rare classes:
 
-    1. A class that the judge does not know is not judged. It knows a class if most of its held-out real images pass,
-       and more often than those of other classes do.
+    1. A class that the judge does not know is not judged. It knows a class if held-out real images of it pass more
+       often than those of other classes do, beyond chance, unless it is certain that too few of them pass.
     2. A real image may be untypical of its class. An image that is made of its pixels may then score as low as half of
        what it scores itself.
     """
@@ -43,8 +43,8 @@ class ClassifierGate:
         own, others = self._judge.held_out_passing(label, self._settings.score_min)
         if not own[1]:
             return "the judge has learned from no image of it"
-        most = own[0] >= self._settings.held_out_min * own[1]
-        if most and (not others[1] or p_less(others, own) < KNOWN_P):
+        enough = wilson(*own)[1] >= self._settings.held_out_min
+        if enough and (not others[1] or p_less(others, own) < KNOWN_P):
             return ""
         of_others = f", and {others[0] / others[1]:.0%} of those of other classes" if others[1] else ""
         return f"{own[0]} of its {own[1]} held-out real images pass{of_others}"

@@ -57,8 +57,8 @@ class ClassifierGate(Settings):
         0.5,
         ge=0,
         le=1,
-        description="the gate skips a class if a smaller share of its held-out real images passes, or if they pass no "
-        "more often than images of other classes do",
+        description="the gate skips a class if its held-out real images pass no more often than others, "
+        "or certainly (95 % interval) less often than this",
     )
 
 
