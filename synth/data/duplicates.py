@@ -100,6 +100,12 @@ def largest_shares(labels: Sequence[str], groups: Indices) -> dict[str, tuple[in
     }
 
 
+def one_of_each(items: Sequence[Item]) -> list[int]:
+    """Return the places of the first image of each picture."""
+    places: list[int] = np.sort(np.unique(pictures_of(items).numbers, return_index=True)[1]).tolist()
+    return places
+
+
 def distinct_counts(items: Sequence[Item], numbers: Indices | None = None) -> Counter[str]:
     """Return {class: number of different pictures}. Args: numbers: of the pictures; None: they are found."""
     numbers = pictures_of(items).numbers if numbers is None else numbers
