@@ -17,7 +17,7 @@ from synth.data.originals import Originals
 from synth.effects.policy import Policy, mapped_flips
 from synth.measures.intervals import mean_of_differences
 from synth.measures.subset import evenly_spaced
-from synth.records import Floats, Item
+from synth.records import Floats, Item, ShortRepr
 from synth.settings.effects import Effects
 from synth.settings.recipe import Augment, ClassPolicy, Recipe
 
@@ -29,8 +29,8 @@ KNOWN = 0.5
 """A class can be tested if the judge recognises at least this share of its unchanged images."""
 
 
-@dataclass(frozen=True)
-class EffectTest:
+@dataclass(frozen=True, repr=False)
+class EffectTest(ShortRepr):
     """One effect on one class."""
 
     effect: str

@@ -61,7 +61,7 @@ def open_context(
 ) -> TrialContext:
     """Split the training images, read all images, and give each split its own dataset, folder and seed."""
     train = [item for found in dataset.train.values() for item in found]
-    test = [item for item in dataset.items if item.split == "test"]
+    test = [item for item in dataset.real if item.split == "test"]
     groups = groups_of(train)
     items, splits = (*train, *test), splits_of(train, recipe.trial, seed=recipe.seed, groups=groups.numbers)
     if test:
@@ -72,7 +72,7 @@ def open_context(
     data = []
     for split in splits:
         own = tuple(items[place] for place in split.train.tolist())
-        alone = dataclasses.replace(dataset, items=own, refused=(), warnings=(), synthetic={})
+        alone = dataclasses.replace(dataset, items=own, refused=(), findings=())
         folder = work / ("all" if split.number == OWN_TEST else f"split-{split.number}")
         data.append(SplitData(alone, folder, seeds.derived(recipe.seed, f"split {split.number}")))
     shared = recipe, dataset.classes, items, inputs, splits, tuple(data)
