@@ -51,6 +51,7 @@ class _Info(Checked):
     members: list[_Member]
     few: int = Field(ge=0, le=10**6)
     counts: dict[str, int]
+    warnings: list[str] = []
 
 
 class _ScoredImage(ImageRecord):
@@ -96,6 +97,8 @@ class Judge:
             self._fold_of[record.sha256] = record.fold
         if not self.whole or not self._folds or not set(self._fold_of.values()) <= set(self._folds):
             raise BundleError(f"{bundle.path}: its networks and its training images do not fit together")
+        self.warnings = tuple(info.warnings)
+        """About the folds of its training images, see `data.folds`."""
         self.few = {label for label in self.classes if info.counts.get(label, info.few) < info.few}
         """Classes with so few images that a GAN's training asks the networks that learned from all of them."""
 
