@@ -51,7 +51,7 @@ class _Info(Checked):
     members: list[_Member]
     few: int = Field(ge=0, le=10**6)
     counts: dict[str, int]
-    warnings: list[str] = []
+    warnings: list[str] = Field(default_factory=list)
 
 
 class _ScoredImage(ImageRecord):
