@@ -36,10 +36,12 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     generating.demo,
 )
 TRAININGS: tuple[Callable[..., int | None], ...] = (training.classifier, training.autoencoder, training.gan)
+RESUMED = {generating.generate, generating.undersample, generating.demo, trials.trial, maintaining.undo}
+"""Commands that continue what was interrupted, as every training does; the others start anew."""
 for _command in COMMANDS:
-    app.command()(as_command(_command))
+    app.command()(as_command(_command, resumes=_command in RESUMED))
 for _command in TRAININGS:
-    train.command()(as_command(_command))
+    train.command()(as_command(_command, resumes=True))
 app.add_typer(train, name="train")
 
 
@@ -59,7 +61,7 @@ def main() -> None:
     except SynthError as error:
         _fail(error.args[0] if error.args else error, error.exit_status)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename2 or error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 1)
 
 
