@@ -14,6 +14,7 @@ from synth.errors import OutputError
 from synth.files import file_sha256, removal_file
 from synth.output.root_files import SUMMARY
 from synth.output.staging import Staging
+from synth.records import ShortRepr
 from synth.workers import Progress
 
 OURS = re.compile(
@@ -22,8 +23,8 @@ OURS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Audit:
+@dataclass(frozen=True, repr=False)
+class Audit(ShortRepr):
     """What is wrong in an output folder; `good` if nothing is."""
 
     rows: int

@@ -80,6 +80,7 @@ class Writer:
             pixels_sha256=candidate.pixels_sha256,
             width=candidate.pixels.shape[1],
             height=candidate.pixels.shape[0],
+            group=_common_group(candidate),
         )
 
     def originals(self, items: Sequence[Item], *, in_place: bool = False) -> bytes:
@@ -93,7 +94,7 @@ class Writer:
         return Row(
             id=item.id,
             run=self._run,
-            path=item.output_path,
+            path=item.id if in_place else item.output_path,
             label=item.label,
             split=item.split,
             synthetic=False,
@@ -109,6 +110,7 @@ class Writer:
             pixels_sha256=item.pixels_sha256,
             width=item.width,
             height=item.height,
+            group=item.group,
         )
 
     def _put_original(self, item: Item, link: str) -> None:
@@ -153,6 +155,12 @@ def put_link(item: Item, target: str | Path, link: str) -> None:
         os.link(item.path, target) if link == "hard" else os.symlink(os.path.realpath(item.path), target)
     except OSError as error:
         raise OutputError(f"--link {link} of {item.id}: {error.strerror}; use --link copy") from None
+
+
+def _common_group(candidate: Candidate) -> str | None:
+    """Return the group of all parents; None if they have none, or are of different groups."""
+    groups = {parent.group if isinstance(parent, Item) else None for parent in candidate.parents}
+    return groups.pop() if len(groups) == 1 else None
 
 
 def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | None) -> Encoding:

@@ -68,7 +68,9 @@ def generate(
             done = "" if mended else "nothing to do: "
             done += "the planned images are there (for others: synth undo, or another OUT)"
             warnings = (*run.warnings, done)
-            summary = Summary(None, recipe.seed, recipe.method, _classes(run), dataset.refused, None, warnings)
+            summary = Summary(
+                None, recipe.seed, recipe.method, _classes(run), dataset.refused, dataset.skipped, None, warnings
+            )
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
@@ -82,7 +84,7 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
     copied = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
     check_space(run.dataset, staging.out, copies=copied, new=run.plan.new)
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
-    staging.begin(run.id, run.dataset.items)
+    staging.begin(run.id, run.dataset.real)
     for label in run.plan.new:
         summary.classes[label].real_acceptance = run.gates.real_acceptance(label)
     policy, policy_warnings = _policy_test(run)
@@ -102,7 +104,8 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
 def _summary(run: SettledRun) -> Summary:
     """Return the summary of a run before any image is made."""
     judge, recipe = None if run.gates.judge is None else run.gates.judge.to_json(), run.recipe
-    return Summary(run.id, recipe.seed, recipe.method, _classes(run), run.dataset.refused, None, judge=judge)
+    left_out = run.dataset.refused, run.dataset.skipped
+    return Summary(run.id, recipe.seed, recipe.method, _classes(run), *left_out, None, judge=judge)
 
 
 def _classes(run: SettledRun) -> dict[str, ClassSummary]:

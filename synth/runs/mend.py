@@ -64,7 +64,7 @@ def mend(out: Path, dataset: Dataset) -> Mended:
     # An original that a run found in its place has no method: it belongs to the owner of the folder.
     ours = (row for row in read_manifest(out / MANIFEST) if row.path is not None and row.method is not None)
     wrong = [row for row in ours if file_sha256(out / str(row.path)) != row.sha256]
-    items = {item.id: item for item in dataset.items} if wrong else {}
+    items = {item.id: item for item in dataset.real} if wrong else {}
     remaker = Remaker(out, dataset.root) if wrong else None
     for row in wrong:
         path = str(row.path)

@@ -1,10 +1,11 @@
 """Checks before a run writes: some refuse the run, some warn. Nothing here writes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from synth.data.balance import check_classes
+from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
 from synth.data.manifest import MANIFEST
 from synth.data.tree import is_system
@@ -17,14 +18,17 @@ from synth.runs.existing import Existing
 from synth.settings.recipe import Recipe
 
 
-def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
+def check_recipe(recipe: Recipe, classes: Collection[str]) -> None:
     """Refuse a recipe that names a class that the dataset does not have.
 
     Raises:
         UsageError: with the nearest known class.
     """
     pairs = [pair for mapped in recipe.augment.label_map.values() for pair in mapped.items()]
-    check_classes([*recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes)
+    totals = recipe.target if isinstance(recipe.target, Mapping) else {}
+    check_classes(
+        [*totals, *recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes
+    )
 
 
 def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool, hint: str = "") -> None:
@@ -79,10 +83,10 @@ def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[st
     Raises:
         OutputError: images have changed, it is another dataset, or another run wrote there in the meantime.
     """
-    mixed = [item.id for item in dataset.items if item.id in existing.synthetic]
+    mixed = [item.id for item in dataset.real if item.id in existing.synthetic]
     if mixed:
         raise OutputError(f"the folder changed while it was read ({mixed[0]} is synthetic): run the same command again")
-    now = {item.id: item.sha256 for item in dataset.items}
+    now = {item.id: item.sha256 for item in dataset.real}
     changed = [id for id, sha256 in existing.real.items() if id in now and now[id] != sha256]
     if changed:
         raise OutputError(
@@ -113,10 +117,16 @@ def check_space(dataset: Dataset, out: Path, *, copies: Sequence[Item], new: Map
         raise OutputError(f"{out}: about {(needed - done) / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
 
 
-def leak_warnings(dataset: Dataset) -> tuple[str, ...]:
+def dataset_warnings(dataset: Dataset) -> tuple[str, ...]:
+    """Return what a run should say of its dataset: how it was read, class numbers that differ, leaks."""
+    numbers = [finding.message for finding in class_numbers(dataset) if finding.kind == "class_numbers"]
+    return (*dataset.warnings, *numbers, *_leak_warnings(dataset))
+
+
+def _leak_warnings(dataset: Dataset) -> tuple[str, ...]:
     """Return a warning if training images are in another split too, pixel for pixel."""
-    held_out = {item.pixels_sha256 for item in dataset.items if item.split != PARENT_SPLIT}
-    both = [i.id for i in dataset.items if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
+    held_out = {item.pixels_sha256 for item in dataset.real if item.split != PARENT_SPLIT}
+    both = [i.id for i in dataset.real if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
     if not both:
         return ()
     return (f"{len(both)} training images are in another split too ({both[0]}): see synth inspect",)
@@ -133,7 +143,7 @@ def bundle_warnings(dataset: Dataset, bundle: str) -> tuple[str, ...]:
     from synth.training.bundle import open_bundle  # imports torch, which a run without a network does not need
 
     learned = {origin.sha256 for origin, _ in open_bundle(bundle).origins()}
-    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.items)
+    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.real)
     if not both:
         return ()
     return (f"the network in {bundle} learned from {both} images that are held out here: scores on them prove nothing",)

@@ -14,12 +14,12 @@ from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.output.root_files import RECIPE, archived, run_of
 from synth.output.writer import form_of
-from synth.records import ENCODED_AS, Encoding, Item, Row
+from synth.records import ENCODED_AS, Encoding, Item, Row, ShortRepr
 from synth.settings.recipe import Recipe, load_recipe
 
 
-@dataclass(frozen=True)
-class Remade:
+@dataclass(frozen=True, repr=False)
+class Remade(ShortRepr):
     """One image made again."""
 
     id: str

@@ -27,7 +27,7 @@ from synth.output import root_files
 from synth.output.card import card_of
 from synth.output.staging import Staging
 from synth.pages.report import write_report
-from synth.records import Row
+from synth.records import Row, ShortRepr
 from synth.workers import Progress
 
 
@@ -43,8 +43,8 @@ class Removal:
     """The run is not in OUT yet, but in its working folder."""
 
 
-@dataclass(frozen=True)
-class Undone:
+@dataclass(frozen=True, repr=False)
+class Undone(ShortRepr):
     """What an undo removed."""
 
     run: str

@@ -9,8 +9,9 @@ from typing import Any
 from synth.data.dataset import Dataset
 from synth.errors import OutputError, UsageError
 from synth.files import write_new
-from synth.records import PARENT_SPLIT, Item
-from synth.runs.preflight import leak_warnings
+from synth.output.summary import left_out_json
+from synth.records import PARENT_SPLIT, Item, ShortRepr
+from synth.runs.preflight import dataset_warnings
 from synth.runs.settle import run_id
 from synth.settings.recipe import Recipe
 from synth.undersampling.choice import METHODS, ClassSelection, features_of, select
@@ -18,8 +19,8 @@ from synth.versions import versions
 from synth.workers import Progress
 
 
-@dataclass(frozen=True)
-class Selection:
+@dataclass(frozen=True, repr=False)
+class Selection(ShortRepr):
     """The images that stay."""
 
     method: str
@@ -29,6 +30,7 @@ class Selection:
     items: tuple[Item, ...]
     """All images that stay, those of other splits included, sorted by id."""
     refused: tuple[tuple[str, str], ...]
+    skipped: Mapping[str, int]
     warnings: tuple[str, ...]
     run: str
 
@@ -43,7 +45,7 @@ class Selection:
             "seed": self.seed,
             "method": f"undersample:{self.method}",
             "classes": classes,
-            "refused": [{"path": path, "reason": reason} for path, reason in self.refused],
+            **left_out_json(self.skipped, self.refused),
             "warnings": list(self.warnings),
             "versions": versions(),
         }
@@ -71,10 +73,10 @@ def choose(dataset: Dataset, recipe: Recipe, *, progress: Progress | None = None
     features = None if settings.method == METHODS[0] else features_of(recipe, progress=progress)
     classes = select(train, settings, seed=recipe.seed, classes=recipe.classes, features=features, progress=progress)
     kept = {item.id for found in classes.values() for item in found.kept}
-    items = tuple(item for item in dataset.items if item.split != PARENT_SPLIT or item.id in kept)
-    warnings = (*dataset.warnings, *leak_warnings(dataset))
+    items = tuple(item for item in dataset.real if item.split != PARENT_SPLIT or item.id in kept)
+    warnings = dataset_warnings(dataset)
     run = run_id([versions(), dataset.digest, recipe.model_dump(mode="json"), [item.id for item in items]])
-    return Selection(settings.method, recipe.seed, classes, items, dataset.refused, warnings, run)
+    return Selection(settings.method, recipe.seed, classes, items, dataset.refused, dataset.skipped, warnings, run)
 
 
 def check_list(dataset: Dataset, path: Path) -> None:

@@ -20,7 +20,7 @@ from synth.generators.base import Context, Generator, needs_parents
 from synth.generators.registry import open_generator
 from synth.records import Item
 from synth.runs.existing import Existing, read_existing
-from synth.runs.preflight import check_originals, check_output, check_places, check_recipe, leak_warnings
+from synth.runs.preflight import check_originals, check_output, check_places, check_recipe, dataset_warnings
 from synth.settings.recipe import Recipe
 from synth.versions import versions
 
@@ -109,9 +109,9 @@ def settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path, *, in
         OutputError, UsageError, ManifestError: as `generate`.
     """
     existing = read_existing(out, recipe.methods)
-    warnings = (*dataset.warnings, *leak_warnings(dataset), *check_originals(dataset, existing, out))
+    warnings = (*dataset_warnings(dataset), *check_originals(dataset, existing, out))
     settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
-    fresh = () if recipe.output.only_new else [item for item in dataset.items if item.id not in existing.real]
+    fresh = () if recipe.output.only_new else [item for item in dataset.real if item.id not in existing.real]
     return SettledRun(dataset, recipe, settled, existing, fresh, in_place, warnings)
 
 

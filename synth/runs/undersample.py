@@ -103,7 +103,7 @@ def _write(
     n_workers: int,
     progress: Progress | None,
 ) -> None:
-    staging.begin(selection.run, dataset.items)
+    staging.begin(selection.run, dataset.real)
     writer = Writer(staging.tree, dataset, recipe, run=selection.run)
     done, total = sum(1 for _ in staging.resume()), len(selection.items)
     chunks = (selection.items[start : start + CHUNK] for start in range(done, total, CHUNK))

@@ -11,6 +11,8 @@ settings: nothing in it tells how long the training took. A foreign, damaged or 
 refused: numbers are checked against limits before anything is allocated, and nothing is ever unpickled.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
@@ -21,17 +23,18 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import safetensors.torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from torch import Tensor
 
 from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
 from synth.files import locked, naming, read_state, remove_work, replace_file, staging_folder, write_state
-from synth.records import Item, Origin
+from synth.records import Item, Origin, ShortRepr
 from synth.versions import NETWORKS, versions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 CLASSIFIER, AUTOENCODER, GAN = "classifier", "autoencoder", "gan"
@@ -80,8 +83,8 @@ class ImageRecord(Checked):
     label: str = Field(alias="class")
 
 
-@dataclass(frozen=True)
-class Bundle:
+@dataclass(frozen=True, repr=False)
+class Bundle(ShortRepr):
     """A trained network on the disk. What all kinds have in common is checked."""
 
     path: Path
@@ -114,6 +117,8 @@ class Bundle:
         Raises:
             BundleError: the file is not the one that bundle.json describes.
         """
+        import safetensors.torch  # imports torch, which a look at bundle.json does not need
+
         path = self.path / WEIGHTS
         data = _read(path, MAX_WEIGHTS)
         if hashlib.sha256(data).hexdigest() != self.info["weights_sha256"]:
@@ -269,6 +274,8 @@ def publish(
     work: Path, out: Path, *, info: Mapping[str, Any], tensors: Mapping[str, Tensor], files: Mapping[str, bytes]
 ) -> Bundle:
     """Write a bundle to `out`, and remove the folder that the network was trained in."""
+    import safetensors.torch
+
     weights = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     document = {"format": FORMAT, **info, "weights_sha256": hashlib.sha256(weights).hexdigest()}
     about = json.dumps(document, indent=1, allow_nan=False).encode()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from synth.measures.paired import Difference
 from synth.measures.scores import Points, points
-from synth.records import rounded
+from synth.records import ShortRepr, rounded
 from synth.trials.arms import Arm
 
 MACRO = "macro"
@@ -186,8 +186,8 @@ class Stop:
     reason: str
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(ShortRepr):
     """The result of a trial."""
 
     trial: TrialDesign
