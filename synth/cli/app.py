@@ -38,7 +38,14 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
 WRONG_USAGE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 """typer's class of all errors about arguments and options, which it does not export."""
 TRAININGS: tuple[Callable[..., int | None], ...] = (training.classifier, training.autoencoder, training.gan)
-RESUMED = {generating.generate, generating.undersample, generating.demo, trials.trial, maintaining.undo}
+RESUMED = {
+    generating.generate,
+    generating.undersample,
+    generating.demo,
+    judging.check,
+    trials.trial,
+    maintaining.undo,
+}
 """Commands that continue what was interrupted, as every training does; the others start anew."""
 for _command in COMMANDS:
     app.command()(as_command(_command, resumes=_command in RESUMED))
