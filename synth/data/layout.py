@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth.data.findings import Finding, few, n_images
-from synth.data.splits import SPLIT_WORDS, known_elsewhere, split_hint, split_of
+from synth.data.splits import SPLIT_WORDS, has_split_word, known_elsewhere, split_hint, split_of
 from synth.errors import DatasetError
 from synth.records import PARENT_SPLIT
 
@@ -127,6 +127,16 @@ def _classes_like_splits(names: Sequence[str], *, files: str) -> Iterator[Findin
             f"leaves out images: rename it, or load with data_files={files}"
         )
         yield Finding("class_named_like_split", (), message)
+
+
+def files_like_splits(ids: Sequence[str]) -> Iterator[Finding]:
+    """Yield a finding about files that other readers take for those of a split; for a dataset without split folders."""
+    named = [id for id in ids if has_split_word(id.rpartition("/")[2])]
+    if named:
+        what = f"{n_images(len(named))} with a file name like a split's ({few(named[:1])})"
+        harm = f"in a folder without splits {HF} reads only such files, so not the new images"
+        message = f'{what}: {harm}; load with data_files="DATA/**", or put all class folders into one folder train'
+        yield Finding("file_named_like_split", tuple(named), message)
 
 
 def _wrapped(tree: Tree) -> Iterator[Finding]:
