@@ -24,8 +24,7 @@ def split_of(name: str) -> str | None:
     """Return the split that a name means: train, val or test; None if it has other words too, or none of a split."""
     words = _words_of(name)
     splits = {_split_of_word(word) for word in words if word not in _ADDITIONS}
-    joined = {_split_of_word("".join(words))}  # hold-out
-    return next((found.pop() for found in (splits, joined) if len(found) == 1), None)
+    return splits.pop() if len(splits) == 1 and None not in splits else _split_of_word("".join(words))  # hold-out
 
 
 def split_hint(name: str) -> str | None:
