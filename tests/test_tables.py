@@ -137,6 +137,13 @@ def test_a_table_against_its_folders_is_said(tmp_path: Path) -> None:
     assert found["split_against_folder"].paths == ("test/dog/3.png",)
 
 
+def test_images_below_a_folder_that_looks_like_a_split_are_named(tmp_path: Path) -> None:
+    names = ["seg_train/1.png", "seg_test/2.png", "test tube/3.png"]
+    rows = "seg_train/1.png,a\nseg_test/2.png,a\ntest tube/3.png,test tube\n"
+    found = kinds(synth.open_dataset(listed(tmp_path, names, f"file_name,label\n{rows}")))
+    assert found["folder_like_split"].paths == ("seg_test/2.png",)
+
+
 def test_captions_beside_class_folders_say_what_to_rename(tmp_path: Path) -> None:
     root = folders(tmp_path, {"cat": 2, "dog": 2})
     (root / "metadata.csv").write_text("file_name,text\ncat/red-000.png,a cat\n")

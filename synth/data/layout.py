@@ -57,8 +57,8 @@ def read_layout(tree: Tree) -> Layout:
     if deep := [name for name in (named if sure else splits) if tree.inner[name]]:
         others = few(name for name in tree.inner if name not in deep)
         raise DatasetError(
-            f"{tree.root}: split folders ({few(deep)}) beside other folders ({others}): move all class folders into "
-            f"train, val and test; or, if all of these are classes, move them into one folder {PARENT_SPLIT}"
+            f"{tree.root}: split folders ({few(deep)}) beside other folders ({others}): move those elsewhere or into "
+            f"the splits; or, if all of them are classes, move all into one folder {PARENT_SPLIT}"
         )
     return Layout({"": PARENT_SPLIT}, [*_wrapped(tree), *_classes_like_splits(list(named), files='"DATA/**"')])
 
@@ -182,5 +182,5 @@ def nested_findings(nested: Sequence[tuple[str, str, Sequence[str]]]) -> Iterato
 
 
 def _other_split(split: str, inner: Sequence[str]) -> bool:
-    named = [found for folder in inner if (found := split_of(folder))]
+    named = [found for folder in inner if (found := _like_split(folder))]
     return bool(named) and named[-1] != split
