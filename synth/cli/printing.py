@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
     from synth.runs.remake import Remade
+    from synth.runs.removal import Undone
     from synth.runs.selection import Selection
-    from synth.runs.undo import Undone
 
 SHOWN_FINDINGS, SHOWN_PATHS, SHOWN_REASONS = 3, 4, 3
 

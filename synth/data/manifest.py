@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from synth.errors import ManifestError
+from synth.files import RUN_NAME
 from synth.records import Row
 
 MANIFEST = "manifest.jsonl"
@@ -22,7 +23,6 @@ _NEW_KEYS = Row._field_defaults
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _HASH = re.compile(r"[0-9a-f]{64}")
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
-RUN_NAME = re.compile(r"[0-9a-f]{12}")
 
 
 def row_line(row: Row) -> bytes:

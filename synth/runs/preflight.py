@@ -1,14 +1,15 @@
 """Checks before a run writes: some refuse the run, some warn. Nothing here writes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from synth.data.balance import check_classes
 from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
 from synth.data.manifest import MANIFEST
-from synth.errors import OutputError, UsageError
+from synth.data.tree import is_system
+from synth.errors import OutputError, UsageError, in_the_way
 from synth.files import staging_folder
 from synth.output.root_files import RECIPE, REJECTED, SUMMARY
 from synth.pages.page import check_page
@@ -17,18 +18,25 @@ from synth.runs.existing import Existing
 from synth.settings.recipe import Recipe
 
 
-def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
+def check_recipe(recipe: Recipe, classes: Collection[str]) -> None:
     """Refuse a recipe that names a class that the dataset does not have.
 
     Raises:
         UsageError: with the nearest known class.
     """
     pairs = [pair for mapped in recipe.augment.label_map.values() for pair in mapped.items()]
-    check_classes([*recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes)
+    totals = recipe.target if isinstance(recipe.target, Mapping) else {}
+    check_classes(
+        [*totals, *recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes
+    )
 
 
-def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool) -> None:
-    """Refuse an output that is, holds or lies inside the input."""
+def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool, hint: str = "") -> None:
+    """Refuse an output that is, holds or lies inside the input.
+
+    Args:
+        hint: what else to do if it is the input.
+    """
     if in_place and recipe.output.only_new:
         raise UsageError("--in-place writes only new images anyway: leave out --only-new")
     source, target = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(out))
@@ -37,7 +45,7 @@ def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool)
     if in_place and not dataset.in_class_folders:
         raise OutputError(f"{source}: labels come from a metadata file, which is never changed: give an OUT folder")
     if source == target and not in_place:
-        raise OutputError(f"output {out} is the input itself: choose another folder (generate --in-place adds to it)")
+        raise OutputError(f"output {out} is the input itself: choose another folder{hint}")
     if not in_place and (target.is_relative_to(source) or source.is_relative_to(target)):
         raise OutputError(f"output {out} and input {dataset.root} lie inside one another: choose another folder")
 
@@ -49,19 +57,24 @@ def check_output(out: Path, *, in_place: bool) -> None:
     check_page(out)
     if not out.exists() or (out / MANIFEST).exists():
         return
-    if not in_place and any(out.iterdir()):
+    if not in_place and _holds_files(out):
         raise OutputError(f"output {out} holds files, but no manifest of synth: choose a new or empty folder")
     for name in (RECIPE, SUMMARY, REJECTED):
         if (out / name).exists():
-            raise OutputError(f"{out / name} is in the way, and synth did not write it: move it away")
+            raise in_the_way(out / name)
 
 
 def check_empty(out: Path) -> None:
     """Refuse an output that is not a new or empty folder."""
     if os.path.lexists(out) and not out.is_dir():
         raise OutputError(f"output {out} is a file: choose a new folder")
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and _holds_files(out):
         raise OutputError(f"output {out} holds files, and nothing is overwritten: choose a new or empty folder")
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether a folder holds anything that does not belong to an operating system or an editor."""
+    return not all(is_system(path.name) for path in folder.iterdir())
 
 
 def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from synth.data.dataset import Dataset
 from synth.errors import OutputError, UsageError
-from synth.files import replace_file
+from synth.files import write_new
 from synth.output.summary import left_out_json
 from synth.records import PARENT_SPLIT, Item, ShortRepr
 from synth.runs.preflight import dataset_warnings
@@ -80,12 +80,12 @@ def choose(dataset: Dataset, recipe: Recipe, *, progress: Progress | None = None
 
 
 def check_list(dataset: Dataset, path: Path) -> None:
-    """Refuse a place where no list may be written.
+    """Refuse a place where no list may be written, before the choice, which may take long.
 
     Raises:
-        OutputError: the file exists, or it would lie in the input or in no folder.
+        OutputError: a file that is no such list is there, or it would lie in the input or in no folder.
     """
-    if os.path.lexists(path):
+    if os.path.lexists(path) and not _is_list(dataset, path):
         raise OutputError(f"{path} exists: choose another name for the list")
     if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(dataset.root)):
         raise OutputError(f"{path} would lie inside the input: choose another place for the list")
@@ -93,16 +93,19 @@ def check_list(dataset: Dataset, path: Path) -> None:
         raise OutputError(f"{path}: no folder {path.parent} for the list")
 
 
+def _is_list(dataset: Dataset, path: Path) -> bool:
+    """Whether a file lists images of the dataset, as an earlier run of the command left it."""
+    known = {item.id.encode() for item in dataset.items}
+    return path.is_file() and all(line in known for line in path.read_bytes().splitlines())
+
+
 def write_list(selection: Selection, path: str | Path) -> None:
     """Write the paths of the images that stay, relative to the input, one per line.
 
     Raises:
-        OutputError: the place can't be written. UsageError: a name contains a line break.
+        OutputError: the place can't be written, or another list is there. UsageError: a name contains a line break.
     """
     odd = next((item.id for item in selection.items if "\n" in item.id or "\r" in item.id), None)
     if odd is not None:
         raise UsageError(f"{odd!r} has a line break in its name, so no list can hold it: give an output folder")
-    try:
-        replace_file(Path(path), "".join(f"{item.id}\n" for item in selection.items).encode())
-    except OSError as error:
-        raise OutputError(f"can't write the list {path}: {error.strerror}") from None
+    write_new(Path(path), "".join(f"{item.id}\n" for item in selection.items).encode())

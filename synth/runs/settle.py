@@ -73,13 +73,12 @@ def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) ->
 
 
 def check_run(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) -> None:
-    """Check what can be checked before the output is locked: places, a foreign folder, unknown classes.
+    """Check what can be checked before the output is locked: places and unknown classes.
 
     Raises:
         OutputError, UsageError: as `generate`.
     """
-    check_places(dataset, out, recipe, in_place=in_place)
-    check_output(out, in_place=in_place)
+    check_places(dataset, out, recipe, in_place=in_place, hint=", or add to it with --in-place")
     check_recipe(recipe, dataset.classes)
 
 
@@ -91,6 +90,7 @@ def dry_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bool
     """
     out = Path(os.path.realpath(out))
     check_run(dataset, recipe, out, in_place=in_place)
+    check_output(out, in_place=in_place)
     run = settle(dataset, None, recipe, out, in_place=in_place)
     if not run.is_done:
         _ = run.id  # opens generator and gates, and so checks them
