@@ -126,7 +126,7 @@ def open_dataset(
     refused = (*listing.refused, *unreadable)
     if not items and not listing.classes:
         where = "in a class folder" if listing.in_class_folders else "that its metadata file lists"
-        first = f"; first: {_reason(*refused[0])}" if refused else ""
+        first = f"; first: {refusal(*refused[0])}" if refused else ""
         counts = f"{listing.skipped.total()} files skipped, {len(refused)} refused{first}"
         raise DatasetError(f"{path}: found no image {where} ({counts})")
     if made := sum(item.synthetic for item in items):
@@ -143,7 +143,8 @@ def open_dataset(
     )
 
 
-def _reason(path: str, reason: str) -> str:
+def refusal(path: str, reason: str) -> str:
+    """Return a refused file and the reason as one text; a reason from a table begins with its line already."""
     return reason if reason.startswith(path) else f"{path}: {reason}"
 
 

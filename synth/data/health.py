@@ -40,7 +40,7 @@ NOTES = (
     ("extension", "odd_extension", "with the extension of another format: the content decides; correct the name"),
     ("alpha", "alpha", "with transparent pixels, which get the colour data.background: set it if it is wrong"),
 )
-MILD = ("layout", "split_names", "split_from_folder", "file_name_differs")
+MILD = ("layout", "split_names", "split_from_folder", "file_name_differs", "file_named_like_split", "no_group")
 """Findings of the dataset that tell how it is read; they come last."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
