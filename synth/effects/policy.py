@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from synth.effects import colour, geometry, texture
-from synth.effects.parameters import Params, by_effect, draw_effect
+from synth.effects.parameters import EffectBatch, Params, by_effect, draw_effect
 from synth.records import Pixels
 from synth.settings.effects import Effect
 from synth.settings.recipe import Augment
 
 FLIPS = ("flip_horizontal", "flip_vertical")
+OPAQUE = "#ffffff"
 
 
 class Policy:
@@ -62,14 +63,8 @@ class Policy:
         Returns: pixels with the dtype and channels of the source; the source itself if no effect changes it.
         """
         batches = by_effect(params)
-        source_sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
-        matrices, sizes = geometry.compose(batches, source_sizes)
-        kinds = geometry.kinds_of(matrices, sizes)
         transforms = colour.compose(batches, sources)
-        warped = [
-            geometry.warp(*each, interpolation=self.interpolation, fill=self.fill)
-            for each in zip(sources, matrices, sizes.astype(int).tolist(), kinds, strict=True)
-        ]
+        warped = self._warped(batches, sources, fill=self.fill)
         coloured = [colour.recolour(*each) for each in zip(warped, transforms, strict=True)]
         blurred = [texture.blur(pixels, drawn) for pixels, drawn in zip(coloured, params, strict=True)]
         if self._transforms is None:
@@ -77,6 +72,28 @@ class Policy:
         return [
             self._transforms.apply(pixels, seed=self.seed, label=self.label, attempt=attempt)
             for pixels, attempt in zip(blurred, attempts, strict=True)
+        ]
+
+    def apply_to_alpha(self, alphas: Sequence[Pixels], params: Sequence[Params], *, attempts: range) -> list[Pixels]:
+        """Move the transparency of images as `apply` moves their pixels. A colour that fills the border is opaque."""
+        fill = OPAQUE if self.fill.startswith("#") else self.fill
+        warped = self._warped(by_effect(params), alphas, fill=fill)
+        blurred = [texture.blur(alpha, drawn) for alpha, drawn in zip(warped, params, strict=True)]
+        if self._transforms is None:
+            return blurred
+        return [
+            self._transforms.apply_to_alpha(alpha, seed=self.seed, label=self.label, attempt=attempt)
+            for alpha, attempt in zip(blurred, attempts, strict=True)
+        ]
+
+    def _warped(self, batches: Sequence[EffectBatch], sources: Sequence[Pixels], *, fill: str) -> list[Pixels]:
+        """Apply the geometric effects."""
+        source_sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
+        matrices, sizes = geometry.compose(batches, source_sizes)
+        kinds = geometry.kinds_of(matrices, sizes)
+        return [
+            geometry.warp(*each, interpolation=self.interpolation, fill=fill)
+            for each in zip(sources, matrices, sizes.astype(int).tolist(), kinds, strict=True)
         ]
 
 

@@ -46,8 +46,13 @@ class AugmentGenerator(Generator):
         self, policy: Policy, items: Sequence[Item], params: Sequence[Params], *, attempts: range
     ) -> Iterator[Candidate]:
         results = policy.apply([self._originals.pixels(item) for item in items], params, attempts=attempts)
-        for pixels, attempt, item, drawn in zip(results, attempts, items, params, strict=True):
-            yield Candidate(pixels, policy.label, "augment", attempt, (item,), drawn, from_parent_pixels=True)
+        for i, (pixels, attempt, item, drawn) in enumerate(zip(results, attempts, items, params, strict=True)):
+            alpha = self._originals.alpha(item)
+            if alpha is not None:
+                (alpha,) = policy.apply_to_alpha([alpha], [drawn], attempts=attempts[i : i + 1])
+            yield Candidate(
+                pixels, policy.label, "augment", attempt, (item,), drawn, from_parent_pixels=True, alpha=alpha
+            )
 
     def _policy(self, label: str) -> Policy:
         if label not in self._policies:

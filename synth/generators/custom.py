@@ -23,7 +23,7 @@ from synth import seeds
 from synth.errors import GeneratorError, UsageError
 from synth.files import file_sha256
 from synth.generators.base import Context, Generator
-from synth.records import ENCODED_AS, Candidate, Item, Pixels
+from synth.records import ENCODED_AS, STORED_AS, Candidate, Item, Pixels
 
 EXPECTED = "uint8 (H, W) or (H, W, 3), or uint16 (H, W)"
 
@@ -68,7 +68,7 @@ def code_digest(custom: type) -> str:
 
 def _check_params(params: Any, where: str) -> None:
     try:
-        good = isinstance(params, dict) and ENCODED_AS not in params and orjson.dumps(params)
+        good = isinstance(params, dict) and not {ENCODED_AS, STORED_AS} & params.keys() and orjson.dumps(params)
     except TypeError:
         good = False
     if not good:

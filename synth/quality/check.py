@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synth.data.dataset import Reading
 from synth.errors import OutputError, UsageError
 from synth.files import replace_file
 from synth.measures.scores import Scores, score
@@ -87,9 +88,8 @@ def check(
     inputs = read_inputs(out, None if synthetic is None else Path(synthetic), n_workers=n_workers)
     with open_judge_for(inputs, judge, n_workers=n_workers, progress=progress) as opened:
         _check_known(inputs.images, opened)
-        samples, refused = read_samples(
-            inputs.images, opened, settings=inputs.recipe.data, n_workers=n_workers, progress=progress
-        )
+        reading = Reading(inputs.recipe.data, inputs.dataset.levels)
+        samples, refused = read_samples(inputs.images, opened, reading=reading, n_workers=n_workers, progress=progress)
         known = {"digest": opened.digest, "classes": list(opened.classes)}
         quality = Quality(_measure(inputs, samples, opened, seed=seed), known, refused)
     if write:

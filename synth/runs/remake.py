@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synth.data import encoding
@@ -14,7 +14,7 @@ from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.output.root_files import RECIPE, archived, run_of
 from synth.output.writer import form_of
-from synth.records import ENCODED_AS, Encoding, Item, Row
+from synth.records import ENCODED_AS, STORED_AS, Encoding, Item, Row
 from synth.settings.recipe import Recipe, load_recipe
 
 
@@ -76,17 +76,29 @@ def chosen_ids(out: str | Path, words: Sequence[str], *, seed: int = 0) -> list[
 def _remake_row(
     row: Row, recipe: Recipe, generator: Generator, *, places: Mapping[str, Path], data: str | Path | None
 ) -> Remade:
-    candidate = generator.remake_row(row, lambda parent: _find_parent(parent, recipe, places=places, data=data))
-    encoded_as = row.params.get(ENCODED_AS)
-    class_form = Encoding(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
-    form = form_of(candidate, recipe.output, class_form=class_form)
-    file = candidate.file or encoding.encode(candidate.pixels, form)
+    stored = dict(zip((parent["path"] for parent in row.parents), row.params.get(STORED_AS, ()), strict=False))
+
+    def find(parent: Mapping[str, str]) -> Item:
+        item = _find_parent(parent, recipe, places=places, data=data)
+        return replace(item, encoding=item.encoding.with_extras(stored.get(parent["path"], {})))
+
+    candidate = generator.remake_row(row, find)
+    form = form_of(candidate, recipe.output, class_form=_class_form(row))
+    file = candidate.file or encoding.encode(candidate.pixels, form, candidate.alpha)
     return Remade(
         row.id,
         same_pixels=candidate.pixels_sha256 == row.pixels_sha256,
         same_file=hashlib.sha256(file).hexdigest() == row.sha256,
         data=file,
     )
+
+
+def _class_form(row: Row) -> Encoding | None:
+    """Return the recorded encoding of an image that is not made from its parents' own pixels."""
+    if not (recorded := row.params.get(ENCODED_AS)):
+        return None
+    extras = recorded[3] if len(recorded) > 3 else {}
+    return Encoding(recorded[0], "", *recorded[1:3]).with_extras(extras)
 
 
 def _find_parent(
