@@ -16,7 +16,7 @@ from pathlib import Path
 
 from synth import workers
 from synth.data import encoding, images
-from synth.data.levels import range_of
+from synth.data.levels import kind_of, range_of
 from synth.data.listing import list_files
 from synth.data.tree import FoundFile
 from synth.errors import DatasetError, ImageError
@@ -63,7 +63,7 @@ class Dataset:
     @functools.cached_property
     def levels(self) -> Mapping[str, Levels | None]:
         """{kind of deep image: the range of levels that the dataset uses}; see `levels`."""
-        return {item.encoding.mode[0]: item.encoding.levels for item in self.items if item.sixteen_bit}
+        return {kind_of(item.encoding.mode): item.encoding.levels for item in self.items if item.sixteen_bit}
 
     @functools.cached_property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -135,7 +135,7 @@ def _levels_of(items: Iterable[Item]) -> Mapping[str, Levels | None]:
     """Return the range of each kind of deep image."""
     extents: dict[str, list[Levels]] = defaultdict(list)
     for item in items:
-        extents[item.encoding.mode[0]].append(item.extent)
+        extents[kind_of(item.encoding.mode)].append(item.extent)
     return {kind: range_of(kind, found) for kind, found in extents.items()}
 
 

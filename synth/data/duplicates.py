@@ -25,6 +25,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from synth.data import images
+from synth.data.levels import kind_of
 from synth.data.turns import TURNS
 from synth.errors import ImageError
 from synth.records import BLANK_STD, Ints, Item
@@ -219,7 +220,7 @@ def _thumbnail(item: Item) -> npt.NDArray[np.int8]:
     form = item.encoding
     try:
         # The size was checked when the file was indexed; the background is the same for all files.
-        settings, levels = Data(max_pixels=images.MAX_SIDE**2), {form.mode[:1]: form.levels}
+        settings, levels = Data(max_pixels=images.MAX_SIDE**2), {kind_of(form.mode): form.levels}
         decoded = images.decode(Path(item.path).read_bytes(), settings, levels=levels)
     except (ImageError, OSError):  # changed or deleted since then
         return np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), _UNREADABLE, np.int8)

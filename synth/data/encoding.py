@@ -34,6 +34,7 @@ EXTENSIONS = {
 DEFAULT_QUALITY = 95
 SIXTEEN_BIT_FORMATS = ("png", "tiff", "ppm")
 ALPHA_FORMATS = ("png", "webp", "tiff")
+_BY_PILLOW = ("png", "webp", "tiff")
 TURNED_FORMATS = ("jpeg", "png", "webp")
 """Formats whose orientation most readers ignore. TIFF readers apply it, and the others have none."""
 
@@ -64,12 +65,12 @@ def output_encoding(parent: Encoding | None, *, format: str, quality: int | None
     parent = parent or Encoding("png", "", DEFAULT_QUALITY, "420")
     name = format if format != "auto" else parent.format
     name = "png" if name == "gif" or (format == "auto" and sixteen_bit and name not in SIXTEEN_BIT_FORMATS) else name
+    beyond = sixteen_bit and parent.levels is not None and not fits_16_bits(parent.levels)
+    name = "tiff" if format == "auto" and beyond else name
     if sixteen_bit and name not in SIXTEEN_BIT_FORMATS:
         raise UsageError(f"16-bit grey can't be written as {name}: use --format png or tiff")
-    if sixteen_bit and parent.levels and not fits_16_bits(parent.levels) and name != "tiff":
-        raise UsageError(
-            f"levels {parent.levels[0]:g} to {parent.levels[1]:g} can't be written as {name}: use --format tiff"
-        )
+    if beyond and name != "tiff":
+        raise UsageError(f"floats and levels beyond 16 bits can't be written as {name}: use --format tiff")
     same = parent.format == name
     inherited = parent.quality if same else DEFAULT_QUALITY
     subsampling = parent.subsampling if same else "420"
@@ -89,13 +90,14 @@ def encode(pixels: Pixels, encoding: Encoding, alpha: Alpha | None = None) -> by
         alpha: transparency; None: opaque, if the encoding has transparency.
     """
     layers = _layers(pixels, encoding, alpha)
-    name, with_metadata = encoding.format, encoding.profile or encoding.orientation != 1
+    name, metadata = encoding.format, encoding.profile or encoding.orientation != 1
     if name == "jpeg":
         return with_jpeg_metadata(_encode_jpeg(layers, encoding), encoding)
     if name == "png" and layers.shape[2:] != (2,):
         return with_png_metadata(_encode_opencv(layers, encoding), encoding)
-    plain = not with_metadata and layers.shape[2:] in ((), (3,)) and layers.dtype != np.int32
-    return _encode_opencv(layers, encoding) if plain or encoding.wide_colour else _encode_pillow(layers, encoding)
+    beyond_opencv = metadata or layers.shape[2:] in ((2,), (4,)) or layers.dtype == np.int32
+    by_pillow = name in _BY_PILLOW and beyond_opencv and layers.dtype != np.uint16
+    return _encode_pillow(layers, encoding) if by_pillow else _encode_opencv(layers, encoding)
 
 
 def _layers(pixels: Pixels, encoding: Encoding, alpha: Alpha | None) -> npt.NDArray[Any]:

@@ -7,7 +7,6 @@ are the colours that the file stores, as most readers show them, or the backgrou
 profiles are not applied. Only the first frame of an animation is read.
 """
 
-import functools
 import io
 import warnings
 from collections.abc import Mapping
@@ -29,8 +28,9 @@ from PIL import (
 )
 
 from synth.data.encoding import DEFAULT_QUALITY, estimate_quality
-from synth.data.levels import FLOAT, INTEGER, extent, range_of, to_pixels, usual_range
+from synth.data.levels import extent, kind_of, range_of, to_pixels, usual_range
 from synth.data.mending import mended, png_chunks
+from synth.data.profiles import wide_profile
 from synth.data.turns import TURNS, difference_hashes, turned
 from synth.errors import ImageError
 from synth.records import Alpha, Encoding, Levels, Pixels
@@ -44,8 +44,6 @@ _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102
 _LFS = b"version https://git-lfs"
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
 _PNG_CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
-_SRGB = ((0.436, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7139))
-"""XYZ of red, green and blue in an sRGB profile (D50)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +182,18 @@ def _decode_opened(image: Image.Image, data: bytes, background: str, levels: Map
         if name == "jpeg":  # only to find damage that Pillow ignores, such as a file whose second half is zeros
             decode_jpeg(data, "CMYK")
         image.load()
-        if mode[0] in (INTEGER, FLOAT):
+        if mode == "I" and name == "ppm":
+            mode = "I;16"  # Pillow has no own mode for it
+        if kind := kind_of(mode):
             native = np.asarray(image)
             span = extent(native)
-            deep = levels[mode[0]] if mode[0] in levels else range_of(mode[0], [span])
-            pixels = to_pixels(native, deep or usual_range(mode[0], span))
+            deep = levels[kind] if kind in levels else range_of(kind, [span])
+            pixels = to_pixels(native, deep or usual_range(kind, span))
         else:
             pixels, alpha = _to_pixels(image, background)
     span = span or (int(pixels.min()), int(pixels.max()))
     orientation = _orientation(image)
-    profile = _wide_profile(image)
+    profile = wide_profile(image)
     clear = image.has_transparency_data and (alpha is None or bool((alpha < 255).any()))
     notes += ["alpha"] * clear + ["turned"] * (orientation != 1) + ["profile"] * bool(profile)
     encoding = Encoding(
@@ -255,30 +255,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # broken metadata is no reason to refuse a file
         return 1
     return orientation if orientation in TURNS else 1
-
-
-def _wide_profile(image: Image.Image) -> bytes:
-    """Return the colour profile of an RGB or grey file, if it is sound and not sRGB."""
-    profile, kind = _known_profile(image.info.get("icc_profile") or b"")
-    wanted = "GRAY" if image.mode in ("L", "LA", "1") else "RGB"
-    return profile if image.mode not in ("CMYK", "LAB") and kind == wanted else b""
-
-
-@functools.lru_cache(maxsize=64)
-def _known_profile(profile: bytes) -> tuple[bytes, str]:
-    """Return a profile, one object for all files that have it, and its colour space: none for sRGB and no profile."""
-    return profile, _colour_space(profile)
-
-
-def _colour_space(profile: bytes) -> str:
-    try:
-        read = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
-        primaries = [read.red_colorant, read.green_colorant, read.blue_colorant]
-        own = [each[0] for each in primaries if each]
-        is_srgb = len(own) == 3 and np.allclose(own, _SRGB, atol=2e-3)
-        return "" if is_srgb else str(read.xcolor_space).strip()
-    except Exception:  # broken metadata is no reason to refuse a file
-        return ""
 
 
 def _to_pixels(image: Image.Image, background: str) -> tuple[Pixels, Alpha | None]:

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from synth.errors import ImageError
 from synth.records import Levels
 
-INTEGER, FLOAT = "I", "F"
-"""Kinds of deep images: the first letter of Pillow's modes."""
+FLOAT = "float"
 USUAL: Mapping[str, tuple[Levels, ...]] = {
-    INTEGER: ((0, 65535),),
+    "16-bit": ((0, 65535),),
+    "32-bit": ((0, 65535),),
     FLOAT: ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0)),
 }
-"""Ranges that software writes."""
+"""{kind of deep image: the ranges that software writes}."""
 FILLED = 0.5
 """A dataset that uses at least this share of a usual range has that range, and not one of its own."""
 STUCK = 0.005
@@ -27,6 +27,13 @@ STUCK = 0.005
 TOP = 65535
 
 Deep = npt.NDArray[np.generic]
+
+
+def kind_of(mode: str) -> str:
+    """Return the kind of deep image that has a mode of Pillow, a key of `USUAL`; nothing for images of 8 bits."""
+    if mode.startswith("I;16"):
+        return "16-bit"
+    return {"I": "32-bit", "F": FLOAT}.get(mode, "")
 
 
 def extent(levels: Deep) -> Levels:
@@ -53,7 +60,7 @@ def range_of(kind: str, extents: Iterable[Levels]) -> Levels | None:
     low, high = min(lows), max(highs)
     usual = next((each for each in USUAL[kind] if each[0] <= low and high <= each[1]), None)
     if usual is not None and (high - low >= FILLED * (usual[1] - usual[0]) or low == high):
-        return None if kind == INTEGER else usual
+        return usual if kind == FLOAT else None
     return (low, high) if high > low else (low, low + 1)
 
 

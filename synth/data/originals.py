@@ -2,6 +2,7 @@
 
 from synth.data import images
 from synth.data.images import Decoded
+from synth.data.levels import kind_of
 from synth.errors import GeneratorError, ImageError
 from synth.records import Alpha, Item, Pixels
 from synth.settings.recipe import Data
@@ -44,7 +45,7 @@ class Originals:
             decoded = images.decode(
                 read_file(item),
                 self._settings,
-                levels={form.mode[:1]: form.levels},
+                levels={kind_of(form.mode): form.levels},
                 merge_channels=form.equal_channels,
             )
         except ImageError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from synth.data.findings import Finding, about, group_by
-from synth.data.levels import FLOAT, USUAL
+from synth.data.levels import USUAL, kind_of
 from synth.records import BLANK_STD, Item
 
 DARK_MAX = 0.1
@@ -60,8 +60,8 @@ def noted(items: Sequence[Item]) -> Iterator[Finding]:
 def mode(item: Item) -> str:
     """Return the channels and the depth of a file."""
     form = item.encoding
-    depth = "float " if form.mode[:1] == FLOAT else "16-bit " * (item.sixteen_bit or form.wide_colour)
-    return f"{depth}{'grey' if item.grey_file else 'colour'}"
+    depth = kind_of(form.mode) or "16-bit" * form.wide_colour
+    return f"{depth} {'grey' if item.grey_file else 'colour'}".strip()
 
 
 def levels(items: Sequence[Item]) -> Iterator[Finding]:
@@ -98,6 +98,6 @@ def _span(items: Sequence[Item]) -> str:
 def _own_ranges(items: Sequence[Item]) -> Iterator[Finding]:
     by_range = group_by(items, (item.encoding.levels for item in items))
     for own, found in by_range.items():
-        if own is not None and own not in USUAL[found[0].encoding.mode[0]]:
+        if own is not None and own not in USUAL[kind_of(found[0].encoding.mode)]:
             shown = f"with levels {own[0]:g} to {own[1]:g} only: the judge, comparisons and pages use this range"
             yield from about("own_levels", found, f"{shown}, and new images stay in it")
