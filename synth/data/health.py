@@ -26,7 +26,7 @@ from synth.data.findings import (
     n_images,
     split_leaks,
 )
-from synth.data.pixel_findings import levels, mode, noted
+from synth.data.pixel_findings import levels, mode, noted, unkept_modes
 from synth.records import PARENT_SPLIT, SPLITS, Floats, Item
 
 IMBALANCE_MIN = 3.0
@@ -96,6 +96,7 @@ def inspect(dataset: Dataset) -> Inspection:
         *levels(dataset.items),
         *_sizes(dataset.items),
         *noted(dataset.items),
+        *unkept_modes(dataset.items),
         *_not_portable(dataset),
         *(Finding("layout", (), warning) for warning in dataset.warnings),
     )

@@ -42,6 +42,8 @@ NOTES = (
 )
 
 
+UNKEPT = {"1": "one bit", "P": "a palette", "PA": "a palette", "CMYK": "CMYK", "LAB": "LAB", "YCbCr": "YCbCr"}
+"""{mode of Pillow that new images do not keep: in words}."""
 NEARLY_BLANK = {
     "only_alpha": "that show a picture only by their transparency, so most readers see one colour: set data.background",
     "blank": "with the same level in all pixels: remove if nothing is visible",
@@ -55,6 +57,14 @@ def noted(items: Sequence[Item]) -> Iterator[Finding]:
     """Yield a finding for each kind of file that readers do not agree on."""
     for note, kind, message in NOTES:
         yield from about(kind, [item for item in items if note in item.notes], message)
+
+
+def unkept_modes(items: Sequence[Item]) -> Iterator[Finding]:
+    """Yield a finding about files whose mode new images do not keep."""
+    converted = [item for item in items if item.encoding.mode in UNKEPT]
+    words = sorted({UNKEPT[item.encoding.mode] for item in converted})
+    message = f"stored as {' and '.join(words)}: new images are RGB or grey; convert all when you load them"
+    yield from about("unkept_mode", converted, message)
 
 
 def mode(item: Item) -> str:

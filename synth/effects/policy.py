@@ -4,13 +4,13 @@ Parameters are drawn for a whole chunk and then applied image by image, exactly 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from synth.effects import colour, geometry, texture
 from synth.effects.parameters import EffectBatch, Params, by_effect, draw_effect
-from synth.records import Pixels
+from synth.records import Alpha, Pixels
 from synth.settings.effects import Effect
 from synth.settings.recipe import Augment
 
@@ -74,16 +74,19 @@ class Policy:
             for pixels, attempt in zip(blurred, attempts, strict=True)
         ]
 
-    def apply_to_alpha(self, alphas: Sequence[Pixels], params: Sequence[Params], *, attempts: range) -> list[Pixels]:
-        """Move the transparency of images as `apply` moves their pixels. A colour that fills the border is opaque."""
+    def move(self, layers: Sequence[Pixels], params: Sequence[Params], *, attempts: Sequence[int]) -> list[Pixels]:
+        """Move transparency, or the colours below it, as `apply` moves pixels, without a change of colours.
+
+        A colour that fills the border is opaque.
+        """
         fill = OPAQUE if self.fill.startswith("#") else self.fill
-        warped = self._warped(by_effect(params), alphas, fill=fill)
-        blurred = [texture.blur(alpha, drawn) for alpha, drawn in zip(warped, params, strict=True)]
+        warped = self._warped(by_effect(params), layers, fill=fill)
+        blurred = [texture.blur(layer, drawn) for layer, drawn in zip(warped, params, strict=True)]
         if self._transforms is None:
             return blurred
         return [
-            self._transforms.apply_to_alpha(alpha, seed=self.seed, label=self.label, attempt=attempt)
-            for alpha, attempt in zip(blurred, attempts, strict=True)
+            self._transforms.move(layer, seed=self.seed, label=self.label, attempt=attempt)
+            for layer, attempt in zip(blurred, attempts, strict=True)
         ]
 
     def _warped(self, batches: Sequence[EffectBatch], sources: Sequence[Pixels], *, fill: str) -> list[Pixels]:
@@ -95,6 +98,15 @@ class Policy:
             geometry.warp(*each, interpolation=self.interpolation, fill=fill)
             for each in zip(sources, matrices, sizes.astype(int).tolist(), kinds, strict=True)
         ]
+
+
+def with_hidden(pixels: Pixels, hidden: Pixels, alpha: Alpha) -> Pixels:
+    """Return an image with other colours where it is fully transparent.
+
+    Readers that drop transparency see these colours, so they must stay as in the originals.
+    """
+    clear = alpha == 0
+    return cast(Pixels, np.where(clear if pixels.ndim == 2 else clear[:, :, None], hidden, pixels))
 
 
 def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:

@@ -67,10 +67,10 @@ class Transforms:
             )
         return np.ascontiguousarray(result)
 
-    def apply_to_alpha(self, alpha: Pixels, *, seed: int, label: str, attempt: int) -> Pixels:
-        """Move the transparency of an image as `apply` moves its pixels. Raises as `apply`."""
-        image = np.zeros((*alpha.shape, 3), np.uint8)  # the draws do not depend on what it shows
-        moved = self._run({"image": image, "mask": alpha}, seed=seed, label=label, attempt=attempt)["mask"]
+    def move(self, layer: Pixels, *, seed: int, label: str, attempt: int) -> Pixels:
+        """Move transparency, or the colours below it, as `apply` moves pixels. Raises as `apply`."""
+        image = np.zeros((*layer.shape[:2], 3), np.uint8)  # the draws do not depend on what it shows
+        moved = self._run({"image": image, "mask": layer}, seed=seed, label=label, attempt=attempt)["mask"]
         return np.ascontiguousarray(moved)
 
     def _run(self, layers: Mapping[str, Any], *, seed: int, label: str, attempt: int) -> Mapping[str, Any]:

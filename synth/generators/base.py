@@ -105,6 +105,12 @@ class Generator(ABC):
         return []
 
 
+def opaque_remarks(train: Mapping[str, Sequence[Item]], labels: Iterable[str]) -> list[str]:
+    """Return a line for each class whose originals are transparent, for a generator that draws colours alone."""
+    clear = [label for label in labels if any(item.encoding.alpha for item in train.get(label, ()))]
+    return [f"{label}: originals are transparent, the new images are not: use augment or smote" for label in clear]
+
+
 def needs_parents(methods: tuple[str, ...]) -> bool:
     """Whether one of these methods needs real images of a class. A GAN and custom generators do not."""
     return any(":" not in method and method != "gan" for method in methods)

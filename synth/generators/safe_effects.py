@@ -61,12 +61,12 @@ class SafeEffects:
         ]
         return self.on_whole(interpolator.interpolate(changed, self._label), params, attempts=attempts)
 
-    def interpolate_alpha(self, pair: Pair, drawn: Mapping[str, Any], *, attempts: range) -> Pixels:
-        """Return the transparency of the new image of one attempt. Args: pair: the transparency of its parents."""
-        (first,) = self._apply(FIRST, [pair.first], [drawn], attempts=attempts, to_alpha=True)
-        (second,) = self._apply(SECOND, [pair.second], [drawn], attempts=attempts, to_alpha=True)
+    def interpolate_moved(self, pair: Pair, drawn: Mapping[str, Any], *, attempts: range) -> Pixels:
+        """Interpolate the transparency of two parents, or the colours below it, moved as one attempt moves them."""
+        (first,) = self._apply(FIRST, [pair.first], [drawn], attempts=attempts, moves_only=True)
+        (second,) = self._apply(SECOND, [pair.second], [drawn], attempts=attempts, moves_only=True)
         mixed = PixelInterpolator().interpolate([Pair(first, second, pair.step)], self._label)
-        return self._apply(EFFECTS, mixed, [drawn], attempts=attempts, to_alpha=True)[0]
+        return self._apply(EFFECTS, mixed, [drawn], attempts=attempts, moves_only=True)[0]
 
     def on_whole(self, images: list[Pixels], params: Sequence[Mapping[str, Any]], *, attempts: range) -> list[Pixels]:
         """Return new images with the effects on the whole that are in their attempts' parameters."""
@@ -79,10 +79,10 @@ class SafeEffects:
         params: Sequence[Mapping[str, Any]],
         *,
         attempts: range,
-        to_alpha: bool = False,
+        moves_only: bool = False,
     ) -> list[Pixels]:
-        """Change those images, or the transparency of images, whose attempts drew effects under this key."""
-        apply = self._policies[key].apply_to_alpha if to_alpha else self._policies[key].apply
+        """Change, or only move, those images whose attempts drew effects under this key."""
+        apply = self._policies[key].move if moves_only else self._policies[key].apply
         touched = [index for index, drawn in enumerate(params) if key in drawn]
         if len(touched) == len(params):  # all at once is twice as fast
             return apply(images, [drawn[key] for drawn in params], attempts=attempts)
