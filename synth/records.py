@@ -139,7 +139,7 @@ class Item:
     extent: Levels = (0, 255)
     """Lowest and highest level in the file."""
     turns: tuple[int, ...] = (1,)
-    """The common orientations of the picture, in which it is compared with others; see `data.turns`."""
+    """The orientations in which the picture is compared with others; see `data.turns`."""
 
     @property
     def sixteen_bit(self) -> bool:

@@ -292,5 +292,5 @@ def mean_and_std(pixels: Pixels) -> tuple[float, float]:
 
 
 def dhash(pixels: Pixels) -> tuple[tuple[int, ...], bytes]:
-    """Return the common orientations of an image, and its difference hash in each; see `turns`."""
+    """Return the orientations in which an image is compared, and its difference hash in each; see `turns`."""
     return difference_hashes(np.asarray(Image.fromarray(to_uint8(pixels)).convert("L")))
