@@ -78,14 +78,15 @@ def to_pixels(levels: Deep, own: Levels) -> npt.NDArray[np.uint16]:
 
 
 def to_levels(pixels: npt.NDArray[np.uint16], own: Levels) -> Deep:
-    """Convert pixels back to levels of the range: float32, uint16, or int32 where 16 bits do not hold the range."""
+    """Convert pixels back to levels of the range: float32, or the first of uint16, int16 and int32 that holds it."""
     low, high = own
     levels = low + pixels.astype(np.float64) * ((high - low) / TOP)
     if isinstance(low, float):
         return levels.astype(np.float32)
-    return np.rint(levels).astype(np.uint16 if fits_16_bits(own) else np.int32)
+    fitting = (kind for kind in (np.uint16, np.int16) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return np.rint(levels).astype(next(fitting, np.int32))
 
 
 def fits_16_bits(own: Levels) -> bool:
-    """Whether a file of 16-bit integers holds the range."""
+    """Whether a file of unsigned 16-bit integers, of any format that has them, holds the range."""
     return not isinstance(own[0], float) and own[0] >= 0 and own[1] <= TOP

@@ -25,17 +25,21 @@ def mended(data: bytes) -> bytes | None:
     return _mended_png(data) if data.startswith(PNG_SIGNATURE) else None
 
 
-def _mended_jpeg(data: bytes) -> bytes | None:
-    for _ in range(_MAX_PLACES):
-        problem = _jpeg_problem(data)
-        if not problem:
-            return data
-        stray = _STRAY.search(problem)
-        shorter = stray and _without_stray(data, int(stray[1]), bytes((0xFF, int(stray[2], 16))), problem)
-        if not shorter:
-            return None
-        data = shorter
-    return None
+def _mended_jpeg(data: bytes, places: int = _MAX_PLACES) -> bytes | None:
+    """Take out the stray bytes that libjpeg warns about first, wherever that leads to a sound file."""
+    problem = _jpeg_problem(data)
+    stray = _STRAY.search(problem)
+    if not stray or not places:
+        return None if problem else data
+    n, marker, later = int(stray[1]), bytes((0xFF, int(stray[2], 16))), []
+    for found in re.finditer(re.escape(marker), data):
+        shorter = data[: max(found.start() - n, 0)] + data[found.start() :]
+        left = _jpeg_problem(shorter)
+        if not left:
+            return shorter
+        if _STRAY.search(left) and left != problem:
+            later.append(shorter)
+    return _mended_jpeg(later[0], places - 1) if later else None
 
 
 def _jpeg_problem(data: bytes) -> str:
@@ -45,15 +49,6 @@ def _jpeg_problem(data: bytes) -> str:
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _without_stray(data: bytes, n: int, marker: bytes, problem: str) -> bytes | None:
-    """Remove n bytes before the marker of this kind that libjpeg means: the one whose removal changes its warning."""
-    for found in re.finditer(re.escape(marker), data):
-        shorter = data[: max(found.start() - n, 0)] + data[found.start() :]
-        if found.start() > n and _jpeg_problem(shorter) != problem:
-            return shorter
-    return None
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
