@@ -7,11 +7,17 @@ also inherits the built-in exception that it resembles.
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 290
+"""Characters of a message; the middle of a longer one is left out."""
+
 
 class SynthError(Exception):
-    """Base class of all exceptions of this package; `str(error)` is one line for a person."""
+    """Base class of all exceptions of this package; `str(error)` is one line of at most `LONGEST` characters."""
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message, LONGEST))
 
 
 class UsageError(SynthError, ValueError):
@@ -52,6 +58,19 @@ class LockedError(OutputError):
     """Another run holds the output folder; exit status 11."""
 
     exit_status = 11
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return `text`, with " ... " in place of its middle if it is longer than `longest` characters."""
+    if len(text) <= longest:
+        return text
+    end = longest // 3
+    return f"{text[: longest - end - 5]} ... {text[-end:]}"
+
+
+def in_the_way(path: object) -> OutputError:
+    """Return the error for a file of someone else that has the name of one of ours."""
+    return OutputError(f"{path} is in the way, and synth did not write it: move it away")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from synth.networks.autoencoder import Autoencoder
 from synth.networks.small import Small
 from synth.settings.gates import Classifier
 from synth.training.batches import TrainingSet, read_training_set
-from synth.training.bundle import AUTOENCODER, Bundle, training_folder
+from synth.training.bundle import AUTOENCODER, Bundle, complete_bundle, training_folder
 from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
@@ -26,16 +26,20 @@ from synth.training.loop import STATS, Fit, fit, read_stats, seeded
 
 FEATURES = Classifier(steps=150, batch=64)
 """Training of the network of the feature loss."""
+FEATURE_NETWORK = "feature network"
+"""Its name in the progress."""
 SHEETS = 8
 """How often reconstructions and curves are drawn during a training."""
 
 
 def train_autoencoder(job: TrainingJob) -> Bundle:
-    """Train the autoencoder, on one thread of a CPU or on a GPU; the same job again resumes.
+    """Train the autoencoder, on one thread of a CPU or on a GPU.
+
+    The same job again resumes, or returns the complete bundle.
 
     Raises:
         TrainingError: no training images, or the losses were not finite.
-        OutputError: `job.out` exists. LockedError: another training holds the folder.
+        OutputError: `job.out` holds something else. LockedError: another training holds the folder.
         UsageError: a device that is missing.
     """
     if not job.items:
@@ -43,6 +47,8 @@ def train_autoencoder(job: TrainingJob) -> Bundle:
     settings = job.recipe.autoencoder
     run = job.run_id(settings, policy_of(job.recipe))
     with training_folder(job.out, run) as work:
+        if work is None:
+            return complete_bundle(job.out, AUTOENCODER)
         data = read_data(job)
         fitted, device = fit_autoencoder(job, data, work), choose_device(job.device)
         network = fitted.network
@@ -80,7 +86,7 @@ def fit_autoencoder(job: TrainingJob, data: TrainingSet, work: Path) -> Fit:
     settings, device = job.recipe.autoencoder, choose_device(job.device)
     feature_network = _feature_network(job, data, work, device=device)
     total = settings.steps * settings.batch
-    report, shown = job.reporter("training", total), 0
+    report, shown = job.reporter(AUTOENCODER, total), 0
 
     def check(n_seen: int, network: nn.Module) -> None:
         nonlocal shown
@@ -108,7 +114,7 @@ def _feature_network(job: TrainingJob, data: TrainingSet, work: Path, *, device:
     member = Member("features", None)
     policy, folds = policy_of(recipe), np.zeros(n, np.intp)
     task = ClassifierTask(FEATURES, policy, recipe.seed, data, folds, (member,), work, str(device))
-    train_member(task, 0, on_check=job.reporter("features", FEATURES.steps * FEATURES.batch))
+    train_member(task, 0, on_check=job.reporter(FEATURE_NETWORK, FEATURES.steps * FEATURES.batch))
     with seeded(0):
         network = Small(len(data.classes), data.side)
     network.load_state_dict(load_member(work / member.name).state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,11 +86,12 @@ def preview(
 
     Example: synth preview lights --class yellow
     """
+    from synth.generators.registry import check_method
     from synth.runs.preview import preview as draw_preview
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"method": method, "classes": classes, "seed": seed, "bundle": bundle, "judge": judge})
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(check_method, recipe))
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
     common.show({"sheet": str(path)}, lambda: console.say(f"sheet: {path}"))
@@ -120,6 +122,7 @@ def generate(
 
     Example: synth generate lights balanced
     """
+    from synth.generators.registry import check_method
     from synth.runs.generate import generate as generate_images
     from synth.runs.settle import dry_run as plan_only
 
@@ -140,7 +143,7 @@ def generate(
         }
     )
     folder = out or data
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(check_method, recipe))
     if dry_run:
         _show_plan(plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
@@ -194,8 +197,7 @@ def undersample(
             "output.link": link,
         }
     )
-    check_settings(recipe.undersample)  # before the images are read, which may take long
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(check_settings, recipe.undersample))
     with common.progress() as report:
         found = thin(
             dataset, recipe, out, list_file=list_file, dry_run=dry_run, n_workers=common.n_workers, progress=report

@@ -5,7 +5,7 @@ A group is a dataclass. A command that takes one has all of its options; see `co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,13 +121,28 @@ class Common(Printing, Settings):
         """Return the recipe, with the options of this group."""
         return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks})
 
-    def dataset(self, data: Path, recipe: Recipe) -> Dataset:
-        """Read DATA. Show progress, and print which images are refused."""
+    def dataset(self, data: Path, recipe: Recipe, *checks: Callable[[], object]) -> Dataset:
+        """Read DATA. Show progress, and print which images are refused.
+
+        The judge and the classes that the recipe names are checked first, because reading may take long.
+
+        Args:
+            checks: called then too; what they raise ends the command.
+        """
         from synth.data.dataset import open_dataset
+        from synth.runs.preflight import check_recipe
+        from synth.training.bundle import CLASSIFIER, open_bundle
+
+        def check(classes: Collection[str]) -> None:
+            for further in checks:
+                further()
+            if recipe.judge:
+                open_bundle(recipe.judge, CLASSIFIER)
+            check_recipe(recipe, classes)
 
         with self.progress() as report:
             read = (lambda done, total: report("reading", done, total)) if report else None
-            dataset = open_dataset(data, recipe.data, n_workers=self.n_workers, progress=read)
+            dataset = open_dataset(data, recipe.data, check_classes=check, n_workers=self.n_workers, progress=read)
         for path, reason in dataset.refused[:SHOWN_REFUSALS]:
             console.note(f"refused {path}: {reason}")
         if len(dataset.refused) > SHOWN_REFUSALS:
@@ -156,7 +171,7 @@ class Training:
     """What every training takes."""
 
     data: Data
-    bundle: Annotated[Path, Argument(metavar="BUNDLE", help="New folder for the trained network.")]
+    bundle: Annotated[Path, Argument(metavar="BUNDLE", help="Folder for the trained network.")]
     seed: Seed = None
     device: Device = "auto"
 
@@ -168,8 +183,8 @@ def n_processes(workers: int | None) -> int:
     return workers or n_cores()
 
 
-def target_of(text: str | None) -> int | str | dict[str, int] | None:
+def target_of(text: str | None, option: str = "--target") -> int | str | dict[str, int] | None:
     """Return a target as the recipe holds it: `350`, `2x`, or `{"yellow": 350}` for `yellow=350`."""
     from synth.settings.recipe import parse_target
 
-    return None if text is None else parse_target(text)
+    return None if text is None else parse_target(text, option)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
     from synth.runs.remake import Remade
+    from synth.runs.removal import Undone
     from synth.runs.selection import Selection
-    from synth.runs.undo import Undone
 
-SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
+SHOWN_FINDINGS, SHOWN_PATHS, SHOWN_REASONS = 3, 4, 3
 
 
 def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> None:
@@ -37,8 +39,10 @@ def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> No
     files = ", ".join(f"{n} {state}" for state, n in inspection.files.items())
     ratio = f"{inspection.imbalance_ratio:.1f}" if inspection.imbalance_ratio else "none"
     console.say(f"files: {files}; imbalance ratio: {ratio}")
-    for kind, n in inspection.skipped.items():
-        console.say(f"skipped: {n} x {kind}")
+    if inspection.groups:
+        n_groups, n_with = inspection.groups["n"], inspection.groups["images"]
+        console.say(f"groups: {n_groups}; {n_with} of {inspection.files['used']} images have one")
+    _print_left_out(inspection.skipped, ())
     _print_findings(inspection)
 
 
@@ -84,6 +88,7 @@ def print_summary(summary: Summary, out: Path) -> None:
     columns = ["class", "real", "existing", "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
     _print_notes(summary.classes)
+    _print_left_out(summary.skipped, summary.refused)
     _print_warnings(summary.warnings)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
@@ -97,6 +102,7 @@ def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None
     classes = found.to_json()["classes"]
     rows = [[label, c["real"], c["kept"], c["duplicates"], c["method"] or "-"] for label, c in classes.items()]
     console.table(["class", "real", "kept", "near-duplicates left out", "thinned by"], rows)
+    _print_left_out(found.skipped, found.refused)
     _print_warnings(found.warnings)
     if all(c["method"] is None for c in classes.values()):
         console.say("note: no class is larger than the size, so all images stay; for fewer images: --size 2x")
@@ -155,6 +161,17 @@ def _print_notes(classes: Mapping[str, ClassPlan] | Mapping[str, ClassSummary]) 
     for label, entry in classes.items():
         if entry.note:
             console.say(f"{label}: {entry.note}")
+
+
+def _print_left_out(skipped: Mapping[str, int], refused: Sequence[tuple[str, str]]) -> None:
+    """Print how many files of the input are not in the output, and why."""
+    reasons = Counter(re.sub(r"^\S+:\d+: ", "", reason) for _, reason in refused)  # without the line of a table
+    for kind, n in skipped.items():
+        console.say(f"skipped: {n} x {kind}")
+    for reason, n in reasons.most_common(SHOWN_REASONS):
+        console.say(f"refused: {n} x {reason}")
+    if rest := sum(n for _, n in reasons.most_common()[SHOWN_REASONS:]):
+        console.say(f"refused: {rest} x other reasons; --json lists all")
 
 
 def _print_warnings(warnings: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """The command that compares strategies: trial."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,6 @@ from synth.cli import console
 from synth.cli.options import Cap, Common, Data, Device, Seed, Target, target_of
 from synth.cli.printing import print_written
 from synth.cli.score_printing import print_verdict
-from synth.errors import UsageError
 
 
 def trial(
@@ -56,18 +56,20 @@ def trial(
 
     Example: synth trial lights verdict --arms none,augment,augment+duplicate+online
     """
+    from synth.runs.preflight import check_output
     from synth.trials.advised import write_advised
     from synth.trials.search import parse_duration
+    from synth.trials.trial import arms_of
     from synth.trials.trial import trial as run_trial
 
-    if write and write.exists():
-        raise UsageError(f"--write expects a new folder, but {write} exists")
+    if write:
+        check_output(write, in_place=False)
     recipe = common.recipe(
         {
             "trial.control": control,
             "trial.splits": splits,
             "trial.seeds": seeds,
-            "trial.keep": target_of(keep),
+            "trial.keep": target_of(keep, "--keep"),
             "trial.doses": _listed(dose),
             "target": target_of(target),
             "cap": cap,
@@ -76,7 +78,7 @@ def trial(
     )
     seconds = parse_duration(budget) if budget else None
     names = [name for text in arms or () for name in _listed(text)]
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(arms_of, names, recipe))
     with common.progress() as report:
         verdict = run_trial(
             dataset,

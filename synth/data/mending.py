@@ -1,9 +1,9 @@
 """Image files with damage outside their pixels: what other readers skip is taken out, and the rest is decoded strictly.
 
-JPEG: stray bytes between two markers, as wrong lengths of metadata blocks leave them, and header fields with values that
-the standard does not know. PNG: metadata chunks with a wrong
-checksum, a wrong checksum of pixel data whose own check (Adler-32 of zlib) is right, and a missing end. All pixels of a
-mended file are as its writer stored them; other damage is not mended.
+JPEG: stray bytes between two markers, as wrong lengths of metadata blocks leave them, and header fields with values
+that the standard does not know. PNG: metadata chunks with a wrong checksum, a wrong checksum of pixel data whose own
+check (Adler-32 of zlib) is right, and a missing end. All pixels of a mended file are as its writer stored them; other
+damage is not mended.
 """
 
 import re

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synth.errors import TrainingError
+from synth.files import replace_file
 from synth.runs.train import train
 from synth.settings.recipe import Recipe
 from synth.trials.arms import Arm
@@ -51,7 +52,7 @@ def _methods(arm: Arm, recipe: Recipe) -> tuple[str, ...]:
 def train_in_split(context: TrialContext, task: tuple[int, str], *, then: Callable[[], None] | None = None) -> None:
     """Train one network of one split; `then` is called after each report of progress."""
     split, name = task
-    progress = ProgressFile(progress_path(context.data[split], name), then)
+    progress = ProgressFile(progress_path(context.data[split], name), name, then)
     train_network(context.data[split], context.recipe, name, device=context.device, progress=progress)
 
 
@@ -73,7 +74,7 @@ def train_network(
         settled = recipe.model_copy(update=start)
         train(name, data.dataset, settled, out, n_workers=n_workers, device=device, progress=progress)
     except TrainingError as error:
-        _note_path(data, name).write_text(str(error), "utf-8")
+        replace_file(_note_path(data, name), str(error).encode())
 
 
 def is_trained(data: SplitData, name: str) -> bool:
