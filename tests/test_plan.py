@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import make_dataset
+from conftest import Run, make_dataset
 
 import synth
 from synth.errors import UsageError
@@ -110,3 +112,17 @@ def test_weights_of_a_filled_folder(lights: Path, tmp_path: Path) -> None:
 def test_a_wrong_scheme() -> None:
     with pytest.raises(UsageError, match="inverse, balanced, effective, sqrt"):
         synth.class_weights({"a": 1}, "heavy")
+
+
+def test_copies_count_once_where_that_is_asked_for(lights: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    first = min((lights / "train/red").iterdir())
+    for number in range(6):
+        shutil.copy(first, lights / f"train/red/copy-{number}.jpg")
+    dataset = synth.open_dataset(lights)
+    assert dict(synth.make_plan(dataset).new) == {"green": 10, "yellow": 15}
+    distinct = synth.make_plan(dataset, cap=2, count="distinct")
+    assert dict(distinct.new) == {"green": 4, "yellow": 6}
+    assert (distinct.classes["red"].real, distinct.classes["red"].distinct) == (18, 12)
+    assert run("plan", lights, "--count", "distinct", "--json", "--quiet") == 0
+    assert json.loads(capsys.readouterr().out)["new"] == 4 + 9
+    assert synth.inspect(dataset).distinct == {"green": 8, "red": 12, "yellow": 3}

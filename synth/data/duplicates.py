@@ -15,7 +15,9 @@ lights), that of recoloured ones 0.3 and more, and that of most digits and shape
 
 import functools
 import itertools
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -45,6 +47,8 @@ WINDOW = 50
 MAX_REJECTED = 20
 """A hash that is near this many different pictures is not searched any further."""
 THUMBNAIL_SIDE = 16
+NEARLY_ALL = 0.8
+"""A group holds nearly all images of a class from this share on."""
 SAME_RMS = 0.2
 """Largest RMS difference of two thumbnails of the same picture, in standard deviations of their levels."""
 _BLOCK = 4096
@@ -52,11 +56,68 @@ _LEVELS = 24  # one standard deviation of a thumbnail, in int8 levels
 _UNREADABLE = -128  # level of the thumbnail of a file that is gone; readable ones have -127..127
 
 
-def picture_groups(items: Sequence[Item]) -> tuple[Indices, int]:
-    """Group images that show the same picture, directly or through others.
+@dataclass(frozen=True)
+class Pictures:
+    """Which of n images show the same picture."""
 
-    Returns: (n,) group numbers; the number of images for which the search was cut short (see `near_groups`).
-    """
+    numbers: Indices
+    """(n,) images of the same picture have the same number."""
+    n_cut: int = 0
+    """Images for which the search was cut short (see `near_groups`)."""
+    one_scene: tuple[str, ...] = ()
+    """Classes whose images nearly all look alike, as from one fixed camera. Their labels say that they differ, so only
+    those with the same pixels count as the same picture."""
+
+
+def pictures_of(items: Sequence[Item]) -> Pictures:
+    """Group images that show the same picture, directly or through others."""
+    numbers, n_cut = _alike(items)
+    labels = [item.label for item in items]
+    scene: dict[int, list[str]] = defaultdict(list)
+    for label, (number, share) in largest_shares(labels, numbers).items():
+        if share > NEARLY_ALL:
+            scene[number].append(label)
+    pixels = groups_by_shared_keys([(item.pixels_sha256,) for item in items])
+    several = {
+        number: found for number, found in scene.items() if len(found) > 1 and _differ(pixels[numbers == number])
+    }
+    in_scene = np.isin(numbers, list(several))
+    numbers = np.where(in_scene, numbers.max(initial=0) + 1 + pixels, numbers)
+    return Pictures(numbers, n_cut, tuple(sorted(itertools.chain.from_iterable(several.values()))))
+
+
+def _differ(pixels: Indices) -> bool:
+    """Whether images of one scene are not just a few pictures, each stored under several labels."""
+    return len(np.unique(pixels)) > len(pixels) / 2
+
+
+def largest_shares(labels: Sequence[str], groups: Indices) -> dict[str, tuple[int, float]]:
+    """Return for each class with two images or more its largest group, and the share of its images in it, 0..1."""
+    names, own, totals = np.unique(np.array(labels, object), return_inverse=True, return_counts=True)
+    pairs, counts = np.unique(np.stack([own, groups]), axis=1, return_counts=True)
+    by_size = np.argsort(counts, kind="stable")  # a later entry of a dict replaces an earlier one
+    largest = dict(zip(pairs[0, by_size].tolist(), by_size.tolist(), strict=True))
+    return {
+        str(names[number]): (int(pairs[1, place]), float(counts[place] / totals[number]))
+        for number, place in largest.items()
+        if totals[number] > 1
+    }
+
+
+def one_of_each(items: Sequence[Item]) -> list[int]:
+    """Return the places of the first image of each picture."""
+    places: list[int] = np.sort(np.unique(pictures_of(items).numbers, return_index=True)[1]).tolist()
+    return places
+
+
+def distinct_counts(items: Sequence[Item], numbers: Indices | None = None) -> Counter[str]:
+    """Return {class: number of different pictures}. Args: numbers: of the pictures; None: they are found."""
+    numbers = pictures_of(items).numbers if numbers is None else numbers
+    return Counter(label for label, _ in {(i.label, n) for i, n in zip(items, numbers.tolist(), strict=True)})
+
+
+def _alike(items: Sequence[Item]) -> tuple[Indices, int]:
+    """Return (n,) numbers of groups of images that look alike, and the number for which the search was cut short."""
     _, first, inverse = np.unique([item.pixels_sha256 for item in items], return_index=True, return_inverse=True)
     unique = [items[i] for i in first.tolist()]
     group_of = np.arange(len(unique), dtype=np.int64)

@@ -4,6 +4,7 @@ Only the index is read, and the pixels of near duplicates. The thresholds are ch
 finding. The kinds have the names of cleanvision if it has one.
 """
 
+import dataclasses
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -15,7 +16,7 @@ import numpy as np
 
 from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
-from synth.data.duplicates import picture_groups
+from synth.data.duplicates import Pictures, distinct_counts, pictures_of
 from synth.data.findings import (
     Finding,
     about,
@@ -27,6 +28,7 @@ from synth.data.findings import (
     n_images,
     split_leaks,
 )
+from synth.data.folds import groups_of
 from synth.data.pixel_findings import levels, mode, noted, unkept_modes
 from synth.records import PARENT_SPLIT, SPLITS, Floats, Item, ShortRepr
 
@@ -39,6 +41,8 @@ MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
 APART_MIN, APART_MIN_FEW = 0.5, 0.9
 """A class differs from the others from this share of its images on: with 10 images or more, and with 2 to 9."""
 QUALITY_GAP = 5
+PADDED_MAX = 0.6
+"""A class is padded with copies up to this number of pictures per image."""
 TINY = {
     0: "no new image can be made until you add some",
     1: "`augment` works, and `smote` between changed copies of it, but all new images look alike: add images",
@@ -56,6 +60,8 @@ class Inspection(ShortRepr):
 
     classes: Mapping[str, Mapping[str, int]]
     """{class: {split: n}}."""
+    distinct: Mapping[str, int]
+    """{class: number of different pictures among its training images}."""
     imbalance_ratio: float | None
     """Largest over smallest class, of those with training images; None without training images."""
     files: Mapping[str, int]
@@ -74,6 +80,7 @@ class Inspection(ShortRepr):
         findings = [{"kind": f.kind, "paths": list(f.paths), "message": f.message} for f in self.findings]
         return {
             "classes": {label: dict(counts) for label, counts in self.classes.items()},
+            "distinct": dict(self.distinct),
             "imbalance_ratio": self.imbalance_ratio,
             "files": dict(self.files),
             "groups": self.groups,
@@ -90,8 +97,9 @@ def inspect(dataset: Dataset) -> Inspection:
     used, skipped, refused = len(dataset.real), sum(dataset.skipped.values()), len(dataset.refused)
     asked = any(item.group for item in dataset.real) or any(found.kind == "no_group" for found in dataset.findings)
     known = Counter(item.group for item in dataset.real if item.group is not None)
-    groups, n_cut = picture_groups(dataset.real)
-    pictures = group_by(dataset.real, groups.tolist()).values()
+    alike = pictures_of(dataset.real)
+    pictures = group_by(dataset.real, alike.numbers.tolist()).values()
+    distinct = _distinct(dataset, alike)
     findings = (  # the most harmful first
         *(finding for finding in dataset.findings if finding.kind not in MILD),
         *label_conflicts(pictures),
@@ -100,9 +108,11 @@ def inspect(dataset: Dataset) -> Inspection:
         *_small_classes(dataset),
         *class_numbers(dataset),
         *_imbalance(counts, ratio),
+        *_few_distinct(counts, distinct),
+        *_groups(dataset, alike),
         *_format_differs(dataset),
         *_mixed_modes(dataset),
-        *duplicates(pictures, n_cut),
+        *duplicates(pictures, alike.n_cut),
         *levels(dataset.real),
         *_sizes(dataset.real),
         *noted(dataset.real),
@@ -112,6 +122,7 @@ def inspect(dataset: Dataset) -> Inspection:
     )
     return Inspection(
         classes=dataset.counts,
+        distinct=distinct,
         imbalance_ratio=ratio,
         files={"found": used + skipped + refused, "used": used, "skipped": skipped, "refused": refused},
         findings=findings,
@@ -150,6 +161,32 @@ def _imbalance(counts: Mapping[str, int], ratio: float | None) -> Iterator[Findi
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         shown = f"{most} has {counts[most]} training images and {least} has {counts[least]} ({ratio:.1f} to 1)"
         yield Finding("imbalance", (), f"{shown}: `synth plan` shows how many new images would balance them")
+
+
+def _distinct(dataset: Dataset, alike: Pictures) -> dict[str, int]:
+    """Return {class: number of different pictures among its training images}."""
+    train = [n for n, item in enumerate(dataset.real) if item.split == PARENT_SPLIT]
+    found = distinct_counts([dataset.real[n] for n in train], alike.numbers[train])
+    return {label: found[label] for label in dataset.classes}
+
+
+def _few_distinct(counts: Mapping[str, int], distinct: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield a finding if many images of a class are copies, so that it has far fewer pictures than files."""
+    padded = [label for label, n in counts.items() if distinct[label] <= n * PADDED_MAX]
+    if padded:
+        which = few(f"{label} ({n_images(counts[label])} of {distinct[label]} pictures)" for label in padded)
+        message = (
+            f"copies make classes look larger than they are: {which}; `synth plan --count distinct` counts pictures"
+        )
+        yield Finding("few_distinct", (), message)
+
+
+def _groups(dataset: Dataset, alike: Pictures) -> Iterator[Finding]:
+    """Yield a finding for each reason why training images can't be split by group."""
+    train = [n for n, item in enumerate(dataset.real) if item.split == PARENT_SPLIT]
+    own = dataclasses.replace(alike, numbers=alike.numbers[train])
+    for warning in groups_of([dataset.real[n] for n in train], own).warnings:
+        yield Finding("not_by_group", (), warning)
 
 
 def _format_differs(dataset: Dataset) -> Iterator[Finding]:

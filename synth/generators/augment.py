@@ -27,6 +27,10 @@ class AugmentGenerator(Generator):
             self._policy(label)
         self._pools: dict[str, tuple[list[Source], ParentOrder]] = {}
 
+    def parent_order(self, label: str) -> ParentOrder:
+        """Return the order in which the attempts of a class take its originals."""
+        return self._pool(label, self._policy(label))[1]
+
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """Yield one changed original for each attempt."""
         policy = self._policy(label)

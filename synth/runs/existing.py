@@ -28,7 +28,7 @@ class Existing:
     first_attempt: Mapping[str, int] = field(default_factory=dict)
     """{class: the first attempt number that no earlier run used}."""
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """{class: {image id: how often it was a first parent}}."""
+    """{class: {image id: new images whose first parent it is}}."""
 
 
 def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
@@ -57,5 +57,6 @@ def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
             paths.add(row.path)
         if method_slug(str(row.method)) in slugs:
             first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
-            used[row.label].update(parent["path"] for parent in row.parents[:1])
+            if row.path is not None:
+                used[row.label].update(parent["path"] for parent in row.parents[:1])
     return Existing(file_sha256(path) or "", real, real_counts, new, paths, first, used)

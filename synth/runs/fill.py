@@ -1,16 +1,18 @@
 """The work of a run: round after round of tasks, in any number of processes, each recorded when it is done."""
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth import workers
+from synth.generators.base import ranges_of
 from synth.output.staging import Staging
 from synth.output.summary import ClassSummary
 from synth.output.writer import Writer
 from synth.records import SWITCHED_OFF, Candidate
-from synth.runs.rounds import UNIT, ClassProgress, Copy, Make, attempts_left, cut_into_tasks, progress_of, task_size
+from synth.runs.rounds import UNIT, ClassProgress, Copy, Make, Rounds, cut_into_tasks, earliest, task_size
 from synth.runs.settle import SettledRun
 from synth.workers import Progress
 
@@ -35,7 +37,7 @@ def fill(
     tally.report()
     while True:
         standings = tally.standings()
-        attempts = attempts_left(standings, tally.passed, first=run.existing.first_attempt)
+        attempts = earliest(standings)
         copies = run.copies[tally.n_copied :]
         n_missing = len(copies) + sum(map(len, attempts.values()))
         if not n_missing:
@@ -52,6 +54,8 @@ def fill(
     staging.withdraw(off)
     for label in off:
         summaries[label].switch_off()
+    for label, entry in standings.items():
+        summaries[label].given_up = tuple(entry.given_up)
 
 
 @dataclass
@@ -64,9 +68,22 @@ class _Tally:
     n_copied: int = 0
     passed: dict[str, list[bool]] = field(init=False)
     """{class: whether each attempt passed}."""
+    rounds: dict[str, Rounds] = field(init=False)
 
     def __post_init__(self) -> None:
         self.passed = {label: [] for label in sorted(self.summaries)}
+        recipe, existing, generator = self.run.recipe, self.run.existing, self.run.generator
+        self.rounds = {
+            label: Rounds(
+                n,
+                existing.first_attempt.get(label, 0),
+                tries=recipe.tries,
+                acceptance_min=recipe.gate.acceptance_min,
+                real=(self.summaries[label].real_passed, self.summaries[label].real_n),
+                order=generator.parent_order(label),
+            )
+            for label, n in sorted(self.run.plan.new.items())
+        }
 
     def count(self, label: str, reasons: tuple[str, ...]) -> None:
         """Add one attempt."""
@@ -77,13 +94,7 @@ class _Tally:
 
     def standings(self) -> dict[str, ClassProgress]:
         """Return where each class is in its rounds."""
-        recipe, planned = self.run.recipe, self.run.plan.new
-        return {
-            label: progress_of(
-                planned.get(label, 0), passed, tries=recipe.tries, acceptance_min=recipe.gate.acceptance_min
-            )
-            for label, passed in self.passed.items()
-        }
+        return {label: rounds.follow(self.passed[label]) for label, rounds in self.rounds.items()}
 
     def report(self) -> None:
         """Tell the progress display how far the run is."""
@@ -113,7 +124,8 @@ def do_task(job: Job, task: Copy | Make) -> tuple[bytes, list[tuple[str, ...]]]:
     if isinstance(task, Copy):
         return writer.originals(task.items, in_place=run.in_place), []
     lines, reasons = b"", []
-    for batch in batches(run.generator.make(task.label, task.attempts)):
+    made = (run.generator.make(task.label, each) for each in ranges_of(task.attempts, size=len(task.attempts)))
+    for batch in batches(itertools.chain.from_iterable(made)):
         judged = run.gates.verdicts(batch)
         lines += writer.candidates(batch, judged)
         reasons += [verdict.reasons for verdict in judged]

@@ -187,7 +187,12 @@ class Recipe(Settings):
         description='total of real and new images per class: majority, mean, median, a number, "2x" or a table',
     )
     cap: float = Field(10.0, ge=0, description="largest number of new images per real image of a class")
-    tries: int = Field(10, ge=1, description="largest number of attempts per planned image")
+    count: Literal["images", "distinct"] = Field(
+        "images", description="what target and cap count; distinct: real images of the same picture count once"
+    )
+    tries: int = Field(
+        10, ge=1, description="largest number of attempts per planned image, and per image that an original gives"
+    )
     classes: tuple[str, ...] = Field((), description="only these classes get new images; empty: all")
     bundle: str = Field("", description="folder of the trained network that the method uses; empty: none")
     judge: str = Field("", description="folder of the reference classifier; empty: none")
