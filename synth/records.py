@@ -32,6 +32,10 @@ Scores = Mapping[str, float | Mapping[str, float]]
 
 SPLITS = ("train", "val", "test")
 PARENT_SPLIT = "train"
+CONTROL = "duplicate"
+"""The method that copies originals, with which every other one is compared."""
+REPEAT = "repeat"
+"""Reason to reject an image: an earlier new image of the class is the same."""
 SWITCHED_OFF = "switched_off"
 """Reason to reject an image: the gates accept too few images of this method for this class."""
 ENCODED_AS = "encoded_as"
