@@ -29,9 +29,9 @@ def swapped_profile() -> bytes:
 
 
 def cut_out(image: Image.Image, path: Path, **options: Any) -> None:
-    """The left half is clear, over one colour."""
-    layers = np.dstack([np.asarray(image), np.full(SIDE[::-1], 255, np.uint8)])
-    layers[:, : SIDE[0] // 2] = (9, 20, 31, 0)
+    """Only the middle is opaque; the rest is clear, over one colour."""
+    layers = np.full((*SIDE[::-1], 4), (9, 20, 31, 0), np.uint8)
+    layers[8:16, 12:24] = np.dstack([np.asarray(image), np.full(SIDE[::-1], 255, np.uint8)])[8:16, 12:24]
     Image.fromarray(layers).save(path, **options)
 
 
