@@ -234,3 +234,14 @@ def test_the_control_repeats(tmp_path: Path, run: Run) -> None:
     corpus.write_files(tmp_path / "in/a", {"0.png": corpus.encoded(corpus.picture(), "PNG")})
     assert run("generate", tmp_path / "in", tmp_path / "out", "--method", "duplicate", "--target", 5, "--quiet") == 0
     assert len(list((tmp_path / "out/a").iterdir())) == 5
+
+
+def test_transforms_for_colour_keep_grey_grey(tmp_path: Path, run: Run) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    greys = {f"{i}.png": corpus.encoded(scene(i).convert("L").convert("RGB"), "PNG") for i in range(2)}
+    corpus.write_files(root / "a", {**greys, "colour.png": corpus.encoded(scene(5), "PNG")})
+    transforms = "augment.transforms=[{name='RGBShift',p=1},{name='ChannelShuffle',p=1}]"
+    assert run("generate", root, out, "--target", 9, "--workers", 1, "--quiet", "--set", transforms) == 0
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    equal = {row["parents"][0]["path"]: seen(out / row["path"])["equal"] for row in rows if row["synthetic"]}
+    assert equal == {"a/0.png": True, "a/1.png": True, "a/colour.png": False}

@@ -59,7 +59,14 @@ class Transforms:
         Raises:
             GeneratorError: a transform fails on these pixels, or changes their dtype or number of dimensions.
         """
-        result = self._run({"image": pixels}, seed=seed, label=label, attempt=attempt)["image"]
+        run = functools.partial(self._run, seed=seed, label=label, attempt=attempt)
+        try:
+            result = run({"image": pixels})["image"]
+        except GeneratorError:
+            if pixels.ndim == 3 or pixels.itemsize > 1:
+                raise
+            # The transform wants three channels. What it does to colours is not kept: grey stays grey.
+            result = cv2.cvtColor(run({"image": cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)})["image"], cv2.COLOR_RGB2GRAY)
         if result.dtype != pixels.dtype or result.ndim != pixels.ndim:
             raise GeneratorError(
                 f"albumentations gave {result.dtype} {result.shape} for class {label}: expected "
