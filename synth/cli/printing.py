@@ -30,7 +30,8 @@ def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> No
         synthetic: {class: images of earlier runs}; they have a column if there are any.
     """
     splits = list(dict.fromkeys(split for counts in inspection.classes.values() for split in counts))
-    more = {"distinct": inspection.distinct, **({"synthetic": synthetic} if sum(synthetic.values()) else {})}
+    distinct = "distinct" if len(splits) == 1 else "distinct in train"
+    more = {distinct: inspection.distinct, **({"synthetic": synthetic} if sum(synthetic.values()) else {})}
     rows = [
         [label, *(n.get(split, 0) for split in splits), *(counts.get(label, 0) for counts in more.values())]
         for label, n in inspection.classes.items()

@@ -81,24 +81,24 @@ def make_plan(
         distinct_counts([*itertools.chain.from_iterable(dataset.train.values())]) if count == "distinct" else None
     )
     counted = counts if distinct is None else {label: distinct[label] for label in counts}
-    targets = targets_of(target, counted)
+    targets, per = targets_of(target, counted), "real one" if distinct is None else "distinct picture"
     check_classes(classes, counts)
     made = existing or {}
     plans = {}
     for label, n in counted.items():
         wished = max(targets[label], n) if not classes or label in classes else n
         bound = cap if n or needs_parents else math.inf  # a simulator may fill a class without images
-        entry = _class_plan(n, made.get(label, 0), target=wished, cap=bound, needs_parents=needs_parents)
+        entry = _class_plan(n, made.get(label, 0), target=wished, cap=bound, needs_parents=needs_parents, per=per)
         plans[label] = entry if distinct is None else dataclasses.replace(entry, real=counts[label], distinct=n)
     return Plan(plans)
 
 
-def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_parents: bool) -> ClassPlan:
+def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_parents: bool, per: str) -> ClassPlan:
     missing = max(target - real - existing, 0)
     if missing and not real and needs_parents:
         return ClassPlan(real, existing, target, 0, note="no training image to start from")
     room = missing if math.isinf(cap) else max(math.floor(exact_product(cap, real)) - existing, 0)
-    note = f"cap of {cap:g} new images per real one: {missing} would be needed" if room < missing else ""
+    note = f"cap of {cap:g} new images per {per}: {missing} would be needed" if room < missing else ""
     return ClassPlan(real, existing, target, min(missing, room), note=note)
 
 

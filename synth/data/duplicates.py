@@ -49,6 +49,8 @@ MAX_REJECTED = 20
 THUMBNAIL_SIDE = 16
 NEARLY_ALL = 0.8
 """A group holds nearly all images of a class from this share on."""
+SCENE_MIN = 10
+"""Fewer different images that look alike are no scene: they are one picture, and some of its labels are wrong."""
 SAME_RMS = 0.2
 """Largest RMS difference of two thumbnails of the same picture, in standard deviations of their levels."""
 _BLOCK = 4096
@@ -87,8 +89,8 @@ def pictures_of(items: Sequence[Item]) -> Pictures:
 
 
 def _differ(pixels: Indices) -> bool:
-    """Whether images of one scene are not just a few pictures, each stored under several labels."""
-    return len(np.unique(pixels)) > len(pixels) / 2
+    """Whether images that look alike are too many to be a few pictures, each stored under several labels."""
+    return len(np.unique(pixels)) >= max(SCENE_MIN, len(pixels) / 2)
 
 
 def largest_shares(labels: Sequence[str], groups: Indices) -> dict[str, tuple[int, float]]:

@@ -62,7 +62,7 @@ def groups_of(items: Sequence[Item], pictures: Pictures | None = None) -> Groups
         return Groups(np.empty(0, np.int64))
     found = pictures or pictures_of(items)
     same_picture, same_pixels = ([("picture", n) for n in found.numbers.tolist()], [i.pixels_sha256 for i in items])
-    stated = [() if item.group is None else (("stated", item.group),) for item in items]
+    stated = [(("stated", item.group),) if item.group else () for item in items]
     levels = [
         groups_by_shared_keys([(p, *own) for p, own in zip(same_picture, stated, strict=True)]),
         groups_by_shared_keys([(p, *own) for p, own in zip(same_pixels, stated, strict=True)]),
@@ -88,17 +88,19 @@ def _warnings(
     """Say which classes are not split by group, and how many groups there are."""
     said: dict[str, list[str]] = defaultdict(list)
     for label, level in chosen.items():
+        if not level and label not in one_scene:
+            continue
         rows = [row for row, item in enumerate(items) if item.label == label]
         n_groups, n_pixels = (len(np.unique(levels[place][rows])) for place in (0, len(levels) - 1))
         if n_pixels == 1 and len(rows) > 1:
             said[ONE_PICTURE].append(f"{label} ({n_images(len(rows))})")
-        elif label in one_scene and not level:
+        elif not level:
             said[ONE_SCENE].append(f"{label} ({n_images(len(rows))})")
-        elif level:
+        else:
             said[NOT_BY_GROUP[level]].append(
                 f"{label} ({n_images(len(rows))} in {n_groups} group{'s' * (n_groups > 1)})"
             )
-    n_stated, n_of = len({item.group for item in items if item.group}), sum(item.group is not None for item in items)
+    n_stated, n_of = len({item.group for item in items if item.group}), sum(bool(item.group) for item in items)
     stated = f"; the dataset names {n_stated} group{'s' * (n_stated > 1)} for {n_images(n_of)}" if n_of else ""
     for text, classes in said.items():
         yield text.format(few(classes)) + (stated if text in NOT_BY_GROUP else "")

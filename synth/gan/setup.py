@@ -69,7 +69,7 @@ class GanSetup:
         present = [label for label, n in self.job.dataset.train_counts.items() if n]
         if len(present) == 1 and not self.job.recipe.judge:
             raise TrainingError(
-                f"a GAN needs training images of at least two classes, got only {present[0]}: its judge has to tell "
+                f'a GAN needs training images of at least two classes, got one ("{present[0]}"): its judge has to tell '
                 "classes apart. Use --method augment or smote, or give a --judge that knows the class"
             )
         borrow = borrowing(self.job.recipe.gan.codes, self._counts)
