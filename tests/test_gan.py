@@ -294,3 +294,9 @@ def test_processes_share_a_batch_evenly(trained: Trained, tmp_path: Path) -> Non
     dataset, recipe = synth.open_dataset(trained.data), synth.load_recipe(None, {**SHORT, "gan.batch": 5})
     with pytest.raises(UsageError, match="multiple of the 2 processes"):
         GanSetup(TrainingJob(dataset, recipe, tmp_path / "gan"), ProcessGroup(1, 2))
+
+
+def test_one_class_is_refused_as_a_gan(tmp_path: Path) -> None:
+    dataset = synth.open_dataset(make_dataset(tmp_path / "data", {"": {"red": 6}}))
+    with pytest.raises(synth.SynthError, match=r'a GAN needs .* two classes, got one \("red"\)'):
+        synth.train("gan", dataset, synth.Recipe(), tmp_path / "gan")
