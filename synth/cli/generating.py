@@ -122,7 +122,8 @@ def generate(
 ) -> int:
     """Fill rare classes with new images.
 
-    OUT gets the images of DATA and the new ones. The same command continues an interrupted run.
+    OUT gets the images of DATA and the new ones. The same command continues an interrupted run. On a finished OUT it
+    makes files again that are gone or changed.
 
     Example: synth generate lights balanced
     """

@@ -1,7 +1,9 @@
 """Find images that show the same picture, in near-linear time and exactly up to a stated bound.
 
 There are two steps. The difference hashes give candidates: pairs within `NEAR_BITS` of 256 bits. Then the pixels
-decide: both files are read again and compared as colour thumbnails with normalised brightness and contrast.
+decide: both files are read again and compared as colour thumbnails with normalised brightness and contrast. Both steps
+see an image in its common orientation (see `turns`), so they find mirrored and turned pictures too. Only within a
+class: a mirrored picture may belong to another class, as with arrows and digits.
 
 Why 20 bits and two steps: among 1484 traffic lights (about 30 x 60 pixels) no pair is within 14 bits and 5 pairs are
 within 20, all of the same lamp a moment later. Noise alone flips that many bits: a light saved again as JPEG 75 has a
@@ -25,6 +27,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from synth.data import images
+from synth.data.levels import kind_of
+from synth.data.turns import TURNS
 from synth.errors import ImageError
 from synth.records import BLANK_STD, Ints, Item
 from synth.settings.recipe import Data
@@ -127,20 +131,26 @@ def _alike(items: Sequence[Item]) -> tuple[Indices, int]:
     if len(chosen) < 2:
         return group_of[inverse], 0
     candidates = [unique[n] for n in chosen]
+    views = [(place, turn) for place, item in enumerate(candidates) for turn in item.turns]
+    owners = np.array([place for place, _ in views], np.int64)
     hashes = np.frombuffer(b"".join(item.dhash for item in candidates), np.uint64).reshape(-1, 4)
-    near, n_cut = near_groups(hashes, _same_thumbnails([item.path for item in candidates]))
-    group_of[chosen] = len(unique) + near
+    near, n_cut = near_groups(hashes, _same_views(candidates, views), owners)
+    firsts = np.unique(owners, return_index=True)[1]
+    group_of[chosen] = len(unique) + near[firsts]
     return group_of[inverse], n_cut
 
 
-def near_groups(hashes: Hashes, confirm: Confirm) -> tuple[Indices, int]:
+def near_groups(hashes: Hashes, confirm: Confirm, groups: Indices | None = None) -> tuple[Indices, int]:
     """Group hashes that are within `NEAR_BITS` of each other and that `confirm` agrees to, directly or through others.
+
+    Args:
+        groups: (n,) groups to start from: hashes of the same image share one. None: each is its own.
 
     Returns: (n,) group numbers; the number of hashes for which the search was cut short (0 if no bucket holds more than
     `WINDOW` hashes and no hash is rejected `MAX_REJECTED` times).
     """
     n = len(hashes)
-    groups, cut = np.arange(n), np.zeros(n, bool)
+    groups, cut = np.arange(n) if groups is None else groups, np.zeros(n, bool)
     rejected = _Rejected(n)
     for bucket, order in _buckets(hashes):
         kept = ~rejected.given_up[order]
@@ -239,15 +249,26 @@ def _close(hashes: Hashes, groups: Indices, a: Indices, *, b: Indices) -> tuple[
     return a[near], b[near]
 
 
-def _same_thumbnails(paths: Sequence[str]) -> Confirm:
-    """Return a function that compares images as thumbnails; it reads each file once, and only when it needs it."""
-    thumbnail = functools.cache(lambda index: _thumbnail(paths[index]))
+def _same_views(items: Sequence[Item], views: Sequence[tuple[int, int]]) -> Confirm:
+    """Return a function that compares views, (place of an item, turn), as thumbnails.
+
+    It reads each file once, and only when it needs it. Different turns agree only within a class.
+    """
+    turns = np.array([turn for _, turn in views])
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(item.label for item in items))}
+    labels = np.array([numbers[items[place].label] for place, _ in views])
+    small = functools.cache(lambda place: _thumbnail(items[place]))
+
+    def thumbnail(view: int) -> npt.NDArray[np.int8]:
+        place, turn = views[view]
+        return TURNS[turn](small(place)).ravel()
 
     def same(a: Indices, b: Indices) -> npt.NDArray[np.bool_]:
         found = np.zeros(len(a), bool)
-        for start in range(0, len(a), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            one, other = (np.stack([thumbnail(index) for index in side[block].tolist()]) for side in (a, b))
+        allowed = np.flatnonzero((turns[a] == turns[b]) | (labels[a] == labels[b]))
+        for start in range(0, len(allowed), _BLOCK):
+            block = allowed[start : start + _BLOCK]
+            one, other = (np.stack([thumbnail(view) for view in side[block].tolist()]) for side in (a, b))
             difference = one.astype(np.int16) - other
             rms = np.sqrt(np.square(difference, dtype=np.float32).mean(axis=1)) / _LEVELS
             readable = (one[:, 0] != _UNREADABLE) & (other[:, 0] != _UNREADABLE)
@@ -257,15 +278,17 @@ def _same_thumbnails(paths: Sequence[str]) -> Confirm:
     return same
 
 
-def _thumbnail(path: str) -> npt.NDArray[np.int8]:
-    """Return (768,) levels of mean 0 and standard deviation `_LEVELS`, independent of brightness and contrast."""
+def _thumbnail(item: Item) -> npt.NDArray[np.int8]:
+    """Return (16, 16, 3) levels of mean 0 and standard deviation `_LEVELS`, independent of brightness and contrast."""
+    form = item.encoding
     try:
         # The size was checked when the file was indexed; the background is the same for all files.
-        decoded = images.decode(Path(path).read_bytes(), Data(max_pixels=images.MAX_SIDE**2))
+        settings, levels = Data(max_pixels=images.MAX_SIDE**2), {kind_of(form.mode): form.levels}
+        decoded = images.decode(Path(item.path).read_bytes(), settings, levels=levels)
     except (ImageError, OSError):  # changed or deleted since then
-        return np.full(THUMBNAIL_SIDE**2 * 3, _UNREADABLE, np.int8)
+        return np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), _UNREADABLE, np.int8)
     small = cv2.resize(images.to_uint8(decoded.pixels), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-    levels = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
-    scaled = (levels - levels.mean()) * (_LEVELS / max(float(levels.std()), 1e-3))
-    thumbnail: npt.NDArray[np.int8] = np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel()
+    levels_u8 = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
+    scaled = (levels_u8 - levels_u8.mean()) * (_LEVELS / max(float(levels_u8.std()), 1e-3))
+    thumbnail: npt.NDArray[np.int8] = np.clip(np.round(scaled), -127, 127).astype(np.int8)
     return thumbnail

@@ -17,14 +17,23 @@ import numpy as np
 from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
 from synth.data.duplicates import Pictures, distinct_counts, pictures_of
-from synth.data.findings import Finding, duplicates, few, group_by, ids_of, label_conflicts, n_images, split_leaks
+from synth.data.findings import (
+    Finding,
+    about,
+    duplicates,
+    few,
+    group_by,
+    ids_of,
+    label_conflicts,
+    n_images,
+    split_leaks,
+)
 from synth.data.folds import groups_of
-from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item, ShortRepr
+from synth.data.pixel_findings import levels, mode, noted, unkept_modes
+from synth.records import PARENT_SPLIT, SPLITS, Floats, Item, ShortRepr
 
 IMBALANCE_MIN = 3.0
 FEW = 5
-DARK_MAX = 0.1
-"""An image is dark if its mean plus two standard deviations (0..1) is at most this; light is the opposite."""
 ODD_SIZE = 4.0
 """A side this many times longer or shorter than the median side is odd."""
 MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
@@ -39,12 +48,7 @@ TINY = {
     1: "`augment` works, and `smote` between changed copies of it, but all new images look alike: add images",
     2: "`augment` works, and `smote` with k = n - 1, but there are too few images to train a network for this class",
 }
-NOTES = (
-    ("animated", "first_frame_only", "with several frames or pages: only the first is used"),
-    ("extension", "odd_extension", "with the extension of another format: the content decides; correct the name"),
-    ("alpha", "alpha", "with transparent pixels, which get the colour data.background: set it if it is wrong"),
-)
-MILD = ("layout", "split_names", "split_from_folder", "file_name_differs")
+MILD = ("layout", "split_names", "split_from_folder", "file_name_differs", "file_named_like_split", "no_group")
 """Findings of the dataset that tell how it is read; they come last."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
@@ -109,9 +113,10 @@ def inspect(dataset: Dataset) -> Inspection:
         *_format_differs(dataset),
         *_mixed_modes(dataset),
         *duplicates(pictures, alike.n_cut),
-        *_levels(dataset.real),
+        *levels(dataset.real),
         *_sizes(dataset.real),
-        *_noted(dataset.real),
+        *noted(dataset.real),
+        *unkept_modes(dataset.real),
         *_not_portable(dataset),
         *(finding for finding in dataset.findings if finding.kind in MILD),
     )
@@ -220,7 +225,7 @@ def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[st
 
 
 def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
-    modes = [f"{'16-bit ' * item.sixteen_bit}{'grey' if item.grey else 'colour'}" for item in dataset.real]
+    modes = [mode(item) for item in dataset.real]
     tally = Counter(modes).most_common()
     if len(tally) < 2:
         return
@@ -230,22 +235,6 @@ def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
     minority = ids_of(item for item, mode in zip(dataset.real, modes, strict=True) if mode != tally[0][0])
     counts = ", ".join(f"{n} {mode}" for mode, n in tally)
     yield Finding("mixed_modes", minority, f"{counts} images in one dataset{harm}; convert all to one mode")
-
-
-def _levels(items: Sequence[Item]) -> Iterator[Finding]:
-    blank = [item for item in items if item.std <= BLANK_STD]
-    rest = [item for item in items if item.std > BLANK_STD]
-    dark = [item for item in rest if item.mean + 2 * item.std <= DARK_MAX]
-    light = [item for item in rest if item.mean - 2 * item.std >= 1 - DARK_MAX]
-    yield from _about("blank", blank, "with the same level in all pixels: remove if nothing is visible")
-    for kind, found in (("dark", dark), ("light", light)):
-        if len(found) < len(items) / 2:  # otherwise it is the nature of the data
-            yield from _about(kind, found, f"almost completely {kind}: check that the class is visible")
-
-
-def _about(kind: str, items: Sequence[Item], message: str) -> Iterator[Finding]:
-    if items:
-        yield Finding(kind, ids_of(items), f"{n_images(len(items))} {message}")
 
 
 def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
@@ -265,17 +254,12 @@ def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
     else:
         width, height = np.median(sides, axis=0)
         off = f"with a side over {ODD_SIZE:.0f} times longer or shorter than the median {width:.0f}x{height:.0f}"
-        yield from _about("odd_size", odd, f"{off}: check for mistakes")
+        yield from about("odd_size", odd, f"{off}: check for mistakes")
 
 
 def _nine_in_ten(values: Floats) -> tuple[float, float]:
     """Return the 5th and 95th percentile, rounded inwards, so that one odd image among few has no effect."""
     return float(np.percentile(values, 5, method="higher")), float(np.percentile(values, 95, method="lower"))
-
-
-def _noted(items: Sequence[Item]) -> Iterator[Finding]:
-    for note, kind, message in NOTES:
-        yield from _about(kind, [item for item in items if note in item.notes], message)
 
 
 def _not_portable(dataset: Dataset) -> Iterator[Finding]:

@@ -114,6 +114,12 @@ class Generator(ABC):
         return []
 
 
+def opaque_remarks(train: Mapping[str, Sequence[Item]], labels: Iterable[str]) -> list[str]:
+    """Return a line for each class whose originals are transparent, for a generator that draws colours alone."""
+    clear = [label for label in labels if any(item.encoding.alpha for item in train.get(label, ()))]
+    return [f"{label}: originals are transparent, the new images are not: use augment or smote" for label in clear]
+
+
 def ranges_of(numbers: Sequence[int], *, gap: int = 1, size: int) -> Iterator[range]:
     """Cut ascending numbers into ranges of at most `size`; neighbours in a range differ by at most `gap`."""
     start = numbers[0]

@@ -31,4 +31,5 @@ class DuplicateGenerator(Generator):
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """Copy the recorded parent again."""
         (item,) = parents
-        return Candidate(self._originals.pixels(item), label, "duplicate", attempt, (item,), file=read_file(item))
+        pixels, alpha = self._originals.pixels(item), self._originals.alpha(item)
+        return Candidate(pixels, label, "duplicate", attempt, (item,), file=read_file(item), alpha=alpha)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synth.data.findings import few
-from synth.records import SWITCHED_OFF, ShortRepr
+from synth.records import REPEAT, SWITCHED_OFF, ShortRepr
 from synth.versions import versions
 
 
@@ -43,9 +43,9 @@ class ClassSummary(ShortRepr):
 
     @property
     def acceptance(self) -> float | None:
-        """Share of the attempts that passed the gates, those of a method that was switched off included."""
-        withdrawn = self.rejected.get(SWITCHED_OFF, 0)
-        return (self.accepted + withdrawn) / self.attempted if self.attempted else None
+        """Share of the attempts that passed the gates, repeats and those of a method that was switched off included."""
+        passed = self.accepted + self.rejected.get(SWITCHED_OFF, 0) + self.rejected.get(REPEAT, 0)
+        return passed / self.attempted if self.attempted else None
 
     @property
     def real_acceptance(self) -> float | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synth.data.dataset import Reading
 from synth.data.duplicates import one_of_each
 from synth.errors import UsageError, in_the_way
 from synth.files import replace_file
@@ -92,9 +93,8 @@ def check(
     inputs = read_inputs(out, None if synthetic is None else Path(synthetic), n_workers=n_workers)
     with open_judge_for(inputs, judge, keep=keep, n_workers=n_workers, progress=progress, say=say) as opened:
         _check_known(inputs.images, opened)
-        samples, refused = read_samples(
-            inputs.images, opened, settings=inputs.recipe.data, n_workers=n_workers, progress=progress
-        )
+        reading = Reading(inputs.recipe.data, inputs.dataset.levels)
+        samples, refused = read_samples(inputs.images, opened, reading=reading, n_workers=n_workers, progress=progress)
         known = {"digest": opened.digest, "classes": list(opened.classes), "warnings": list(opened.warnings)}
         quality = Quality(_measure(inputs, samples, opened, seed=seed), known, refused)
     if write:

@@ -75,8 +75,14 @@ class Rounds:
     order: ParentOrder | None = None
     """Which original each attempt starts from; None unless each has exactly one."""
 
-    def follow(self, verdicts: Sequence[bool]) -> ClassProgress:
-        """Follow the rounds through the verdicts on all attempts so far, and return where the class is."""
+    def follow(self, verdicts: Sequence[bool], repeats: Sequence[bool] = ()) -> ClassProgress:
+        """Follow the rounds through all attempts so far, and return where the class is.
+
+        Args:
+            verdicts: whether each attempt was accepted.
+            repeats: whether each was refused only because an earlier new image is the same: such attempts show nothing
+                against the method.
+        """
         attempts, number, done = Attempts(self.first, tries=self.tries, order=self.order), 0, 0
         size = min(self.planned, PROBE)
         while size:
@@ -85,7 +91,7 @@ class Rounds:
                 return ClassProgress(number, chosen[len(verdicts) - done :], given_up=attempts.given_up)
             attempts.count(chosen, verdicts[done : done + len(chosen)])
             number, done = number + 1, done + len(chosen)
-            if self._too_few(attempts.n_passed, done):
+            if self._too_few(attempts.n_passed + sum(repeats[:done]), done):
                 return ClassProgress(number, switched_off=True)
             size = self.planned - attempts.n_passed
         return ClassProgress(number, given_up=attempts.given_up)
