@@ -43,21 +43,27 @@ def labels(root: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_separators_and_encodings_that_spreadsheets_write(tmp_path: Path, separator: str, encoding: str) -> None:
-    text = f"file_name{separator}label\r\n1.png{separator}grün\r\n2.png{separator}rot, hell\r\n".replace(", ", "_")
+@pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\r\n"), ("utf-16", "\n"), ("utf-8-sig", "\r")])
+def test_separators_and_encodings_that_spreadsheets_write(
+    tmp_path: Path, separator: str, encoding: str, end: str
+) -> None:
+    text = f"file_name{separator}label\n1.png{separator}grün\n2.png{separator}rot_hell\n".replace("\n", end)
     listed(tmp_path, ["1.png", "2.png"], text, encoding=encoding)
     assert labels(tmp_path) == {"1.png": "grün", "2.png": "rot_hell"}
 
 
 def test_a_row_with_too_many_fields_is_refused_by_the_line_on_which_it_begins(tmp_path: Path) -> None:
     names = [f"{i}.png" for i in range(4)]
-    listed(tmp_path, names, 'file_name,label,note\n0.png,a,"two\nlines"\n1.png,red, dark,x\n2.png,"b, c",\n3.png,a\n')
+    listed(tmp_path, names, 'file_name,label,note\n0.png,a,"two\nlines"\n1.png,red, dark,x\n2.png,"b, c",\n3.png,a,,\n')
     dataset = synth.open_dataset(tmp_path)
-    assert {item.id: item.label for item in dataset.items} == {"0.png": "a", "2.png": "b, c", "3.png": "a"}
-    ((path, reason),) = dataset.refused
-    assert path == "1.png"
-    assert reason.startswith("metadata.csv:4: 4 fields, but the header has 3 columns")
+    assert {item.id: item.label for item in dataset.items} == {"0.png": "a", "2.png": "b, c"}
+    assert dataset.refused == (
+        (
+            "1.png",
+            "metadata.csv:4: 4 fields, but the header has 3 columns: a field that contains the separator needs quotes",
+        ),
+        ("3.png", "metadata.csv:6: 4 fields, but the header has 3 columns: end the row without a separator"),
+    )
 
 
 WORDS = ["NA", "None", "nan", "true", "1e3", "007", "7", " x", "0.10"]
@@ -142,6 +148,14 @@ def test_images_below_a_folder_that_looks_like_a_split_are_named(tmp_path: Path)
     rows = "seg_train/1.png,a\nseg_test/2.png,a\ntest tube/3.png,test tube\n"
     found = kinds(synth.open_dataset(listed(tmp_path, names, f"file_name,label\n{rows}")))
     assert found["folder_like_split"].paths == ("seg_test/2.png",)
+
+
+def test_classes_of_a_table_that_are_all_called_like_splits(tmp_path: Path) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    listed(root, ["1.png", "2.png", "3.png"], "file_name,label\n1.png,dev\n2.png,dev\n3.png,eval\n")
+    synth.generate(synth.open_dataset(root), None, synth.Recipe(), out)
+    assert synth.open_dataset(out).train_counts == {"dev": 2, "eval": 1}
+    assert synth.open_dataset(out).synthetic == {"dev": 0, "eval": 1}
 
 
 def test_captions_beside_class_folders_say_what_to_rename(tmp_path: Path) -> None:
@@ -255,7 +269,7 @@ def test_test_images_never_become_parents(tmp_path: Path, layout: str, run: Run)
 
 
 REFUSED = {
-    "splits without classes": ({"train": 3, "test": 2}, "test and train are named like splits, but hold images"),
+    "splits without classes": ({"train": 3, "test": 2}, r"folders named like splits \(test, train\) hold images"),
     "classes named like splits": ({"dev": 3, "eval": 2}, "if they are classes, move them into one folder train"),
     "a split beside classes": ({"cat": 3, "test/cat": 2}, r"split folders \(test\) beside other folders \(cat\)"),
     "an archive of splits": ({"in/train/cat": 3, "in/test/cat": 2}, "holds only the folder in with test, train: give"),

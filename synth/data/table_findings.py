@@ -62,7 +62,7 @@ def _labels_against_folders(entries: Sequence[Entry], table: str) -> Iterator[Fi
     for entry in entries:
         *folders, _ = entry.file.id.split("/")
         named = [folder for folder in folders if folded(folder) in labels]
-        if named and folded(named[-1]) != folded(entry.file.label):
+        if named and folded(entry.file.label) not in map(folded, named):
             against.append((entry.file.id, named[-1], entry.file.label))
     if against:
         id, folder, label = against[0]
