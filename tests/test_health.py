@@ -82,7 +82,8 @@ def test_files_add_up_and_json_is_plain(sound: Path) -> None:
     document = json.loads(json.dumps(inspection.to_json(), allow_nan=False))
     assert document["skipped"] == [{"kind": ".txt", "n": 1}]
     assert [row["path"] for row in document["refused"]] == ["train/cat/broken.png"]
-    assert list(document) == ["classes", "imbalance_ratio", "files", "groups", "findings", "refused", "skipped"]
+    keys = ["classes", "distinct", "imbalance_ratio", "files", "groups", "findings", "refused", "skipped"]
+    assert list(document) == keys
 
 
 def test_exact_duplicates_are_not_near_duplicates_too(sound: Path) -> None:

@@ -39,6 +39,10 @@ Target = Annotated[
     ),
 ]
 Cap = Annotated[float | None, Option(metavar="N", help="At most N new images per real image (default: 10).")]
+Count = Annotated[
+    Literal["images", "distinct"] | None,
+    Option(help="What target and cap count: images (default), or distinct pictures, so that copies count once."),
+]
 Classes = Annotated[list[str] | None, Option("--class", metavar="NAME", help="Only this class (repeatable).")]
 Seed = Annotated[int | None, Option(metavar="N", help="Random seed: the same seed gives the same result (default: 0).")]
 Judge = Annotated[str | None, Option(metavar="BUNDLE", help="Reference classifier, see synth train classifier.")]
