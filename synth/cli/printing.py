@@ -30,12 +30,13 @@ def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> No
         synthetic: {class: images of earlier runs}; they have a column if there are any.
     """
     splits = list(dict.fromkeys(split for counts in inspection.classes.values() for split in counts))
-    made = sum(synthetic.values()) > 0
+    distinct = "distinct" if len(splits) == 1 else "distinct in train"
+    more = {distinct: inspection.distinct, **({"synthetic": synthetic} if sum(synthetic.values()) else {})}
     rows = [
-        [label, *(n.get(split, 0) for split in splits), *([synthetic.get(label, 0)] if made else [])]
+        [label, *(n.get(split, 0) for split in splits), *(counts.get(label, 0) for counts in more.values())]
         for label, n in inspection.classes.items()
     ]
-    console.table(["class", *splits, *(["synthetic"] if made else [])], rows)
+    console.table(["class", *splits, *more], rows)
     files = ", ".join(f"{n} {state}" for state, n in inspection.files.items())
     ratio = f"{inspection.imbalance_ratio:.1f}" if inspection.imbalance_ratio else "none"
     console.say(f"files: {files}; imbalance ratio: {ratio}")
@@ -74,8 +75,12 @@ def print_weights(weights: Mapping[str, float], form: str) -> None:
 
 def print_plan(plan: Plan, notes: Sequence[str]) -> None:
     """Print how many new images each class gets, why it does not get more, and notes."""
-    rows = [[c, p.real, p.existing, p.planned, p.target] for c, p in plan.classes.items()]
-    console.table(["class", "real", "existing", "new", "target"], rows)
+    counted = ["distinct"] if any(p.distinct is not None for p in plan.classes.values()) else []
+    rows = [
+        [c, p.real, *([p.distinct] if counted else []), p.existing, p.planned, p.target]
+        for c, p in plan.classes.items()
+    ]
+    console.table(["class", "real", *counted, "existing", "new", "target"], rows)
     _print_notes(plan.classes)
     _print_warnings(notes)
 

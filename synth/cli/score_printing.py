@@ -91,6 +91,8 @@ def print_quality(quality: Quality) -> None:
             for word, entry in found["words"].items()
         ]
         console.table(["", "verdict", "synthetic", "real", "measure"], rows)
+    for warning in quality.judge.get("warnings", ()):
+        console.say(f"note: {warning}")
     if quality.bad:
         console.say(f"do not use the synthetic images of: {', '.join(quality.bad)}")
 

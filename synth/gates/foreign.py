@@ -67,7 +67,7 @@ def foreignness(
     """
     wanted = recipe.classes or tuple(train)
     items = sample_of({label: train[label] for label in wanted})
-    groups = groups_of(items) if items else np.empty(0, np.int64)
+    groups = groups_of(items).numbers
     if len(np.unique(groups)) < MIN_IMAGES:
         raise UsageError(f"the policy test needs {MIN_IMAGES} different training images, got {len(np.unique(groups))}")
     originals = Originals(recipe.data)

@@ -52,7 +52,7 @@ def in_words(choices: Sequence[Choice]) -> str:
 def symmetries_of(train: Mapping[str, Sequence[Item]], recipe: Recipe, asked: Sequence[str]) -> list[Choice]:
     """Return a choice about each symmetry."""
     items = sample_of(train)
-    groups = groups_of(items) if items else np.empty(0, np.int64)
+    groups = groups_of(items).numbers
     n_groups = len(np.unique(groups))
     if n_groups < MIN_IMAGES:
         return [Choice(name, False, f"{n_groups} images are too few to tell, need {MIN_IMAGES}") for name in asked]
