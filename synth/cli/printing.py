@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synth.demo.run import Demo
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
+    from synth.pages.inspection import InspectionFiles
     from synth.runs.remake import Remade
     from synth.runs.selection import Selection
     from synth.runs.undo import Undone
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
 
 
-def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> None:
+def print_inspection(
+    inspection: Inspection, synthetic: Mapping[str, int], *, data: Path, written: InspectionFiles | None
+) -> None:
     """Print counts, files and findings.
 
     Args:
         synthetic: {class: images of earlier runs}; they have a column if there are any.
+        data: the dataset as the user named it.
+        written: the page and the list of the inspection, if they were asked for.
     """
     splits = list(dict.fromkeys(split for counts in inspection.classes.values() for split in counts))
     made = sum(synthetic.values()) > 0
@@ -40,6 +45,14 @@ def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> No
     for kind, n in inspection.skipped.items():
         console.say(f"skipped: {n} x {kind}")
     _print_findings(inspection)
+    if written is None:
+        return
+    exclude = ""
+    if written.exclude is not None:
+        console.say(f"list: {written.exclude} ({written.n_out} images left out, {written.n_open} for you to decide)")
+        exclude = f" --exclude {written.exclude}"
+    console.say(f"page: {written.page}")
+    console.say(f"next: synth plan {data}{exclude}")
 
 
 def _print_findings(inspection: Inspection) -> None:
@@ -54,7 +67,7 @@ def _print_findings(inspection: Inspection) -> None:
                 console.say(f"    ... {len(finding.paths) - SHOWN_PATHS} more")
     for kind, n in shown.items():
         if n > SHOWN_FINDINGS:
-            console.say(f"{kind}: {n} findings of this kind; --json lists all")
+            console.say(f"{kind}: {n} findings of this kind; --json lists all, and --out shows them on a page")
 
 
 def print_weights(weights: Mapping[str, float], form: str) -> None:

@@ -1,15 +1,21 @@
 """List the files of a folder with class and split, from the folder names or a metadata file."""
 
 import os
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.metadata import METADATA, SPLIT_WORDS, read_metadata
 from synth.data.tree import FoundFile, Listing, Walk, bad_name, is_system
-from synth.errors import DatasetError
+from synth.errors import DatasetError, did_you_mean
 from synth.records import PARENT_SPLIT
 from synth.settings.recipe import Data
+
+EXCLUDED = "excluded"
+"""Why the files of the exclude list are skipped."""
+LOOKED_THROUGH = 20_000
+"""In larger folders no similar name is looked for, which would take long."""
 
 
 def list_files(root: Path, settings: Data) -> Listing:
@@ -38,7 +44,31 @@ def list_files(root: Path, settings: Data) -> Listing:
     if len(real) < len(listing.files):
         listing.skipped["made by an earlier run"] = len(listing.files) - len(real)
     listing.files = real
+    _leave_out(root, settings.exclude, listing)
     return listing
+
+
+def _leave_out(root: Path, exclude: Sequence[str], listing: Listing) -> None:
+    """Count the excluded files as skipped.
+
+    Raises:
+        DatasetError: the list has a path that is not an image of the folder.
+    """
+    if not exclude:
+        return
+    known = [*(file.id for file in listing.files), *(path for path, _ in listing.refused)]
+    same = {unicodedata.normalize("NFC", id): id for id in known}  # an editor may store accents in another form
+    same.update((id, id) for id in known)
+    excluded = set()
+    for path in exclude:
+        id = same.get(path) or same.get(unicodedata.normalize("NFC", path.strip()))
+        if id is None:
+            hint = did_you_mean(path, known) if len(known) < LOOKED_THROUGH else ""
+            raise DatasetError(f"the exclude list has {path!r}, which is not an image of {root}{hint}")
+        excluded.add(id)
+    listing.files = [file for file in listing.files if file.id not in excluded]
+    listing.refused = [(path, reason) for path, reason in listing.refused if path not in excluded]
+    listing.skipped[EXCLUDED] = len(excluded)
 
 
 def _is_metadata(path: str) -> bool:

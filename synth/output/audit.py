@@ -12,8 +12,9 @@ from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
 from synth.errors import OutputError
 from synth.files import file_sha256
-from synth.output.root_files import SUMMARY
+from synth.output.root_files import RECIPE, SUMMARY
 from synth.output.staging import Staging
+from synth.settings.recipe import load_recipe
 
 OURS = re.compile(
     r"(recipe|summary|rejected)(-[0-9a-f]{12})?\.(toml|json)|manifest\.jsonl|README\.md|report\.html"
@@ -77,8 +78,8 @@ def verify(out: str | Path) -> Audit:
 
 
 def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
-    # A folder that was filled in place holds its owner's files: only images count, without the refused ones.
-    expected = known | _refused(out) if in_place else known
+    # A folder that was filled in place holds its owner's files: only images count, without those that are not used.
+    expected = known | _not_used(out) if in_place else known
     for folder, _, names in os.walk(out):
         for name in sorted(names):
             path = (Path(folder) / name).relative_to(out).as_posix()
@@ -88,8 +89,10 @@ def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
                 yield shown(path)
 
 
-def _refused(out: Path) -> set[str]:
+def _not_used(out: Path) -> set[str]:
+    """Return the files that the last run refused, or left out by its exclude list."""
     try:
-        return {entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"]}
+        refused = {entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"]}
+        return refused.union(load_recipe(out / RECIPE).data.exclude)
     except (OSError, ValueError, KeyError, TypeError):
         return set()

@@ -73,6 +73,8 @@ class Summary:
     refused: tuple[tuple[str, str], ...]
     seconds: float | None
     """None in the file of the output folder: the same run gives the same bytes."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """{data, judge, bundle: the path as seen from the output folder}, for the commands on its page."""
     warnings: tuple[str, ...] = ()
     judge: Mapping[str, Any] | None = None
     """The reference classifier: path, digest, classes, scores."""

@@ -14,7 +14,7 @@ from synth.pages.page import VERDICT, read_json, records
 from synth.pictures.text import at, mapping, number, texts
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
 
-SHOWN = 12
+SHOWN = 8
 """Pictures of each kind and class."""
 
 
@@ -76,12 +76,6 @@ class ClassFacts:
     def count(self, key: str) -> int:
         """Return a count of the summary; 0 if it has none."""
         return int(number(self.entry.get(key)) or 0)
-
-    @property
-    def main_reason(self) -> str:
-        """The most common reason of the last run against a candidate; empty if there is none."""
-        counts = {word: number(n) or 0 for word, n in mapping(self.entry, "rejected").items() if word != SWITCHED_OFF}
-        return max(counts, key=lambda word: counts[word], default="")
 
     @property
     def originals(self) -> int:

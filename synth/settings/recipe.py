@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomlkit
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from tomlkit.items import Table
 
 from synth.errors import UsageError, did_you_mean
 from synth.settings.base import Settings, colour_or
 from synth.settings.effects import Effects
+from synth.settings.exclusion import read_exclusion
 from synth.settings.gates import Classifier, Gate
 from synth.settings.oversampling import MIX, Autoencoder, Gan, Mix, Smote
 from synth.settings.trial import Trial
@@ -129,6 +130,9 @@ class Data(Settings):
     background: Annotated[str, colour_or()] = Field("#ffffff", description="colour behind transparent pixels")
     groups: str = Field(
         "", description="regular expression on the path; its first group is the patient, scene or video"
+    )
+    exclude: Annotated[tuple[str, ...], BeforeValidator(read_exclusion)] = Field(
+        (), description="images to leave out: paths below the input, or a text file with one path per line"
     )
     follow_symlinks: bool = Field(False, description="also read symbolic links that lead out of the input folder")
 
