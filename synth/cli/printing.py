@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from synth.runs.undo import Undone
 
 SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
+EARLIER = "made before"
+"""Column of the new images of earlier runs."""
 
 
 def print_inspection(
@@ -83,26 +85,37 @@ def print_weights(weights: Mapping[str, float], form: str) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print how many new images each class gets, and why it does not get more."""
-    rows = [[c, p.real, p.existing, p.planned, p.target] for c, p in plan.classes.items()]
-    console.table(["class", "real", "existing", "new", "target"], rows)
+    before = any(p.existing for p in plan.classes.values())
+    rows = [[c, p.real, *([p.existing] if before else []), p.planned, p.target] for c, p in plan.classes.items()]
+    console.table(["class", "real", *([EARLIER] if before else []), "new", "target"], rows)
     _print_notes(plan.classes)
 
 
-def print_summary(summary: Summary, out: Path) -> None:
-    """Print what a run made."""
+def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
+    """Print what a run made.
+
+    Args:
+        next_steps: commands that are useful now.
+    """
+    from synth.pages.sentences import tell_plan
+
+    before = any(c.existing for c in summary.classes.values())
     rows = [
-        [label, c.real, c.existing, c.accepted, c.target, c.short, *_acceptance(c), _words(c.rejected)]
+        [label, c.real, *([c.existing] if before else []), c.accepted, c.target, c.short, *_gated(c)]
         for label, c in summary.classes.items()
     ]
-    columns = ["class", "real", "existing", "new", "target", "short", "passed", "real passed", "rejected"]
+    earlier = [EARLIER] if before else []
+    columns = ["class", "real", *earlier, "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
-    _print_notes(summary.classes)
     _print_warnings(summary.warnings)
+    console.say(tell_plan(summary.to_json()["classes"]).line)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
         console.say(
             f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run}); page: {out / 'report.html'}"
         )
+        if next_steps:
+            console.say(f"next: {next_steps}")
 
 
 def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None) -> None:
@@ -175,10 +188,7 @@ def _print_warnings(warnings: Sequence[str]) -> None:
         console.say(f"note: {warning}")
 
 
-def _acceptance(entry: ClassSummary) -> list[str]:
-    """Return the share of attempts, and of held-out real images, that passed the gates."""
-    return ["" if share is None else f"{share:.0%}" for share in (entry.acceptance, entry.real_acceptance)]
-
-
-def _words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {word}" for word, n in counts.items())
+def _gated(entry: ClassSummary) -> list[str]:
+    """Return the share of attempts, and of real images, that passed the gates, and the reasons to reject the others."""
+    shares = ("" if share is None else f"{share:.0%}" for share in (entry.acceptance, entry.real_acceptance))
+    return [*shares, ", ".join(f"{n} {word}" for word, n in entry.rejected.items())]

@@ -24,6 +24,8 @@ from synth.pages.page import VERDICT, check_page, page_template, write_page
 from synth.pages.thumbnails import on_one_scale, shrunk, thumbnail
 from synth.records import PARENT_SPLIT, Item
 
+SMALL = "tiny_class"
+"""Kind of the findings about classes with few images."""
 SHOWN_FINDINGS = 12
 """Findings of one kind that are shown with pictures; the others are counted."""
 SHOWN = 8
@@ -127,8 +129,8 @@ class _Page:
             top=max([1, *self._dataset.train_counts.values()]),
             n_images=len(self._dataset.items),
             counts={kind: len(findings) for kind, findings in by_kind.items()},
-            sections={kind: self._findings(findings) for kind, findings in by_kind.items()},
-            small=self._small(),
+            sections={kind: self._findings(findings) for kind, findings in by_kind.items() if kind != SMALL},
+            small=self._small(by_kind[SMALL]),
             n_out=n_out,
             n_open=n_open,
             exclude=EXCLUDE,
@@ -140,10 +142,12 @@ class _Page:
         shown = [self._shown(finding.message, finding.paths) for finding in findings[:SHOWN_FINDINGS]]
         return {"shown": shown, "more": [finding.message for finding in findings[SHOWN_FINDINGS:]]}
 
-    def _small(self) -> Mapping[str, Shown]:
+    def _small(self, findings: Sequence[Finding]) -> Mapping[str, Shown]:
         """Return the training images of each class that has few."""
-        train = {label: items for label, items in self._dataset.train.items() if len(items) <= FEW}
-        return {label: self._shown("", [item.id for item in items]) for label, items in train.items() if items}
+        small = {label: items for label, items in self._dataset.train.items() if len(items) <= FEW}
+        told = {label: [f.message for f in findings if f.message.startswith(f"{label} has ")] for label in small}
+        ids = {label: [item.id for item in items] for label, items in small.items()}
+        return {label: self._shown(told[label][0], ids[label]) for label in small if told[label]}
 
     def _shown(self, message: str, ids: Sequence[str]) -> Shown:
         items = [self._items[id] for id in ids if id in self._items][: SHOWN if self._left > 0 else 0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.pictures.text import at, count, mapping, number, percent, shortened, texts
+from synth.pictures.text import at, count, mapping, number, shortened, texts
 from synth.records import SWITCHED_OFF
 
 NAMED = 4
@@ -70,9 +70,7 @@ def _why_short(classes: Mapping[str, Any], label: str) -> str:
     entry = mapping(classes, label)
     text = f"{label} got {count(entry.get('accepted'))} of {count(entry.get('planned'))} planned images"
     if entry.get("switched_off") is True:
-        passed, real = percent(entry.get("acceptance")), entry.get("real_acceptance")
-        real_text = "" if number(real) is None else f", and {percent(real)} of real training images do"
-        return f"{text}, because the method was switched off: {passed} of its images passed{real_text}"
+        return f"{text}: {entry.get('note') or REASONS[SWITCHED_OFF]}"
     reason = main_reason(entry)
     return f"{text}; the most common reason for rejection: {REASONS.get(reason, shortened(reason))}" if reason else text
 

@@ -207,10 +207,10 @@ def _pictures(examples: Mapping[str, Any], classes: Sequence[str]) -> dict[str, 
     """Return {class: {"gained": examples, "lost": examples}}, the rarest class first; only entries with a picture."""
     given = mapping(examples, "classes")
     order = [label for label in classes if label in given] + sorted(given.keys() - set(classes))
-    found = {}
+    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for label in order:
         kinds = {kind: records(at(given[label], kind))[:SHOWN] for kind in ("gained", "lost")}
-        shown = {
+        shown: dict[str, list[Mapping[str, Any]]] = {
             kind: [{**entry, "thumbnail": picture} for entry in entries if (picture := _thumbnail(entry))]
             for kind, entries in kinds.items()
         }

@@ -100,8 +100,8 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
 def _summary(run: SettledRun, out: Path, id: str | None) -> Summary:
     """Return the summary of a run before any image is made."""
     recipe, classes = run.recipe, {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
-    given = {"data": run.dataset.root, "judge": recipe.judge, "bundle": recipe.bundle}
-    paths = {name: path_from(out, path) if os.path.exists(path) else str(path) for name, path in given.items() if path}
+    given = {"data": str(run.dataset.root), "judge": recipe.judge, "bundle": recipe.bundle}
+    paths = {name: path_from(out, path) if os.path.exists(path) else path for name, path in given.items() if path}
     return Summary(id, recipe.seed, recipe.method, classes, run.dataset.refused, None, paths)
 
 
