@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from synth.gates.policy_test import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
     from synth.output.summary import Summary
+    from synth.pages.inspection import InspectionFiles, write_inspection
     from synth.pages.report import write_report
     from synth.quality.check import Quality, check
     from synth.records import Candidate, Item, Row
@@ -56,6 +57,7 @@ _HOMES = {
     "synth.output.audit": ("Audit", "verify"),
     "synth.runs.preview": ("preview",),
     "synth.runs.undo": ("Undone", "undo"),
+    "synth.pages.inspection": ("InspectionFiles", "write_inspection"),
     "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),
     "synth.runs.undersample": ("undersample",),
@@ -82,6 +84,7 @@ __all__ = [
     "Finding",
     "ImageSMOTE",
     "Inspection",
+    "InspectionFiles",
     "Item",
     "Judge",
     "LatentSpace",
@@ -114,6 +117,7 @@ __all__ = [
     "undersample",
     "undo",
     "verify",
+    "write_inspection",
     "write_report",
 ]
 

@@ -36,7 +36,7 @@ def commands_of(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...],
 
 
 COMMANDS = commands_of(get_command(app))
-WITH_A_MEANING_OF_THEIR_OWN = {"--method", "--seed", "--format"}
+WITH_A_MEANING_OF_THEIR_OWN = {"--method", "--seed", "--format", "--out"}
 """Options that do not mean the same in every command."""
 
 

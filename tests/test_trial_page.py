@@ -260,7 +260,7 @@ def test_hostile_names_are_text() -> None:
         shown = {names[0]: pictures()["classes"]["yellow"]}
         return Page(render_trial(verdict, {**pictures(), "arm": names[0], "classes": shown}))
 
-    page, harmless = page_of(HOSTILE), page_of(("one", "two", "three", "four"))
+    page, harmless = page_of(HOSTILE), page_of(("one", "t wo", "t h re e", "four"))
     assert Counter(tag for tag, _ in page.tags) == Counter(tag for tag, _ in harmless.tags)
     assert not [key for _, attributes in page.tags for key in attributes if key.startswith("on")]
     for label in HOSTILE[:3]:

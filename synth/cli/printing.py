@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,12 +50,9 @@ def print_inspection(
     _print_findings(inspection)
     if written is None:
         return
-    exclude = ""
-    if written.exclude is not None:
-        console.say(f"list: {written.exclude} ({written.n_out} images left out, {written.n_open} for you to decide)")
-        exclude = f" --exclude {written.exclude}"
+    console.say(f"list: {written.exclude} ({written.n_out} images left out, {written.n_open} for you to decide)")
     console.say(f"page: {written.page}")
-    console.say(f"next: synth plan {data}{exclude}")
+    console.say(f"next: synth plan {shlex.quote(str(data))} --exclude {shlex.quote(str(written.exclude))}")
 
 
 def _print_findings(inspection: Inspection) -> None:

@@ -16,6 +16,8 @@ EXCLUDED = "excluded"
 """Why the files of the exclude list are skipped."""
 LOOKED_THROUGH = 20_000
 """In larger folders no similar name is looked for, which would take long."""
+SHOWN = 80
+"""Characters of a path in a message."""
 
 
 def list_files(root: Path, settings: Data) -> Listing:
@@ -63,8 +65,9 @@ def _leave_out(root: Path, exclude: Sequence[str], listing: Listing) -> None:
     for path in exclude:
         id = same.get(path) or same.get(unicodedata.normalize("NFC", path.strip()))
         if id is None:
-            hint = did_you_mean(path, known) if len(known) < LOOKED_THROUGH else ""
-            raise DatasetError(f"the exclude list has {path!r}, which is not an image of {root}{hint}")
+            name = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
+            near = did_you_mean(path, known) if len(known) <= LOOKED_THROUGH else ""
+            raise DatasetError(f"the exclude list has {name!r}, which is not an image of {root}{near}")
         excluded.add(id)
     listing.files = [file for file in listing.files if file.id not in excluded]
     listing.refused = [(path, reason) for path, reason in listing.refused if path not in excluded]

@@ -50,8 +50,8 @@ class InspectionFiles:
     """The files of an inspection."""
 
     page: Path
-    exclude: Path | None
-    """None if nothing could be left out."""
+    exclude: Path
+    """The list."""
     n_out: int
     """Images that the list leaves out."""
     n_open: int
@@ -70,20 +70,19 @@ def write_inspection(dataset: Dataset, inspection: Inspection, out: str | Path) 
     """
     out = Path(out)
     found = proposals(inspection, dataset.items)
-    text = list_text(found).encode() if found else None
+    text = list_text(found).encode()
     _check(out, dataset, text)
     page = _Page(dataset, inspection, found).render(path_from(out, dataset.root))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if text is not None:
-            replace_file(out / EXCLUDE, text)
+        replace_file(out / EXCLUDE, text)
     except OSError as error:
         raise OutputError(f"can't write {out}: {error.strerror}") from None
     n_out, n_open = _totals(found)
-    return InspectionFiles(write_page(out, page), out / EXCLUDE if text else None, n_out, n_open)
+    return InspectionFiles(write_page(out, page), out / EXCLUDE, n_out, n_open)
 
 
-def _check(out: Path, dataset: Dataset, text: bytes | None) -> None:
+def _check(out: Path, dataset: Dataset, text: bytes) -> None:
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file: choose a folder for the page")
     if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(dataset.root)):
