@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import make_dataset
+from conftest import Run, make_dataset
 from PIL import Image
 
 import synth
@@ -162,6 +162,35 @@ def test_a_class_that_fell_short_comes_first_with_its_reason(out: Path) -> None:
     words = " ".join(Page(write_report(out)).text.split())
     assert "Fell short in 1 class. yellow got 4 of 9 planned images: switched off: the gates passed 31 %." in words
     assert "Fulfilled" not in words
+
+
+def test_fulfilled_is_said_only_where_the_target_is_reached(
+    lights: Path, tmp_path: Path, run: Run, capsys: Any
+) -> None:
+    told = "Below target in 1 class. yellow has 9 of 12 images (cap of 2 new images per real one: 9 would be needed)."
+    options = ("--cap", "2", "--quiet", "--workers", 1)
+    assert run("generate", lights, tmp_path / "capped", *options) == 0
+    assert told in capsys.readouterr().out
+    words = " ".join(Page(tmp_path / "capped/report.html").text.split())
+    assert told in words
+    assert "Fulfilled" not in words
+    assert run("generate", lights, tmp_path / "filled", "--quiet", "--workers", 1) == 0
+    sentence = "Fulfilled. Every class has as many images as its target."
+    assert sentence in capsys.readouterr().out
+    assert sentence in " ".join(Page(tmp_path / "filled/report.html").text.split())
+
+
+def test_a_class_of_one_image_is_in_no_headline(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"train": {"only one": 1, "some": 4}})
+    out = generated(data, tmp_path / "out")
+    edit(out / "summary.json", add_judge)
+    lost = [{"effect": "hue", "class": "only one", "n": 9, "before": 0.9, "after": 0.2, "loses": True}]
+    edit(out / "summary.json", lambda summary: summary.update(policy=lost))
+    page = Page(write_report(out))
+    top = " ".join(page.text.split()).partition("Training images of each class")[0]
+    assert "3 new images in 1 class" in top
+    assert "Some change the class" not in top
+    assert "n/a" not in top
 
 
 def test_hostile_names_and_values_are_text(tmp_path: Path) -> None:
@@ -422,6 +451,40 @@ def test_in_a_browser_without_scripts(browser: Any, mixed: Path, width: int) -> 
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth)")
     assert messages == []
     assert all(url == path.as_uri() or url.startswith("data:") for url in requests)
+    context.close()
+
+
+LONG_NAMES = (
+    "Übermäßige Oberflächenverunreinigung durch Öl und Späne",
+    "pitted_surface_with_multiple_deep_corrosion_pits",
+)
+CUT = """() => [...document.querySelectorAll(".matrix th bdi")].filter(name => {
+  const inner = name.getBoundingClientRect(), outer = name.closest("th").getBoundingClientRect();
+  return inner.top < outer.top - 1 || inner.left < outer.left - 1 || inner.right > outer.right + 1;
+}).length"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_confusion_matrix_and_pictures_in_a_browser(browser: Any, tmp_path: Path, width: int) -> None:
+    names = [*LONG_NAMES, *(f"class number {i}" for i in range(6))]
+    data = make_dataset(tmp_path / "data", {"train": {name: 2 + (name == names[0]) for name in names}}, suffix=".png")
+    out = generated(data, tmp_path / "out")
+    edit(out / "summary.json", add_judge)
+    context = browser.new_context(java_script_enabled=False, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto(write_report(out).as_uri())
+    box = page.locator(".scroll:has(> .matrix)")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    assert page.locator(".matrix thead th").count() == 9
+    assert page.evaluate(CUT) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    picture = page.locator("figure.new img").first
+    small = picture.bounding_box()
+    assert max(small["width"], small["height"]) >= 200
+    picture.click()
+    assert picture.bounding_box()["width"] > small["width"] * 1.5
+    picture.click()
+    assert picture.bounding_box()["width"] == small["width"]
     context.close()
 
 
