@@ -7,11 +7,17 @@ also inherits the built-in exception that it resembles.
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 290
+"""Characters of a message; the middle of a longer one is left out."""
+
 
 class SynthError(Exception):
-    """Base class of all exceptions of this package; `str(error)` is one line for a person."""
+    """Base class of all exceptions of this package; `str(error)` is one line of at most `LONGEST` characters."""
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message, LONGEST))
 
 
 class UsageError(SynthError, ValueError):
@@ -52,6 +58,14 @@ class LockedError(OutputError):
     """Another run holds the output folder; exit status 11."""
 
     exit_status = 11
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return `text`, with " ... " in place of its middle if it is longer than `longest` characters."""
+    if len(text) <= longest:
+        return text
+    end = longest // 3
+    return f"{text[: longest - end - 5]} ... {text[-end:]}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

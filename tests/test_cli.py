@@ -210,6 +210,50 @@ def test_a_mistake_is_one_line_and_a_status(
     assert tree_state(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["generate", "--method", "augmnt"], 'did you mean "augment"'),
+        (["plan", "--method", "augmnt"], 'did you mean "augment"'),
+        (["plan", "--target", "majorty"], 'did you mean "majority"'),
+        (["plan", "--target", "yelow=9"], 'did you mean "yellow"'),
+        (["generate", "--class", "yelow"], 'did you mean "yellow"'),
+        (["generate", "--judge", "nosuch"], "nosuch"),
+        (["generate", "--method", "smote", "--bundle", "nosuch"], "nosuch"),
+        (["generate", "--method", "nosuch:Name"], "nosuch"),
+        (["generate", "--method", "gan"], "synth train gan"),
+        (["train", "gan", "--autoencoder", "nosuch"], "nosuch"),
+        (["undersample", "--judge", "nosuch"], "nosuch"),
+        (["trial", "--arms", "augmnt"], "augmnt"),
+        (["trial", "--keep", "yellow=x"], "--keep"),
+        (["policy", "--class", "yelow", "--judge", "nosuch"], "nosuch"),
+        (["plan", "--set", "cap=x" + 5000 * "x"], "cap"),
+        (["plan", "--workers", "x"], "--workers"),
+        (["plan", "--nosuch"], "synth plan --help"),
+    ],
+    ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else None,
+)
+def test_a_mistake_is_told_before_any_image_is_read(
+    arguments: list[str],
+    named: str,
+    lights: Path,
+    tmp_path: Path,
+    run: Run,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("synth.data.images.read", None)
+    out = [] if arguments[0] in ("plan", "policy") else [tmp_path / "out"]
+    words = 2 if arguments[0] == "train" else 1
+    status = run(*arguments[:words], lights, *out, *arguments[words:], "--json")
+    printed = capsys.readouterr()
+    line = printed.err.strip()
+    assert named in line
+    assert "\n" not in line
+    assert len(line) <= 300
+    assert json.loads(printed.out) == {"error": line.removeprefix("synth: "), "exit_status": status}
+
+
 def test_preview_writes_only_the_sheet(lights: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -286,7 +286,7 @@ class TestWhatIsRefused:
             tried(data, tmp_path / "out", trial__keep={"yelow": 2})
 
     def test_a_dose_that_is_no_number(self, data: Path, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match='target "much"'):
+        with pytest.raises(UsageError, match='unknown target "much"'):
             tried(data, tmp_path / "out", ["augment@much"])
         assert not list(tmp_path.iterdir())
 

@@ -8,7 +8,7 @@ import typer
 
 from synth.cli import console, data, generating, judging, maintaining, training, trials
 from synth.cli.command import as_command
-from synth.errors import SynthError
+from synth.errors import LONGEST, SynthError, shortened
 
 app = typer.Typer(
     help="Fill rare classes of an image dataset with new images, and measure whether they help.",
@@ -35,6 +35,8 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     generating.recipe,
     generating.demo,
 )
+WRONG_USAGE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+"""typer's class of all errors about arguments and options, which it does not export."""
 TRAININGS: tuple[Callable[..., int | None], ...] = (training.classifier, training.autoencoder, training.gan)
 for _command in COMMANDS:
     app.command()(as_command(_command))
@@ -53,19 +55,31 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 def main() -> None:
-    """Run the command line. An error of ours is one line on standard error and an exit status."""
+    """Run the command line. An error is one line on standard error, with --json also a document, and an exit status."""
     try:
-        app()
+        status = app(standalone_mode=False)
     except SynthError as error:
-        _fail(error.args[0] if error.args else error, error.exit_status)
+        status = _fail(error.args[0], error.exit_status)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", 1)
-
-
-def _fail(message: object, status: int) -> None:
-    console.note(f"synth: {message}")
+        status = _fail(f"{where}{error.strerror or error}", 1)
+    except WRONG_USAGE as error:
+        message = error.format_message()
+        if error.ctx and message == error.ctx.get_help():  # a command that can't run without arguments shows its help
+            error.show()
+            status = error.exit_code
+        else:
+            where = error.ctx.command_path if error.ctx else "synth"
+            status = _fail(f"{message.rstrip('.').replace('Value error, ', '')} (see {where} --help)", error.exit_code)
     sys.exit(status)
+
+
+def _fail(message: str, status: int) -> int:
+    line = shortened(" ".join(message.split()), LONGEST)
+    console.note(f"synth: {line}")
+    if "--json" in sys.argv:
+        console.print_json({"error": line, "exit_status": status})
+    return status
 
 
 if __name__ == "__main__":

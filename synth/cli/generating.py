@@ -88,10 +88,12 @@ def preview(
 
     Example: synth preview lights --class yellow
     """
+    from synth.generators.registry import check_method
     from synth.runs.preview import preview as draw_preview
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"method": method, "classes": classes, "seed": seed, "bundle": bundle, "judge": judge})
+    check_method(recipe)
     dataset = common.dataset(data, recipe)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
@@ -123,6 +125,7 @@ def generate(
 
     Example: synth generate lights balanced
     """
+    from synth.generators.registry import check_method
     from synth.runs.generate import generate as generate_images
     from synth.runs.settle import dry_run as plan_only
 
@@ -143,6 +146,7 @@ def generate(
         }
     )
     folder = out or data
+    check_method(recipe)
     dataset = common.dataset(data, recipe)
     if dry_run:
         _show_plan(plan_only(dataset, recipe, folder, in_place=in_place), common)

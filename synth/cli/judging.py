@@ -72,7 +72,10 @@ def check(
     Example: synth check balanced --judge judge
     """
     from synth.quality.check import check as check_quality
+    from synth.training.bundle import CLASSIFIER, open_bundle
 
+    if judge:
+        open_bundle(judge, CLASSIFIER)
     with printing.progress() as report:
         quality = check_quality(
             out, synthetic=synthetic, judge=judge, seed=seed or 0, n_workers=n_processes(workers), progress=report

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -128,12 +129,20 @@ class Common(Printing, Settings):
         return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks, "data.exclude": exclude})
 
     def dataset(self, data: Path, recipe: Recipe) -> Dataset:
-        """Read DATA. Show progress, and print which images are refused."""
-        from synth.data.dataset import open_dataset
+        """Read DATA. Show progress, and print which images are refused.
 
+        The judge and the classes that the recipe names are checked first, because reading may take long.
+        """
+        from synth.data.dataset import open_dataset
+        from synth.runs.preflight import check_recipe
+        from synth.training.bundle import CLASSIFIER, open_bundle
+
+        if recipe.judge:
+            open_bundle(recipe.judge, CLASSIFIER)
         with self.progress() as report:
             read = (lambda done, total: report("reading", done, total)) if report else None
-            dataset = open_dataset(data, recipe.data, n_workers=self.n_workers, progress=read)
+            check = partial(check_recipe, recipe)
+            dataset = open_dataset(data, recipe.data, check_classes=check, n_workers=self.n_workers, progress=read)
         for path, reason in dataset.refused[:SHOWN_REFUSALS]:
             console.note(f"refused {path}: {reason}")
         if len(dataset.refused) > SHOWN_REFUSALS:
@@ -174,8 +183,8 @@ def n_processes(workers: int | None) -> int:
     return workers or n_cores()
 
 
-def target_of(text: str | None) -> int | str | dict[str, int] | None:
+def target_of(text: str | None, option: str = "--target") -> int | str | dict[str, int] | None:
     """Return a target as the recipe holds it: `350`, `2x`, or `{"yellow": 350}` for `yellow=350`."""
     from synth.settings.recipe import parse_target
 
-    return None if text is None else parse_target(text)
+    return None if text is None else parse_target(text, option)

@@ -79,6 +79,10 @@ def gan(
 
     Example: synth train gan lights lamps --judge judge
     """
+    from synth.training.bundle import AUTOENCODER, GAN, open_bundle
+
+    if autoencoder:
+        open_bundle(autoencoder, AUTOENCODER, GAN)
     return _train("gan", training, {"bundle": autoencoder, "judge": judge}, common, tensorboard=tensorboard)
 
 

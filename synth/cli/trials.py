@@ -58,6 +58,7 @@ def trial(
     """
     from synth.trials.advised import write_advised
     from synth.trials.search import parse_duration
+    from synth.trials.trial import arms_of
     from synth.trials.trial import trial as run_trial
 
     if write and write.exists():
@@ -67,7 +68,7 @@ def trial(
             "trial.control": control,
             "trial.splits": splits,
             "trial.seeds": seeds,
-            "trial.keep": target_of(keep),
+            "trial.keep": target_of(keep, "--keep"),
             "trial.doses": _listed(dose),
             "target": target_of(target),
             "cap": cap,
@@ -76,6 +77,7 @@ def trial(
     )
     seconds = parse_duration(budget) if budget else None
     names = [name for text in arms or () for name in _listed(text)]
+    arms_of(names, recipe)  # a wrong name is refused before the images are read
     dataset = common.dataset(data, recipe)
     with common.progress() as report:
         verdict = run_trial(

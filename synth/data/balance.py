@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
-from synth.settings.recipe import multiple_of
+from synth.settings.recipe import check_target, multiple_of
 
 SCHEMES = ("inverse", "balanced", "effective", "sqrt")
 EFFECTIVE_BETA = 0.999
@@ -107,9 +107,8 @@ def targets_of(target: int | str | Mapping[str, int], counts: Mapping[str, int])
     }
     if target in words:
         return dict.fromkeys(counts, words[target])
-    factor = multiple_of(target)
-    if factor is None:
-        raise UsageError(f'target "{target}": expected {", ".join(words)}, a number, "2x" or NAME=NUMBER,...')
+    check_target(target)
+    factor = multiple_of(target) or 0.0
     return {label: math.ceil(round(factor * n, 6)) for label, n in counts.items()}
 
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,15 +82,25 @@ class Dataset:
 
 
 def open_dataset(
-    path: str | Path, settings: Data | None = None, *, n_workers: int = 1, progress: Progress | None = None
+    path: str | Path,
+    settings: Data | None = None,
+    *,
+    check_classes: Callable[[Collection[str]], None] | None = None,
+    n_workers: int = 1,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Read every image of a folder once and index it; the folder is opened read-only.
+
+    Args:
+        check_classes: called with the names of the classes before any image is read; what it raises ends the call.
 
     Raises:
         DatasetError: no such folder, no class folder, no usable image, split folders mixed with class folders.
     """
     settings = settings or Data()
     listing = list_files(Path(path), settings)
+    if check_classes:
+        check_classes(sorted(listing.classes))
     results = _read_all(listing.files, settings, n_workers=n_workers, progress=progress)
     items = [result for result in results if isinstance(result, Item)]
     unreadable = [(file.id, r) for file, r in zip(listing.files, results, strict=True) if isinstance(r, str)]

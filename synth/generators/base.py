@@ -10,9 +10,10 @@ import numpy as np
 from synth import seeds
 from synth.records import Candidate, Item, Row
 from synth.settings.recipe import Recipe
+from synth.training.bundle import AUTOENCODER, GAN
 
-WITH_BUNDLE = ("smote", "gan")
-"""Methods that work with a trained network."""
+WITH_BUNDLE: Mapping[str, tuple[str, ...]] = {"smote": (AUTOENCODER, GAN), "gan": (GAN,)}
+"""{method that works with a trained network: kinds of bundles that it takes}."""
 
 
 class ParentOrder:

@@ -34,7 +34,7 @@ class CustomGenerator(Generator):
     def __init__(self, context: Context) -> None:
         self._method = context.recipe.method
         self._seed = context.recipe.seed
-        self._custom = _load(self._method)
+        self._custom = load_custom(self._method)
         self.digest = code_digest(type(self._custom))
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
@@ -86,7 +86,12 @@ def _checked(pixels: Any, where: str) -> Pixels:
     return np.array(pixels, order="C")  # a copy: the user's code may draw the next image into the same array
 
 
-def _load(method: str) -> Any:
+def load_custom(method: str) -> Any:
+    """Import and build the class that `package.module:Name` names.
+
+    Raises:
+        UsageError: it can't be imported or built, or it has no method `draw`.
+    """
     module, _, name = method.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # an installed command does not search the folder that it is run from

@@ -46,8 +46,6 @@ class GanGenerator(Generator):
     """Generates images of a class from its own codes or from those that other classes lend."""
 
     def __init__(self, context: Context) -> None:
-        if not context.recipe.bundle:
-            raise UsageError("gan needs a trained network: synth train gan DATA BUNDLE, then --bundle BUNDLE")
         self._context, self._seed = context, context.recipe.seed
         self._gan = open_gan(context.recipe.bundle)
         self._borrow = codes.borrowing(context.recipe.gan.codes, self._gan.counts)

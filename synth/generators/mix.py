@@ -28,7 +28,7 @@ class MixGenerator(Generator):
         """Take {method: its opened generator}, one for each share of the recipe."""
         self._seed, self._inner = context.recipe.seed, inner
         self._parts = context.recipe.mix.parts
-        self._in_batches = WITH_BUNDLE if context.recipe.bundle else ()
+        self._in_batches = tuple(WITH_BUNDLE) if context.recipe.bundle else ()
         known = [(method, part, inner[method].digest) for method, part in self._parts.items()]
         self.digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
 

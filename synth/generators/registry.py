@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from synth.errors import UsageError, did_you_mean
+from synth.errors import UsageError
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import WITH_BUNDLE, Context, Generator
-from synth.generators.custom import CustomGenerator
+from synth.generators.custom import CustomGenerator, load_custom
 from synth.generators.duplicate import DuplicateGenerator
 from synth.generators.mix import MixGenerator
 from synth.generators.smote import SmoteGenerator
 from synth.settings.oversampling import MIX
+from synth.settings.recipe import Recipe
+from synth.training.bundle import open_bundle
 
 
 def _gan(context: Context) -> Generator:
@@ -48,20 +50,32 @@ def open_generator(context: Context, *, labels: Sequence[str] = ()) -> Generator
             and has none, or has one and does not use it; it can't make images of a class.
         BundleError: the bundle is damaged or does not fit.
     """
+    check_method(context.recipe)
     generator = _open(context)
     for label in labels:
         generator.check(label)
     return generator
 
 
-def _open(context: Context) -> Generator:
-    method, methods, bundle = context.recipe.method, context.recipe.methods, context.recipe.bundle
+def check_method(recipe: Recipe) -> None:
+    """Check the method and the bundle of a recipe before any image and any weights are read.
+
+    Raises:
+        UsageError, BundleError: as `open_generator`.
+    """
+    methods, bundle = recipe.methods, recipe.bundle
+    for method in methods:
+        if ":" in method:
+            load_custom(method)
+        if bundle and method in WITH_BUNDLE:
+            open_bundle(bundle, *WITH_BUNDLE[method])
     if bundle and not set(methods) & set(WITH_BUNDLE):
         words = f"{' and '.join(methods)} {'works' if len(methods) == 1 else 'work'}"
         raise UsageError(f"{words} without a trained network: leave out --bundle {bundle}")
-    if method in GENERATORS:
-        return GENERATORS[method](context)
-    if ":" in method:
-        return CustomGenerator(context)
-    expected = f"expected {', '.join(GENERATORS)} or package.module:Name{did_you_mean(method, GENERATORS)}"
-    raise UsageError(f'unknown method "{method}": {expected}')
+    if "gan" in methods and not bundle:
+        raise UsageError("gan needs a trained network: synth train gan DATA BUNDLE, then --bundle BUNDLE")
+
+
+def _open(context: Context) -> Generator:
+    method = context.recipe.method
+    return GENERATORS[method](context) if method in GENERATORS else CustomGenerator(context)

@@ -1,7 +1,7 @@
 """Checks before a run writes: some refuse the run, some warn. Nothing here writes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from synth.data.balance import check_classes
@@ -16,14 +16,17 @@ from synth.runs.existing import Existing
 from synth.settings.recipe import Recipe
 
 
-def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
+def check_recipe(recipe: Recipe, classes: Collection[str]) -> None:
     """Refuse a recipe that names a class that the dataset does not have.
 
     Raises:
         UsageError: with the nearest known class.
     """
     pairs = [pair for mapped in recipe.augment.label_map.values() for pair in mapped.items()]
-    check_classes([*recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes)
+    totals = recipe.target if isinstance(recipe.target, Mapping) else {}
+    check_classes(
+        [*totals, *recipe.classes, *recipe.augment.classes, *(label for pair in pairs for label in pair)], classes
+    )
 
 
 def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool) -> None:

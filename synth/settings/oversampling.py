@@ -11,6 +11,19 @@ from synth.settings.base import Pair, Precision, Settings, within
 MIX = "mix"
 MIXABLE = ("augment", "smote", "gan")
 """Methods of this package that a mix can contain."""
+METHODS = (*MIXABLE, MIX, "duplicate")
+"""Methods of this package."""
+
+
+def _check_method(name: str) -> str:
+    if ":" not in name and name not in METHODS:
+        expected = f"expected {', '.join(METHODS)} or package.module:Name{did_you_mean(name, METHODS)}"
+        raise ValueError(f'unknown method "{name}": {expected}')
+    return name
+
+
+Method = Annotated[str, AfterValidator(_check_method)]
+"""The name of a method: one of this package, or `package.module:Name`."""
 
 
 class Autoencoder(Settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import reprlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from synth.settings.base import Settings, colour_or
 from synth.settings.effects import Effects
 from synth.settings.exclusion import read_exclusion
 from synth.settings.gates import Classifier, Gate
-from synth.settings.oversampling import MIX, Autoencoder, Gan, Mix, Smote
+from synth.settings.oversampling import MIX, Autoencoder, Gan, Method, Mix, Smote
 from synth.settings.trial import Trial
 from synth.settings.undersampling import Undersample
 
@@ -50,6 +51,10 @@ def _read_pipeline(value: str) -> str:
         raise ValueError(f"pipeline {value}: {' '.join(str(error).split())}") from None
 
 
+TARGETS = ("majority", "mean", "median")
+"""Targets that are words."""
+Target = int | str | Mapping[str, int]
+"""A total of real and new images, a word, a multiple like "2x", or {class: total}."""
 Forbidden = Annotated[tuple[str, ...], AfterValidator(_check_forbidden)]
 
 
@@ -159,12 +164,22 @@ class Output(Settings):
     quality: int | None = Field(None, ge=1, le=100, description="JPEG or WebP quality; default: that of the parent")
 
 
+def _check_target(target: Target) -> Target:
+    if isinstance(target, str):
+        check_target(target)
+    elif any(total < 0 for total in (target.values() if isinstance(target, Mapping) else [target])):
+        raise ValueError("expected a total of at least 0")
+    return target
+
+
 class Recipe(Settings):
     """Every setting of a run; the output keeps it as `recipe.toml`."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="run seed; the same seed gives the same images")
-    method: str = Field("augment", description="augment, smote, gan, mix, duplicate, or your own package.module:Name")
-    target: int | str | Mapping[str, int] = Field(
+    method: Method = Field(
+        "augment", description="augment, smote, gan, mix, duplicate, or your own package.module:Name"
+    )
+    target: Annotated[Target, AfterValidator(_check_target)] = Field(
         "majority",
         description='total of real and new images per class: majority, mean, median, a number, "2x" or a table',
     )
@@ -278,8 +293,7 @@ def _one_line(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f'recipe: unknown key "{".".join(where)}"{did_you_mean(where[-1], _siblings(where[:-1]))}'
     text = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
-    got = first["input"]
-    shown = "" if first["type"] == "value_error" or isinstance(got, dict) else f", got {got!r}"
+    shown = "" if first["type"] == "value_error" else f", got {reprlib.repr(first['input'])}"
     return f"recipe: {'.'.join(where)}: {text}{shown}"
 
 
@@ -290,8 +304,11 @@ def _siblings(where: Sequence[str]) -> list[str]:
     return list(getattr(model, "model_fields", ()))
 
 
-def parse_target(text: str) -> int | str | dict[str, int]:
+def parse_target(text: str, option: str = "--target") -> int | str | dict[str, int]:
     """Parse a target from the command line: a word, a number, `2x`, or `yellow=350,green=500`.
+
+    Args:
+        option: the name that a message gives the text.
 
     Raises:
         UsageError: a part that is not NAME=NUMBER.
@@ -302,9 +319,20 @@ def parse_target(text: str) -> int | str | dict[str, int]:
     for part in text.split(","):
         name, equals, number = part.rpartition("=")
         if not equals or not number.strip().isdecimal():
-            raise UsageError(f'--target expects NAME=NUMBER, got "{part}"')
+            raise UsageError(f'{option} expects NAME=NUMBER, got "{part}"')
         counts[name.strip()] = int(number)
     return counts
+
+
+def check_target(word: str) -> None:
+    """Check that a target is a known word or a multiple.
+
+    Raises:
+        UsageError: with the words that are known.
+    """
+    if word not in TARGETS and multiple_of(word) is None:
+        expected = f'{", ".join(TARGETS)}, a number, "2x" or NAME=NUMBER,...{did_you_mean(word, TARGETS)}'
+        raise UsageError(f'unknown target "{word}": expected {expected}')
 
 
 def multiple_of(word: str) -> float | None:

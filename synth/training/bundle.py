@@ -10,6 +10,8 @@ A bundle is built in `BUNDLE.incomplete` and appears whole, by one rename. A for
 refused: numbers are checked against limits before anything is allocated, and nothing is ever unpickled.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
@@ -20,17 +22,18 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import safetensors.torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from torch import Tensor
 
 from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
 from synth.files import locked, replace_file, staging_folder, this_process
 from synth.records import Item, Origin
 from synth.versions import NETWORKS, versions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 CLASSIFIER, AUTOENCODER, GAN = "classifier", "autoencoder", "gan"
@@ -111,6 +114,8 @@ class Bundle:
         Raises:
             BundleError: the file is not the one that bundle.json describes.
         """
+        import safetensors.torch  # imports torch, which a look at bundle.json does not need
+
         path = self.path / WEIGHTS
         data = _read(path, MAX_WEIGHTS)
         if hashlib.sha256(data).hexdigest() != self.info["weights_sha256"]:
@@ -242,6 +247,8 @@ def publish(
     work: Path, out: Path, *, info: Mapping[str, Any], tensors: Mapping[str, Tensor], files: Mapping[str, bytes]
 ) -> Bundle:
     """Write a bundle to `out`, and remove the folder that the network was trained in."""
+    import safetensors.torch
+
     ready = work / "bundle"
     shutil.rmtree(ready, ignore_errors=True)
     ready.mkdir()

@@ -65,7 +65,7 @@ def trial(
     """
     started, out = time.monotonic(), Path(os.path.realpath(out))
     settings = recipe.trial
-    every, ladders = with_doses(parse_arms(arms or settings.arms or DEFAULT, control=settings.control), settings.doses)
+    every, ladders = arms_of(arms, recipe)
     _check(dataset, recipe, every)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
@@ -91,6 +91,18 @@ def trial(
     return verdict
 
 
+def arms_of(names: Sequence[str], recipe: Recipe) -> tuple[tuple[Arm, ...], dict[str, list[tuple[str, str]]]]:
+    """Return the arms of a trial, with their doses; arguments as `trial`. It needs no dataset.
+
+    Raises:
+        UsageError: an unknown arm, or a trained network in the recipe.
+    """
+    if recipe.bundle or recipe.judge:
+        raise UsageError("a trial trains networks of its own in each split: leave out --bundle and --judge")
+    settings = recipe.trial
+    return with_doses(parse_arms(names or settings.arms or DEFAULT, control=settings.control), settings.doses)
+
+
 def _check(dataset: Dataset, recipe: Recipe, arms: Sequence[Arm]) -> None:
     n_known = sum(n > 0 for n in dataset.train_counts.values())
     if n_known < 2:
@@ -99,8 +111,6 @@ def _check(dataset: Dataset, recipe: Recipe, arms: Sequence[Arm]) -> None:
     check_classes(recipe.trial.keep, dataset.classes)
     for arm in arms:
         check_dose(dataset, recipe, arm)
-    if recipe.bundle or recipe.judge:
-        raise UsageError("a trial trains networks of its own in each split: leave out --bundle and --judge")
 
 
 def _test(scheduler: Scheduler, arms: Sequence[Arm], verdict: Verdict) -> dict[str, Any]:
