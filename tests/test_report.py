@@ -288,6 +288,22 @@ def test_each_new_image_stands_beside_what_it_was_made_from(lights: Path, tmp_pa
     assert len(told.named("img")) <= len(re.findall('<details class="zoom"', page.read_text("utf-8")))
 
 
+def test_a_parent_of_another_class_is_said_to_be(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"train": {"left": 6, "right": 2}})
+    flips = {"flip_horizontal": {"left": "right"}}
+    effects = {"flip_horizontal": {"p": 1.0}}
+    out = generated(data, tmp_path / "out", augment={"label_map": flips, "effects": effects})
+    assert any(
+        row.label == "right" and any("left" in parent["path"] for parent in row.parents)
+        for row in read_manifest(out / "manifest.jsonl")
+    )
+    page = Page(write_report(out))
+    assert "real, of left" in " ".join(page.text.split())
+    assert {"left"} == {
+        str(image["alt"]).rpartition(" ")[2] for image in page.named("img") if "image left-" in str(image["alt"])
+    }
+
+
 def test_small_pictures_are_enlarged_with_crisp_pixels(tmp_path: Path) -> None:
     for label, side in (("tiny", 8), ("large", 150)):
         (tmp_path / "data" / label).mkdir(parents=True)

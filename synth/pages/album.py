@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from synth.pages.captions import Picture, accepted, real, rejected
 from synth.pages.folder import SHOWN, ClassFacts, Folder
@@ -20,17 +19,16 @@ OTHERS = 4
 """Real images that are shown beside those with new images."""
 
 
+Places = Mapping[str, tuple[str, str]]
+"""{id of a real training image: (its path in the folder, its class)}."""
+
+
 @dataclass(frozen=True)
 class Family:
     """Pictures that were made from the same real images, and those real images."""
 
     parents: tuple[Picture, ...]
     children: tuple[Picture, ...]
-
-    @property
-    def between(self) -> bool:
-        """Whether the children lie between two originals."""
-        return len(self.parents) == PARENTS and all(child.step is not None for child in self.children)
 
 
 @dataclass(frozen=True)
@@ -65,19 +63,19 @@ def make_sheets(out: Path, folder: Folder, order: Sequence[ClassFacts]) -> dict[
     return sheets
 
 
-def _sheet(out: Path, places: Mapping[str, str], facts: ClassFacts) -> Sheet:
+def _sheet(out: Path, places: Places, facts: ClassFacts) -> Sheet:
     label, made, tried = facts.label, facts.accepted.chosen(), list(facts.rejected.values())
     rows = [*made, *(row for _, row in tried if row)]
     beside = list(dict.fromkeys(id for row in rows for id in _beside(row, places)))
     others = [row.id for row in facts.real.chosen() if row.id not in beside]
     shown = [*beside, *others[: OTHERS if rows or tried else SHOWN]]
     pixels = on_one_scale(
-        [shrunk(out / places[id]) for id in shown]
+        [shrunk(out / places[id][0]) for id in shown]
         + [shrunk(out / str(row.path)) for row in made]
         + [shrunk(from_base64(entry.get("thumbnail"))) for entry, _ in tried]
     )
     pictures = list(map(thumbnail, pixels))
-    originals = {id: real(id, label, pictures.pop(0)) for id in shown}
+    originals = {id: real(id, places[id][1], pictures.pop(0)) for id in shown}
     children: list[tuple[Row | None, Picture]] = [(row, accepted(row, pictures.pop(0))) for row in made]
     failed: list[tuple[Row | None, Picture]] = [
         (row, rejected(label, entry, row, thumbnail=pictures.pop(0))) for entry, row in tried
@@ -89,7 +87,7 @@ def _sheet(out: Path, places: Mapping[str, str], facts: ClassFacts) -> Sheet:
     )
 
 
-def _beside(row: Row, places: Mapping[str, str]) -> list[str]:
+def _beside(row: Row, places: Places) -> list[str]:
     """Return the parents that can be shown beside an image; none if it borrows codes of other classes."""
     if row.params.get(CODES_OF, row.label) != row.label:
         return []
@@ -102,7 +100,7 @@ def parent_ids(row: Row) -> list[str]:
 
 
 def _families(
-    children: Sequence[tuple[Row | None, Picture]], places: Mapping[str, str], originals: Mapping[str, Any]
+    children: Sequence[tuple[Row | None, Picture]], places: Places, originals: Mapping[str, Picture]
 ) -> tuple[Family, ...]:
     """Group pictures by their parents, in the order of the first of each group."""
     groups: dict[tuple[str, ...], list[Picture]] = {}

@@ -26,6 +26,8 @@ class Picture:
     alt: str
     thumbnail: Thumbnail | None
     """None if there is no file to show."""
+    label: str = ""
+    """Class of a real image."""
     method: str = ""
     made_from: tuple[str, ...] = ()
     """Names of its parents' files."""
@@ -44,7 +46,7 @@ def file_name(id: str) -> str:
 
 def real(id: str, label: str, thumbnail: Thumbnail | None) -> Picture:
     """Return the picture of a real image."""
-    return Picture(id, file_name(id), f"Real training image {file_name(id)} of {label}", thumbnail)
+    return Picture(id, file_name(id), f"Real training image {file_name(id)} of {label}", thumbnail, label=label)
 
 
 def accepted(row: Row, thumbnail: Thumbnail | None) -> Picture:

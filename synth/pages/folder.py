@@ -97,8 +97,8 @@ class Folder:
     quality: Mapping[str, Any] | None
     verdict: Mapping[str, Any] | None
     classes: dict[str, ClassFacts] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
-    """{id of a real training image: its path in the folder}."""
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """{id of a real training image: (its path in the folder, its class)}."""
     runs: dict[str, None] = field(default_factory=dict)
     """In the order of the manifest."""
     example: str = ""
@@ -115,7 +115,7 @@ class Folder:
             if row.split == PARENT_SPLIT:
                 facts.n_real += 1
                 facts.real.add(row)
-                self.places[row.id] = str(row.path)
+                self.places[row.id] = str(row.path), row.label
             return
         self.runs[row.run] = None
         tally = facts.methods.setdefault(str(row.method), Tally())

@@ -22,7 +22,6 @@ from synth.pages.captions import Picture, file_name
 from synth.pages.commands import EXCLUDE, inspection_steps
 from synth.pages.page import VERDICT, check_page, page_template, write_page
 from synth.pages.thumbnails import on_one_scale, shrunk, thumbnail
-from synth.records import PARENT_SPLIT, Item
 
 SMALL = "tiny_class"
 """Kind of the findings about classes with few images."""
@@ -39,8 +38,8 @@ class Shown:
     """A finding with its pictures."""
 
     message: str
-    pictures: tuple[tuple[Picture, str], ...]
-    """(picture, what the exclude list does with it)."""
+    pictures: tuple[tuple[Picture, str, str], ...]
+    """(picture, its split, what the exclude list does with it)."""
     n_more: int
     """Images without a picture."""
 
@@ -151,13 +150,11 @@ class _Page:
     def _shown(self, message: str, ids: Sequence[str]) -> Shown:
         items = [self._items[id] for id in ids if id in self._items][: SHOWN if self._left > 0 else 0]
         pixels = on_one_scale([shrunk(Path(item.path)) for item in items])
-        pictures = [_picture(item, pixels[i]) for i, item in enumerate(items)]
+        pictures = [
+            Picture(item.id, item.label, f"Image {file_name(item.id)} of {item.label}, {item.split}", thumbnail(own))
+            for item, own in zip(items, pixels, strict=True)
+        ]
         self._left -= sum(len(picture.thumbnail.source) for picture in pictures if picture.thumbnail)
-        told = tuple((picture, self._fate.get(picture.id, "kept")) for picture in pictures)
-        return Shown(message, told, sum(id in self._items for id in ids) - len(pictures))
-
-
-def _picture(item: Item, pixels: Any) -> Picture:
-    split = "training" if item.split == PARENT_SPLIT else item.split
-    alt = f"Image {file_name(item.id)} of {item.label}, {split} split"
-    return Picture(item.id, item.label, alt, thumbnail(pixels), method=item.split)
+        told = zip(pictures, items, strict=True)
+        fates = tuple((picture, item.split, self._fate.get(item.id, "kept")) for picture, item in told)
+        return Shown(message, fates, sum(id in self._items for id in ids) - len(pictures))
