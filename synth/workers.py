@@ -30,6 +30,13 @@ WAIT_SECONDS = 0.5
 IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat
 
 
+def duration(seconds: float) -> str:
+    """Return a time as text: `12 s`, `3 min` or `2.5 hours`."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
+
+
 def n_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

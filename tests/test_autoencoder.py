@@ -139,7 +139,7 @@ def test_a_killed_training_is_resumed_by_the_same_call(
     monkeypatch.setattr(loop, "SECONDS", 0)  # a checkpoint at every look
     out, told = tmp_path / "codes", []
 
-    for stage in ("features", "training"):
+    for stage in ("feature network", "autoencoder"):
         for _ in range(2):
             told.clear()
             with pytest.raises(KeyboardInterrupt):

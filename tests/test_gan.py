@@ -153,7 +153,7 @@ def test_a_killed_training_is_resumed_by_the_same_call(
     monkeypatch.setattr(loop, "SECONDS", 0)  # a checkpoint at every look
     out, told = tmp_path / "gan", []
 
-    for stage in ("before: training", "training"):
+    for stage in ("autoencoder", "gan"):
         for _ in range(2):
             told.clear()
             with pytest.raises(KeyboardInterrupt):
@@ -198,7 +198,7 @@ def test_out_of_memory_halves_the_batch_on_record(judged: Judged, codes: Path, t
 
 
 def fail_always(what: str, done: int, total: int) -> None:
-    if what == "training":
+    if what == "gan":
         raise torch.OutOfMemoryError("no more memory")
 
 
@@ -221,7 +221,7 @@ def test_it_begins_with_what_is_given(judged: Judged, codes: Path, tmp_path: Pat
     told: list[str] = []
     settings = {**given(judged, codes), "gan.rate": 1e-12}
     gan = train(judged.data, tmp_path / "gan", settings, progress=lambda what, done, total: told.append(what))
-    assert set(told) == {"training"}
+    assert set(told) == {"gan"}
     before, after = open_bundle(codes, "autoencoder").tensors(), gan.tensors()
     for name in ("encoder.head.weight", "generator.first.weight"):
         assert torch.equal(after[name], before[name].half())

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import synth
 from synth.errors import OutputError, TrainingError, UsageError
+from synth.runs.speed import stages_of, whole_progress
 from synth.training import loop
 from synth.training.device import autocast, choose_device
 from synth.training.loop import CHECK, CHECKPOINT, STATS, fit, read_stats, seeded
@@ -200,3 +201,21 @@ class TestClassifier:
         assert scores["classes"]["yellow"]["recall"] == pytest.approx(hits / 20)
         assert scores["macro_f1"] > 0.9
         assert CHECKPOINT not in contents(judged.bundle)
+
+
+@pytest.mark.parametrize("what", ["classifier", "autoencoder", "gan"])
+def test_one_progress_for_all_networks_of_a_training(what: str, judged: Judged) -> None:
+    dataset = synth.open_dataset(judged.data)
+    items = [item for found in dataset.train.values() for item in found]
+    stages = stages_of(what, items, synth.Recipe(), n_workers=2, device="cpu")
+    assert list(stages)[-1] == what
+    assert all(seconds > 0 for seconds in stages.values())
+    reports: list[tuple[str, int, int]] = []
+    report = whole_progress(lambda *values: reports.append(values), what, stages)
+    for stage in stages:
+        for done in range(0, 101, 20):
+            report(stage, done, 100)
+    names, done_so_far, totals = zip(*reports, strict=True)
+    assert len(set(names)) == 1
+    assert list(done_so_far) == sorted(done_so_far)
+    assert set(totals) == {done_so_far[-1]}

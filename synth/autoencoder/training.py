@@ -26,6 +26,8 @@ from synth.training.loop import STATS, Fit, fit, read_stats, seeded
 
 FEATURES = Classifier(steps=150, batch=64)
 """Training of the network of the feature loss."""
+FEATURE_NETWORK = "feature network"
+"""Its name in the progress."""
 SHEETS = 8
 """How often reconstructions and curves are drawn during a training."""
 
@@ -80,7 +82,7 @@ def fit_autoencoder(job: TrainingJob, data: TrainingSet, work: Path) -> Fit:
     settings, device = job.recipe.autoencoder, choose_device(job.device)
     feature_network = _feature_network(job, data, work, device=device)
     total = settings.steps * settings.batch
-    report, shown = job.reporter("training", total), 0
+    report, shown = job.reporter(AUTOENCODER, total), 0
 
     def check(n_seen: int, network: nn.Module) -> None:
         nonlocal shown
@@ -108,7 +110,7 @@ def _feature_network(job: TrainingJob, data: TrainingSet, work: Path, *, device:
     member = Member("features", None)
     policy, folds = policy_of(recipe), np.zeros(n, np.intp)
     task = ClassifierTask(FEATURES, policy, recipe.seed, data, folds, (member,), work, str(device))
-    train_member(task, 0, on_check=job.reporter("features", FEATURES.steps * FEATURES.batch))
+    train_member(task, 0, on_check=job.reporter(FEATURE_NETWORK, FEATURES.steps * FEATURES.batch))
     with seeded(0):
         network = Small(len(data.classes), data.side)
     network.load_state_dict(load_member(work / member.name).state)

@@ -80,14 +80,14 @@ def train_member(task: ClassifierTask, index: int, *, on_check: Check | None = N
     if (folder / RESULT).exists():
         return
     with one_thread():
-        trainee = _trainee(task, member, device)
+        trainee = member_trainee(task, member, device)
         fitted = fit(trainee, folder, n_steps=settings.steps, batch=settings.batch, on_check=on_check)
         _set_feature_scale(fitted.network, task, member)
         _, held_out = predict(fitted.network, task.data.inputs[task.held_out(member)], device)
     save_member(folder, fitted, held_out)
 
 
-def _trainee(task: ClassifierTask, member: Member, device: torch.device) -> Supervised:
+def member_trainee(task: ClassifierTask, member: Member, device: torch.device) -> Supervised:
     """Cross-entropy, - log softmax(f(x))_y, on class-balanced batches."""
     settings, data, seed = task.settings, task.data, seeds.derived(task.seed, member.name)
     with seeded(seed):

@@ -5,6 +5,7 @@ Features are computed once for each image. A head on them is fitted in about a s
 
 import functools
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,6 @@ from synth.training.batches import Images, Ints
 from synth.training.device import choose_device
 from synth.training.inference import BATCH, in_batches, predict, to_tensor
 from synth.training.loop import Fit
-from synth.workers import Progress
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,7 +39,7 @@ FEATURES = "features.npy"
 CHUNK = 4 * BATCH
 
 
-def train_heads(task: ClassifierTask, *, n_workers: int, progress: Progress | None) -> None:
+def train_heads(task: ClassifierTask, *, n_workers: int, report: Callable[[int, int], None] | None = None) -> None:
     """Fit the head of every member, and save it in the member's folder as `train_member` does.
 
     A head also learns from augmented copies of images of rare classes, but not of images that it leaves out.
@@ -50,7 +50,7 @@ def train_heads(task: ClassifierTask, *, n_workers: int, progress: Progress | No
     if not path.exists():
         extractor = FeatureExtractor(task.settings.backbone, data.side, task.device)
         images = np.concatenate([data.inputs, copies])
-        extracted = extract_features(extractor, images, n_workers=n_workers, progress=progress)
+        extracted = extract_features(extractor, images, n_workers=n_workers, report=report)
         with new_file(path) as file:
             np.save(file, extracted)
     features = np.load(path, allow_pickle=False)
@@ -87,15 +87,23 @@ class FeatureExtractor:
 
 
 def extract_features(
-    extractor: FeatureExtractor, images: Images, *, n_workers: int = 1, progress: Progress | None = None
+    extractor: FeatureExtractor,
+    images: Images,
+    *,
+    n_workers: int = 1,
+    report: Callable[[int, int], None] | None = None,
 ) -> Floats:
-    """Return features (n, F) of images (n, S, S, 3), computed chunk by chunk."""
+    """Return features (n, F) of images (n, S, S, 3), computed chunk by chunk.
+
+    Args:
+        report: called with (images done, images in total).
+    """
     chunks = [range(start, min(start + CHUNK, len(images))) for start in range(0, len(images), CHUNK)]
     parts = []
     for chunk, part in workers.run(_extract_chunk, (extractor, images), chunks, n_workers=n_workers):
         parts.append(part)
-        if progress:
-            progress("features", chunk.stop, len(images))
+        if report:
+            report(chunk.stop, len(images))
     return np.concatenate(parts)
 
 
@@ -121,15 +129,20 @@ def augmented_copies(images: Images, labels: Ints, policy: Policy) -> tuple[Imag
         image, and a head that leaves out the image must leave out the copy.
     """
     present, counts = np.unique(labels, return_counts=True)
-    goal = min(FILLED_TO, max(len(labels), MANY_COPIES) // max(len(present), 1))
-    wanted = [min(COPIES_PER_IMAGE * n, max(0, goal - n)) for n in counts.tolist()]
     pools = [np.flatnonzero(labels == label) for label in present]
+    wanted = n_copies(counts.tolist())
     parents = np.concatenate([np.empty(0, np.intp), *(np.resize(*each) for each in zip(pools, wanted, strict=True))])
     attempts = range(len(parents))
     if not attempts:
         return images[:0], parents
     copies = policy.apply([images[parent] for parent in parents], policy.draw(attempts), attempts=attempts)
     return np.stack(copies).astype(np.uint8, copy=False), parents
+
+
+def n_copies(counts: Sequence[int]) -> list[int]:
+    """Return the number of augmented copies for each class, given its number of images."""
+    goal = min(FILLED_TO, max(sum(counts), MANY_COPIES) // max(len(counts), 1))
+    return [min(COPIES_PER_IMAGE * n, max(0, goal - n)) for n in counts]
 
 
 def fit_head(features: Floats, labels: Ints, *, n_classes: int, seed: int) -> FrozenHead:

@@ -5,6 +5,7 @@
 3. Every training image is scored by the network that left it out. These scores are reported.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -99,14 +100,15 @@ def _task(job: TrainingJob, groups: npt.NDArray[np.int64], work: Path, *, device
 def _train(task: ClassifierTask, job: TrainingJob, *, n_workers: int) -> None:
     settings = task.settings
     if is_frozen(settings):
-        train_heads(task, n_workers=n_workers, progress=job.progress)
+        report_features = functools.partial(job.progress, CLASSIFIER) if job.progress else None
+        train_heads(task, n_workers=n_workers, report=report_features)
         return
     total = len(task.members) * settings.steps * settings.batch
 
     def report() -> None:
         stats = [read_stats(task.work / member.name / STATS) for member in task.members]
         if job.progress:
-            job.progress("training", sum(int(lines[-1]["n_images_seen"]) for lines in stats if lines), total)
+            job.progress(CLASSIFIER, sum(int(lines[-1]["n_images_seen"]) for lines in stats if lines), total)
 
     indices = range(len(task.members))
     if n_workers == 1:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synth.errors import printable
+from synth.workers import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -93,15 +94,15 @@ def _bar_report(bar: Progress) -> Report:
 
 
 def _line_report() -> Report:
-    last, pace = time.monotonic(), _Pace()
+    last, pace, shown = time.monotonic(), _Pace(), ("", 0)
 
     def report(what: str, done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, shown
         rate, now = pace.rate(what, done), time.monotonic()
-        if (now - last < LINE_EVERY_SECONDS and done < total) or done == pace.first:
+        if (now - last < LINE_EVERY_SECONDS and done < total) or done == pace.first or (what, done) == shown:
             return
-        last = now
-        left = f", about {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        last, shown = now, (what, done)
+        left = f", about {duration((total - done) / rate)} left" if rate and done < total else ""
         note(f"{what}: {done} of {total}{_rate(rate)}{left}")
 
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,8 +94,7 @@ def preview(
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"method": method, "classes": classes, "seed": seed, "bundle": bundle, "judge": judge})
-    check_method(recipe)
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(check_method, recipe))
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
     common.show({"sheet": str(path)}, lambda: console.say(f"sheet: {path}"))
@@ -146,8 +146,7 @@ def generate(
         }
     )
     folder = out or data
-    check_method(recipe)
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(check_method, recipe))
     if dry_run:
         _show_plan(plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
@@ -209,8 +208,7 @@ def undersample(
             "output.link": link,
         }
     )
-    check_settings(recipe.undersample)  # before the images are read, which may take long
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(check_settings, recipe.undersample))
     with common.progress() as report:
         found = thin(
             dataset, recipe, out, list_file=list_file, dry_run=dry_run, n_workers=common.n_workers, progress=report

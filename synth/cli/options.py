@@ -5,10 +5,9 @@ A group is a dataclass. A command that takes one has all of its options; see `co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -128,20 +127,27 @@ class Common(Printing, Settings):
         exclude = None if self.exclude is None else str(self.exclude)
         return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks, "data.exclude": exclude})
 
-    def dataset(self, data: Path, recipe: Recipe) -> Dataset:
+    def dataset(self, data: Path, recipe: Recipe, *checks: Callable[[], object]) -> Dataset:
         """Read DATA. Show progress, and print which images are refused.
 
         The judge and the classes that the recipe names are checked first, because reading may take long.
+
+        Args:
+            checks: called then too; what they raise ends the command.
         """
         from synth.data.dataset import open_dataset
         from synth.runs.preflight import check_recipe
         from synth.training.bundle import CLASSIFIER, open_bundle
 
-        if recipe.judge:
-            open_bundle(recipe.judge, CLASSIFIER)
+        def check(classes: Collection[str]) -> None:
+            for further in checks:
+                further()
+            if recipe.judge:
+                open_bundle(recipe.judge, CLASSIFIER)
+            check_recipe(recipe, classes)
+
         with self.progress() as report:
             read = (lambda done, total: report("reading", done, total)) if report else None
-            check = partial(check_recipe, recipe)
             dataset = open_dataset(data, recipe.data, check_classes=check, n_workers=self.n_workers, progress=read)
         for path, reason in dataset.refused[:SHOWN_REFUSALS]:
             console.note(f"refused {path}: {reason}")

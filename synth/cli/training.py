@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,9 +63,8 @@ def gan(
 ) -> int:
     """Train a GAN for images of rare classes.
 
-    Training takes about ten minutes for images of 32 x 32 pixels on one core. The GAN starts from an autoencoder (a
-    minute), and a judge (half a minute) measures its images during training. If you have these networks, name them with
-    --autoencoder and --judge.
+    A few steps are timed first, to say how long the training takes. The GAN starts from an autoencoder, and a judge
+    measures its images during training. If you have these networks, name them with --autoencoder and --judge.
 
     During training, BUNDLE.incomplete/looks holds sheets of new images under real ones, with measurements. The state
     with the best images is kept. BUNDLE then holds the weights, README.md (numbers and a verdict for each class),
@@ -81,18 +80,33 @@ def gan(
     """
     from synth.training.bundle import AUTOENCODER, GAN, open_bundle
 
-    if autoencoder:
-        open_bundle(autoencoder, AUTOENCODER, GAN)
-    return _train("gan", training, {"bundle": autoencoder, "judge": judge}, common, tensorboard=tensorboard)
+    def check() -> None:
+        if autoencoder:
+            open_bundle(autoencoder, AUTOENCODER, GAN)
+
+    options = {"bundle": autoencoder, "judge": judge}
+    return _train("gan", training, options, common, check, tensorboard=tensorboard)
 
 
 def _train(
-    what: str, training: Training, options: Mapping[str, object], common: Common, *, tensorboard: Path | None = None
+    what: str,
+    training: Training,
+    options: Mapping[str, object],
+    common: Common,
+    *checks: Callable[[], object],
+    tensorboard: Path | None = None,
 ) -> int:
     recipe = common.recipe({**options, "seed": training.seed})
-    dataset = common.dataset(training.data, recipe)
-    from synth.runs.train import train  # torch is imported only when the data could be read
+    dataset = common.dataset(training.data, recipe, *checks)
+    from synth.runs.speed import stages_of, whole_progress  # torch is imported once the data could be read
+    from synth.runs.train import train
+    from synth.workers import duration
 
+    items = [item for found in dataset.train.values() for item in found]
+    stages = {}
+    if not common.quiet and items and not training.bundle.exists():
+        stages = stages_of(what, items, recipe, n_workers=common.n_workers, device=training.device)
+        console.note(f"training takes about {duration(sum(stages.values()))} on this machine, as busy as it is now")
     with common.progress() as report:
         bundle = train(
             what,
@@ -101,7 +115,7 @@ def _train(
             training.bundle,
             n_workers=common.n_workers,
             device=training.device,
-            progress=report,
+            progress=whole_progress(report, what, stages) if report else None,
             tensorboard=tensorboard,
         )
     if os.environ.get("RANK", "0") == "0":  # torchrun starts several processes; only the first one prints

@@ -1,5 +1,6 @@
 """The command that compares strategies: trial."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -77,8 +78,7 @@ def trial(
     )
     seconds = parse_duration(budget) if budget else None
     names = [name for text in arms or () for name in _listed(text)]
-    arms_of(names, recipe)  # a wrong name is refused before the images are read
-    dataset = common.dataset(data, recipe)
+    dataset = common.dataset(data, recipe, partial(arms_of, names, recipe))
     with common.progress() as report:
         verdict = run_trial(
             dataset,

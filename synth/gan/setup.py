@@ -59,13 +59,10 @@ class GanSetup:
             JUDGE: self._given_judge.digest if self._given_judge else "",
         }
         self.run = job.run_id(recipe.gan, recipe.autoencoder, recipe.classifier, _policy(recipe), digests)
-        before = (
-            (lambda what, done, total: report(f"before: {what}", done, total)) if (report := job.progress) else None
-        )
         if self._given:
             size = {"size": self._given.side, "code": self._given.n_code}
             recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update=size)})
-        self._before = dataclasses.replace(job, recipe=recipe, progress=before)
+        self._before = dataclasses.replace(job, recipe=recipe)
         """The job of the autoencoder and the judge."""
 
     def _refusals(self) -> dict[str, str]:

@@ -114,7 +114,7 @@ def _fit(
 def _check(folder: Path, monitor: Monitor, *, job: TrainingJob, board: SummaryWriter | None) -> Check:
     settings = monitor.task.settings
     total = settings.steps * settings.batch
-    report = job.reporter("training", total)
+    report = job.reporter(GAN, total)
 
     def check(n_seen: int, network: nn.Module) -> str:
         report(n_seen, network)

@@ -197,8 +197,7 @@ def _download(url: str, name: str) -> Path:
     except (OSError, http.client.HTTPException, RuntimeError) as error:  # RuntimeError: another checksum
         reason = getattr(error, "reason", error)
         raise UsageError(
-            f"{name} needs {path.name}, which can't be downloaded ({reason}): get {url} on another machine and "
-            f"put it into {path.parent}"
+            f"{name}: the download failed ({reason}): get {url} on another machine, and put it into {path.parent}"
         ) from None
     return path
 

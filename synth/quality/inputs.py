@@ -94,7 +94,7 @@ def open_judge_for(
 
     Args:
         judge: an opened judge, or the folder of its bundle. None: that of the recipe if it is still there, else a
-            reference classifier that is trained on the real training images, which takes about a minute.
+            reference classifier that is trained on the real training images.
 
     Raises:
         BundleError, UsageError: as `open_judge`. TrainingError: as `train_classifier`.

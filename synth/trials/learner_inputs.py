@@ -1,5 +1,6 @@
 """Real images as the learner of a trial sees them: pixels, or the features of a frozen backbone. Each is read once."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,8 @@ def read_learner_inputs(
     path = work / "features.npy"
     if not path.exists():
         copies = _copies(images, Policy(safe_policy(recipe), "trial", seed=recipe.seed))
-        rows = extract_features(extractor, np.concatenate([images, copies]), n_workers=n_workers, progress=progress)
+        report = functools.partial(progress, "features") if progress else None
+        rows = extract_features(extractor, np.concatenate([images, copies]), n_workers=n_workers, report=report)
         with new_file(path) as file:
             np.save(file, rows.reshape(1 + COPIES, len(images), -1).transpose(1, 0, 2))
     return LearnerInputs(side, images, labels, np.load(path, allow_pickle=False), extractor)

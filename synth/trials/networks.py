@@ -51,7 +51,7 @@ def _methods(arm: Arm, recipe: Recipe) -> tuple[str, ...]:
 def train_in_split(context: TrialContext, task: tuple[int, str], *, then: Callable[[], None] | None = None) -> None:
     """Train one network of one split; `then` is called after each report of progress."""
     split, name = task
-    progress = ProgressFile(progress_path(context.data[split], name), then)
+    progress = ProgressFile(progress_path(context.data[split], name), name, then)
     train_network(context.data[split], context.recipe, name, device=context.device, progress=progress)
 
 

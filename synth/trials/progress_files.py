@@ -5,22 +5,20 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-TRAINING = "training"
-"""Name that the trainings give their main part; progress of earlier parts is not written."""
 SECONDS = 0.5
 
 
 class ProgressFile:
     """A `Progress` that writes a file with "images seen, images in all"."""
 
-    def __init__(self, path: Path, then: Callable[[], None] | None = None) -> None:
-        """`then` is called after each write."""
-        self._path, self._then, self._last = path, then, 0.0
+    def __init__(self, path: Path, stage: str, then: Callable[[], None] | None = None) -> None:
+        """Args: stage: only its progress is written. then: called after each write."""
+        self._path, self._stage, self._then, self._last = path, stage, then, 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Write the file, twice a second at most."""
         now = time.monotonic()
-        if what != TRAINING or (now - self._last < SECONDS and done < total):
+        if what != self._stage or (now - self._last < SECONDS and done < total):
             return
         self._last = now
         self._path.write_text(f"{done} {total}", "utf-8")

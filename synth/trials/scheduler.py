@@ -15,9 +15,9 @@ from synth.trials.progress_files import read_progress
 from synth.trials.results import Outcome
 from synth.trials.runs import Run, do_run, is_done, outcome_of
 from synth.trials.synthetic_images import fill_split, images_path
-from synth.trials.time_estimates import duration, learner_seconds, network_seconds
+from synth.trials.time_estimates import TimeEstimates
 from synth.trials.undersampled import undersample_split, undersampled_path
-from synth.workers import Progress
+from synth.workers import Progress, duration
 
 Say = Callable[[str], None]
 """Receives messages about the next step and the time that it takes."""
@@ -41,6 +41,10 @@ class Scheduler:
     say: Say
     pace: float | None = None
     """Measured seconds per image shown to a learner, of all workers together; None before the first run."""
+
+    @functools.cached_property
+    def _times(self) -> TimeEstimates:
+        return TimeEstimates(self.context)
 
     def run_rung(self, arms: Sequence[Arm], rung: Rung) -> list[Outcome]:
         """Do all runs of a round, and everything that they need."""
@@ -73,12 +77,12 @@ class Scheduler:
         splits = range(rung.n_splits)
         networks = sum(self._network_cost(name, splits) for name in networks_of(arms, self.context.recipe))
         todo = [run for run in self.runs(arms, splits, rung.budgets) if not is_done(self.context, run)]
-        pace = learner_seconds(self.context) / self.n_workers if self.pace is None else self.pace
+        pace = self._times.learner_seconds / self.n_workers if self.pace is None else self.pace
         return networks + self._n_shown(todo) * pace
 
     def _network_cost(self, name: str, splits: Sequence[int]) -> float:
         n_todo = sum(not is_trained(self.context.data[split], name) for split in splits)
-        return math.ceil(n_todo / self.n_workers) * network_seconds(self.context, name)
+        return math.ceil(n_todo / self.n_workers) * self._times.network_seconds(name)
 
     def _n_shown(self, runs: Sequence[Run]) -> int:
         return sum(run.steps for run in runs) * self.context.recipe.classifier.batch

@@ -25,8 +25,8 @@ from synth.trials.arms import Arm
 from synth.trials.context import design_of
 from synth.trials.results import Outcome
 from synth.trials.scheduler import Rung, Scheduler
-from synth.trials.time_estimates import duration
 from synth.trials.verdict import conclude
+from synth.workers import duration
 
 FIRST_SPLITS = 2
 MIN_PROMOTED = 3
