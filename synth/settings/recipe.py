@@ -259,7 +259,11 @@ def _plain(value: Any) -> Any:
         table = tomlkit.inline_table()
         table.update({key: _plain(inner) for key, inner in value.items() if inner is not None})
         return table
-    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+    if not isinstance(value, tuple | list):
+        return value
+    if all(isinstance(inner, str) for inner in value):  # a long list is parsed in a second, but appended to in minutes
+        return tomlkit.array(f"[{', '.join(tomlkit.string(inner).as_string() for inner in value)}]")
+    return [_plain(inner) for inner in value]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
