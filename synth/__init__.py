@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from synth.runs.generate import generate
     from synth.runs.preview import preview
     from synth.runs.remake import Remade, remake
+    from synth.runs.removal import Undone
     from synth.runs.settle import plan_for
     from synth.runs.train import train
     from synth.runs.undersample import undersample
-    from synth.runs.undo import Undone, undo
+    from synth.runs.undo import undo
     from synth.sampler.image_smote import ImageSMOTE
     from synth.settings.recipe import Recipe, dump_recipe, load_recipe
     from synth.training.bundle import Bundle
@@ -56,7 +57,8 @@ _HOMES = {
     "synth.autoencoder.latent_space": ("LatentSpace", "open_latent_space"),
     "synth.output.audit": ("Audit", "verify"),
     "synth.runs.preview": ("preview",),
-    "synth.runs.undo": ("Undone", "undo"),
+    "synth.runs.removal": ("Undone",),
+    "synth.runs.undo": ("undo",),
     "synth.pages.inspection": ("InspectionFiles", "write_inspection"),
     "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),

@@ -68,6 +68,11 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[: longest - end - 5]} ... {text[-end:]}"
 
 
+def in_the_way(path: object) -> OutputError:
+    """Return the error for a file of someone else that has the name of one of ours."""
+    return OutputError(f"{path} is in the way, and synth did not write it: move it away")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of a message that suggests the nearest known name; an empty string if none is near."""
     near = difflib.get_close_matches(name, known, n=1)

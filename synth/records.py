@@ -1,7 +1,7 @@
 """Immutable records that all rooms share.
 
-An `Item` is one real image. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer turns
-both into a `Row` of the manifest.
+An `Item` is one image of a dataset. A generator turns items into a `Candidate`; gates give it a `Verdict`; the writer
+turns both into a `Row` of the manifest.
 """
 
 import dataclasses
@@ -37,6 +37,42 @@ BLANK_STD = 0.005
 """An image is blank up to this standard deviation of its levels (0..1)."""
 
 
+REPR_LENGTH, REPR_VALUE, REPR_PARTS = 280, 60, 3
+"""Largest `repr` of a record, in characters; of one of its values; and the parts of a container that are shown."""
+
+
+class ShortRepr:
+    """Base class of records whose `repr` fits on a screen: containers are shown by their size."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        assert dataclasses.is_dataclass(self)
+        return short_repr(self, {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.repr})
+
+
+def short_repr(thing: object, values: Mapping[str, object]) -> str:
+    """Return `Name(field=value, ...)` with at most `REPR_LENGTH` characters."""
+    inside = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+    text = f"{type(thing).__name__}({inside})"
+    return text if len(text) <= REPR_LENGTH else f"{text[: REPR_LENGTH - 4]}...)"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, Mapping | tuple | list | set | frozenset) and len(value) > REPR_PARTS:
+        return f"{type(value).__name__} of {len(value)}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_short(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, tuple | list | set | frozenset):
+        return "[" + ", ".join(map(_short, value)) + "]"
+    text = repr(value)
+    return text if len(text) <= REPR_VALUE else f"{text[: REPR_VALUE - 3]}..."
+
+
 def pixels_sha256(pixels: Pixels) -> str:
     """Return the SHA-256 of dtype, shape and levels; the file format does not change it."""
     digest = hashlib.sha256(f"uint{8 * pixels.itemsize} {pixels.shape}".encode())
@@ -44,8 +80,8 @@ def pixels_sha256(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+@dataclass(frozen=True, slots=True, repr=False)
+class Encoding(ShortRepr):
     """How an image file is encoded."""
 
     format: str
@@ -58,9 +94,9 @@ class Encoding:
     """JPEG chroma subsampling: 4:4:4, 4:2:2, 4:2:0, ... or grey."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One real image of a dataset."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Item(ShortRepr):
+    """One image of a dataset: a real one, or one that an earlier run put there."""
 
     id: str
     """Path below the dataset's root, with forward slashes."""
@@ -87,6 +123,8 @@ class Item:
     """Standard deviation of the levels, 0..1."""
     notes: tuple[str, ...] = ()
     """Any of animated, alpha, extension, turned."""
+    synthetic: bool = False
+    """Whether an earlier run made it: then it is no parent and does not count as real."""
 
     @property
     def sixteen_bit(self) -> bool:
@@ -94,8 +132,8 @@ class Item:
         return self.encoding.mode.startswith(("I", "F"))
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+@dataclass(frozen=True, slots=True, repr=False)
+class Origin(ShortRepr):
     """A real image as a trained network remembers it: id and hash only."""
 
     id: str
@@ -105,8 +143,8 @@ class Origin:
 Parent = Item | Origin
 
 
-@dataclass(frozen=True)
-class Candidate:
+@dataclass(frozen=True, repr=False)
+class Candidate(ShortRepr):
     """The result of one attempt, before any gate."""
 
     pixels: Pixels
@@ -126,8 +164,8 @@ class Candidate:
         return pixels_sha256(self.pixels)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict(ShortRepr):
     """The gates' scores of a candidate, and their reasons to reject it."""
 
     scores: Scores = field(default_factory=dict)
@@ -163,6 +201,11 @@ class Row(NamedTuple):
     pixels_sha256: str
     width: int
     height: int
+    group: str | None = None
+    """Group of a real image, or the one group of all parents; None without one, and in older manifests."""
+
+    def __repr__(self) -> str:
+        return short_repr(self, self._asdict())
 
 
 def rounded(value: Any) -> Any:

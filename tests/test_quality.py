@@ -22,7 +22,7 @@ from synth.quality import samples
 from synth.quality.check import Quality, check
 from synth.runs.generate import generate
 from synth.settings.recipe import load_recipe
-from tests.conftest import fill_folder, make_dataset, picture, tree_state
+from tests.conftest import QUICK, Judged, fill_folder, make_dataset, picture, tree_state
 
 Points = npt.NDArray[np.float32]
 
@@ -438,3 +438,15 @@ def test_what_cannot_be_compared_is_refused(data: Path, judge: Judge, tmp_path: 
     fill_folder(tmp_path / "blue/blue", "blue", 3, first=700)
     with pytest.raises(UsageError, match="the judge does not know blue"):
         check(other, synthetic=tmp_path / "blue", judge=judge)
+
+
+def test_without_a_judge_one_is_trained_and_kept(judged: Judged, tmp_path: Path) -> None:
+    recipe = load_recipe(overrides={**QUICK, "classifier.steps": 10})
+    out, told = tmp_path / "out", list[str]()
+    generate(open_dataset(judged.data), None, recipe.model_copy(update={"target": {"yellow": 24}}), out)
+    first = check(out, say=told.append)
+    assert len(told) == 1
+    assert str(tmp_path / "out-judge") in told[0]
+    assert check(out, say=told.append) == first
+    assert check(out, judge=tmp_path / "out-judge") == first
+    assert len(told) == 1

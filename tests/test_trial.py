@@ -77,7 +77,7 @@ class TestWhatItLeaves:
 
     def test_every_arm_class_and_length_has_its_numbers(self, done: tuple[Verdict, Path]) -> None:
         document = document_of(done[1])
-        assert document == done[0].to_json()
+        assert document == {**done[0].to_json(), "seconds": None}
         assert list(document["arms"]) == list(ARMS)
         assert document["control"] == "duplicate+online"
         assert document["steps"] == 16
@@ -309,7 +309,8 @@ class TestCommand:
         arms = "none,augment@12+duplicate+online"
         assert run("trial", data, tmp_path / "out", "--arms", arms, "--json", "--quiet", *self.settings()) == 0
         printed = json.loads(capsys.readouterr().out)
-        assert printed == document_of(tmp_path / "out")
+        assert printed.pop("seconds") > 0
+        assert {**printed, "seconds": None} == document_of(tmp_path / "out")
 
     def test_writes_what_was_advised(
         self, data: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
@@ -320,7 +321,15 @@ class TestCommand:
         assert synth.verify(tmp_path / "new").good
         assert len(list((tmp_path / "new/train").rglob("*.jpg"))) == 48
         assert synth.load_recipe(tmp_path / "new/recipe.toml").trial.arms == ("none",)
-        assert run("trial", data, tmp_path / "out-2", *words) == 2
+        before = contents(tmp_path)
+        capsys.readouterr()
+        assert run("trial", data, tmp_path / "out", *words) == 0
+        assert capsys.readouterr().out.count("nothing to do") == 2
+        assert contents(tmp_path) == before
+        (tmp_path / "theirs").mkdir()
+        (tmp_path / "theirs/file").touch()
+        assert run("trial", data, tmp_path / "out-2", "--write", tmp_path / "theirs") == 1
+        assert not (tmp_path / "out-2").exists()
 
     def test_writes_the_images_that_an_advised_arm_leaves(self, data: Path, tmp_path: Path, run: Run) -> None:
         arm = "undersample:random@8"

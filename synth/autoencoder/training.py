@@ -17,7 +17,7 @@ from synth.networks.autoencoder import Autoencoder
 from synth.networks.small import Small
 from synth.settings.gates import Classifier
 from synth.training.batches import TrainingSet, read_training_set
-from synth.training.bundle import AUTOENCODER, Bundle, training_folder
+from synth.training.bundle import AUTOENCODER, Bundle, complete_bundle, training_folder
 from synth.training.card import curves
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
@@ -33,11 +33,13 @@ SHEETS = 8
 
 
 def train_autoencoder(job: TrainingJob) -> Bundle:
-    """Train the autoencoder, on one thread of a CPU or on a GPU; the same job again resumes.
+    """Train the autoencoder, on one thread of a CPU or on a GPU.
+
+    The same job again resumes, or returns the complete bundle.
 
     Raises:
         TrainingError: no training images, or the losses were not finite.
-        OutputError: `job.out` exists. LockedError: another training holds the folder.
+        OutputError: `job.out` holds something else. LockedError: another training holds the folder.
         UsageError: a device that is missing.
     """
     if not job.items:
@@ -45,6 +47,8 @@ def train_autoencoder(job: TrainingJob) -> Bundle:
     settings = job.recipe.autoencoder
     run = job.run_id(settings, policy_of(job.recipe))
     with training_folder(job.out, run) as work:
+        if work is None:
+            return complete_bundle(job.out, AUTOENCODER)
         data = read_data(job)
         fitted, device = fit_autoencoder(job, data, work), choose_device(job.device)
         network = fitted.network

@@ -26,7 +26,7 @@ from synth.networks.pretrained import open_backbone, weights_digest
 from synth.records import Item
 from synth.settings.gates import Classifier
 from synth.training.batches import read_training_set, safe_policy
-from synth.training.bundle import CLASSIFIER, Bundle, training_folder
+from synth.training.bundle import CLASSIFIER, Bundle, complete_bundle, training_folder
 from synth.training.device import choose_device
 from synth.training.job import TrainingJob
 from synth.training.loop import STATS, read_stats
@@ -35,11 +35,11 @@ Floats = npt.NDArray[np.float32]
 
 
 def train_classifier(job: TrainingJob) -> Bundle:
-    """Train the reference classifier; the same job again resumes.
+    """Train the reference classifier; the same job again resumes, or returns the complete bundle.
 
     Raises:
         TrainingError: fewer than two classes with images, or the losses were not finite.
-        OutputError: `job.out` exists. LockedError: another training holds the folder.
+        OutputError: `job.out` holds something else. LockedError: another training holds the folder.
         UsageError: a backbone that is not installed, or a device that is missing.
     """
     items, settings = job.items, job.recipe.classifier
@@ -49,6 +49,8 @@ def train_classifier(job: TrainingJob) -> Bundle:
     device = choose_device(job.device)
     run = job.run_id(settings, safe_policy(job.recipe))
     with training_folder(job.out, run) as work:
+        if work is None:
+            return complete_bundle(job.out, CLASSIFIER)
         groups = groups_of(items)
         task = _task(job, groups, work, device=str(device))
         _train(task, job, n_workers=job.n_workers if device.type == "cpu" else 1)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from typer import Option
 
+from synth.cli import console
 from synth.cli.options import (
     DO_NOT_USE,
     Classes,
@@ -67,7 +68,7 @@ def check(
     """Compare synthetic images with held-out real ones.
 
     OUT gets the measurements as quality.json and in its report. For class folders made elsewhere, run synth check DATA
-    --synthetic DIR; then nothing is written.
+    --synthetic DIR; then the measurements are only printed. Without a judge, one is trained and kept in OUT-judge.
 
     Example: synth check balanced --judge judge
     """
@@ -78,7 +79,13 @@ def check(
         open_bundle(judge, CLASSIFIER)
     with printing.progress() as report:
         quality = check_quality(
-            out, synthetic=synthetic, judge=judge, seed=seed or 0, n_workers=n_processes(workers), progress=report
+            out,
+            synthetic=synthetic,
+            judge=judge,
+            seed=seed or 0,
+            n_workers=n_processes(workers),
+            progress=report,
+            say=None if printing.quiet else console.note,
         )
     printing.show(quality.to_json(), lambda: print_quality(quality))
     return DO_NOT_USE if quality.bad and strict else 0

@@ -177,7 +177,7 @@ class Training:
     """What every training takes."""
 
     data: Data
-    bundle: Annotated[Path, Argument(metavar="BUNDLE", help="New folder for the trained network.")]
+    bundle: Annotated[Path, Argument(metavar="BUNDLE", help="Folder for the trained network.")]
     seed: Seed = None
     device: Device = "auto"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from synth.output.summary import ClassSummary, Summary
     from synth.pages.inspection import InspectionFiles
     from synth.runs.remake import Remade
+    from synth.runs.removal import Undone
     from synth.runs.selection import Selection
-    from synth.runs.undo import Undone
 
-SHOWN_FINDINGS, SHOWN_PATHS = 3, 4
+SHOWN_FINDINGS, SHOWN_PATHS, SHOWN_REASONS = 3, 4, 3
 EARLIER = "made before"
 """Column of the new images of earlier runs."""
 
@@ -45,8 +47,10 @@ def print_inspection(
     files = ", ".join(f"{n} {state}" for state, n in inspection.files.items())
     ratio = f"{inspection.imbalance_ratio:.1f}" if inspection.imbalance_ratio else "none"
     console.say(f"files: {files}; imbalance ratio: {ratio}")
-    for kind, n in inspection.skipped.items():
-        console.say(f"skipped: {n} x {kind}")
+    if inspection.groups:
+        n_groups, n_with = inspection.groups["n"], inspection.groups["images"]
+        console.say(f"groups: {n_groups}; {n_with} of {inspection.files['used']} images have one")
+    _print_left_out(inspection.skipped, ())
     _print_findings(inspection)
     if written is None:
         return
@@ -105,6 +109,7 @@ def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
     earlier = [EARLIER] if before else []
     columns = ["class", "real", *earlier, "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
+    _print_left_out(summary.skipped, summary.refused)
     _print_warnings(summary.warnings)
     console.say(tell_plan(summary.to_json()["classes"]).line)
     new = sum(c.accepted for c in summary.classes.values())
@@ -121,6 +126,7 @@ def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None
     classes = found.to_json()["classes"]
     rows = [[label, c["real"], c["kept"], c["duplicates"], c["method"] or "-"] for label, c in classes.items()]
     console.table(["class", "real", "kept", "near-duplicates left out", "thinned by"], rows)
+    _print_left_out(found.skipped, found.refused)
     _print_warnings(found.warnings)
     if all(c["method"] is None for c in classes.values()):
         console.say("note: no class is larger than the size, so all images stay; for fewer images: --size 2x")
@@ -179,6 +185,17 @@ def _print_notes(classes: Mapping[str, ClassPlan] | Mapping[str, ClassSummary]) 
     for label, entry in classes.items():
         if entry.note:
             console.say(f"{label}: {entry.note}")
+
+
+def _print_left_out(skipped: Mapping[str, int], refused: Sequence[tuple[str, str]]) -> None:
+    """Print how many files of the input are not in the output, and why."""
+    reasons = Counter(re.sub(r"^\S+:\d+: ", "", reason) for _, reason in refused)  # without the line of a table
+    for kind, n in skipped.items():
+        console.say(f"skipped: {n} x {kind}")
+    for reason, n in reasons.most_common(SHOWN_REASONS):
+        console.say(f"refused: {n} x {reason}")
+    if rest := sum(n for _, n in reasons.most_common()[SHOWN_REASONS:]):
+        console.say(f"refused: {rest} x other reasons; --json lists all")
 
 
 def _print_warnings(warnings: Sequence[str]) -> None:

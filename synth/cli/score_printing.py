@@ -113,11 +113,10 @@ def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
         found = ", ".join(f"{name} {_points(scores['macro_f1'])}" for name, scores in verdict.test["arms"].items())
         console.say(f"macro-F1 on the dataset's own test images: {found}")
     console.say(verdict.advice)
-    console.say(f"verdict: {out / 'report.html'} ({verdict.seconds or 0:.0f} s)")
+    took = "nothing to do: it is complete" if verdict.seconds is None else f"{verdict.seconds:.0f} s"
+    console.say(f"verdict: {out / 'report.html'} ({took})")
     if next_step:
-        console.say(
-            f"next: the same trial with a new OUT and --write BALANCED also makes the dataset of {verdict.advised}"
-        )
+        console.say(f"next: the same command with --write BALANCED makes the dataset of {verdict.advised}")
 
 
 def _compared(verdict: Verdict, arm: str) -> tuple[str, str]:

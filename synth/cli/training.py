@@ -119,7 +119,7 @@ def _train(
             tensorboard=tensorboard,
         )
     if os.environ.get("RANK", "0") == "0":  # torchrun starts several processes; only the first one prints
-        common.show(bundle.scores, lambda: _print_bundle(what, training, bundle))
+        common.show({**bundle.scores, "seconds": bundle.seconds}, lambda: _print_bundle(what, training, bundle))
     return common.status(incomplete=bool(dataset.refused))
 
 
@@ -128,6 +128,7 @@ def _print_bundle(what: str, training: Training, bundle: Bundle) -> None:
     print_result(bundle.scores[key])
     for name, reason in bundle.info["stopped"].items():
         console.say(f"{name} stopped early: {reason}")
-    seconds, n_images = bundle.scores["seconds"], bundle.scores["n_images_seen"]
-    console.say(f"bundle: {training.bundle} ({seconds:.0f} s, {n_images} images seen)")
+    n_images = bundle.scores["n_images_seen"]
+    took = "nothing to do: it is complete" if bundle.seconds is None else f"{bundle.seconds:.0f} s"
+    console.say(f"bundle: {training.bundle} ({took}, {n_images} images seen)")
     console.say(f"next: synth generate {training.data} OUT {use} {training.bundle}")

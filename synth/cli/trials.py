@@ -10,7 +10,6 @@ from synth.cli import console
 from synth.cli.options import Cap, Common, Data, Device, Seed, Target, target_of
 from synth.cli.printing import print_written
 from synth.cli.score_printing import print_verdict
-from synth.errors import UsageError
 
 
 def trial(
@@ -57,13 +56,14 @@ def trial(
 
     Example: synth trial lights verdict --arms none,augment,augment+duplicate+online
     """
+    from synth.runs.preflight import check_output
     from synth.trials.advised import write_advised
     from synth.trials.search import parse_duration
     from synth.trials.trial import arms_of
     from synth.trials.trial import trial as run_trial
 
-    if write and write.exists():
-        raise UsageError(f"--write expects a new folder, but {write} exists")
+    if write:
+        check_output(write, in_place=False)
     recipe = common.recipe(
         {
             "trial.control": control,

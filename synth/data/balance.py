@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
+from synth.records import ShortRepr
+from synth.settings.base import exact_product
 from synth.settings.recipe import check_target, multiple_of
 
 SCHEMES = ("inverse", "balanced", "effective", "sqrt")
 EFFECTIVE_BETA = 0.999
 
 
-@dataclass(frozen=True)
-class ClassPlan:
+@dataclass(frozen=True, repr=False)
+class ClassPlan(ShortRepr):
     """The plan for one class."""
 
     real: int
@@ -29,8 +31,8 @@ class ClassPlan:
     """Why fewer images are planned than the target needs."""
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(ShortRepr):
     """The plan of a run: how many new images each class gets."""
 
     classes: Mapping[str, ClassPlan]
@@ -83,7 +85,7 @@ def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_pare
     missing = max(target - real - existing, 0)
     if missing and not real and needs_parents:
         return ClassPlan(real, existing, target, 0, "no training image to start from")
-    room = missing if math.isinf(cap) else max(math.floor(cap * real) - existing, 0)
+    room = missing if math.isinf(cap) else max(math.floor(exact_product(cap, real)) - existing, 0)
     note = f"cap of {cap:g} new images per real one: {missing} would be needed" if room < missing else ""
     return ClassPlan(real, existing, target, min(missing, room), note)
 
@@ -109,7 +111,7 @@ def targets_of(target: int | str | Mapping[str, int], counts: Mapping[str, int])
         return dict.fromkeys(counts, words[target])
     check_target(target)
     factor = multiple_of(target) or 0.0
-    return {label: math.ceil(round(factor * n, 6)) for label, n in counts.items()}
+    return {label: math.ceil(exact_product(factor, n)) for label, n in counts.items()}
 
 
 def check_classes(names: Iterable[str], known: Iterable[str]) -> None:

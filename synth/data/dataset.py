@@ -2,38 +2,41 @@
 
 Layouts: `<class>/...`; `{train,val,test}/<class>/...`; or a `metadata.csv` / `metadata.jsonl` with `file_name, label`
 and optionally `split, group`. Every file is either used (an item), skipped (not an image of the dataset) or refused (a
-bad image or name, with the reason). Images of an earlier run are listed in its manifest and are skipped.
+bad image or name, with the reason). Images that an earlier run made are listed in its manifest: they are items too, but
+marked, and counted as skipped, because nothing is made from them.
 """
 
 import functools
 import hashlib
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from synth import workers
 from synth.data import encoding, images
+from synth.data.findings import Finding
 from synth.data.listing import list_files
 from synth.data.tree import FoundFile
 from synth.errors import DatasetError, ImageError
-from synth.records import PARENT_SPLIT, SPLITS, Item, pixels_sha256
+from synth.records import PARENT_SPLIT, SPLITS, Item, ShortRepr, pixels_sha256
 from synth.settings.recipe import Data
 
 CHUNK = 128
+MADE = "made by an earlier run"
+"""Kind of skipped files."""
 Progress = Callable[[int, int], None]
 """Called with (files read, files in total)."""
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Real images by class and split."""
+@dataclass(frozen=True, repr=False)
+class Dataset(ShortRepr):
+    """Images by class and split. All counts and `train` are of real images."""
 
     root: Path
     items: tuple[Item, ...]
-    """Sorted by id."""
+    """Sorted by id; with `item.synthetic` for images that earlier runs put into this folder."""
     classes: tuple[str, ...]
     """Sorted; classes without a usable image are included."""
     refused: tuple[tuple[str, str], ...]
@@ -44,26 +47,41 @@ class Dataset:
     """Folder below the root that holds the class folders with training images: "train/", or "" without splits."""
     in_class_folders: bool
     """False if a metadata file gives the labels."""
-    warnings: tuple[str, ...] = ()
-    synthetic: Mapping[str, int] = field(default_factory=dict)
-    """{class: images that earlier runs put into this folder}; they are not items."""
+    findings: tuple[Finding, ...] = ()
+    """What its layout, its metadata table or its groups say, the most harmful first."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The messages of its findings."""
+        return tuple(finding.message for finding in self.findings)
+
+    @functools.cached_property
+    def real(self) -> tuple[Item, ...]:
+        """The real images, sorted by id."""
+        return tuple(item for item in self.items if not item.synthetic)
+
+    @functools.cached_property
+    def synthetic(self) -> Mapping[str, int]:
+        """{class: images that earlier runs put into this folder}; empty without any."""
+        made = Counter(item.label for item in self.items if item.synthetic)
+        return {label: made[label] for label in self.classes} if made else {}
 
     @functools.cached_property
     def digest(self) -> str:
-        """A hash of all images, labels and splits."""
-        lines = (f"{i.id}\0{i.label}\0{i.split}\0{i.sha256}\n" for i in self.items)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        """A hash of all real images, labels, splits and groups."""
+        facts = ([i.id, i.label, i.split, i.sha256, *([i.group] if i.group else [])] for i in self.real)
+        return hashlib.sha256("".join("\0".join(each) + "\n" for each in facts).encode()).hexdigest()
 
     @functools.cached_property
     def pixels(self) -> frozenset[str]:
-        """Hashes of the pixels of all images in all splits."""
-        return frozenset(item.pixels_sha256 for item in self.items)
+        """Hashes of the pixels of all real images in all splits."""
+        return frozenset(item.pixels_sha256 for item in self.real)
 
     @functools.cached_property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """{class: {split: n}} for every class, and for every split that has images."""
-        tally = Counter((item.label, item.split) for item in self.items)
-        splits = [split for split in SPLITS if any(item.split == split for item in self.items)] or [PARENT_SPLIT]
+        """{class: {split: real images}} for every class, and for every split that has images."""
+        tally = Counter((item.label, item.split) for item in self.real)
+        splits = [split for split in SPLITS if any(item.split == split for item in self.real)] or [PARENT_SPLIT]
         return {label: {split: tally[label, split] for split in splits} for label in self.classes}
 
     @functools.cached_property
@@ -75,7 +93,7 @@ class Dataset:
     def train(self) -> Mapping[str, tuple[Item, ...]]:
         """{class: its training items}; only these become parents."""
         by_class: dict[str, list[Item]] = {label: [] for label in self.classes}
-        for item in self.items:
+        for item in self.real:
             if item.split == PARENT_SPLIT:
                 by_class[item.label].append(item)
         return {label: tuple(items) for label, items in by_class.items()}
@@ -96,6 +114,7 @@ def open_dataset(
 
     Raises:
         DatasetError: no such folder, no class folder, no usable image, split folders mixed with class folders.
+        UsageError: `data.groups` matches no path.
     """
     settings = settings or Data()
     listing = list_files(Path(path), settings)
@@ -106,9 +125,12 @@ def open_dataset(
     unreadable = [(file.id, r) for file, r in zip(listing.files, results, strict=True) if isinstance(r, str)]
     refused = (*listing.refused, *unreadable)
     if not items and not listing.classes:
-        first = f"; {refused[0][0]}: {refused[0][1]}" if refused else ""
+        where = "in a class folder" if listing.in_class_folders else "that its metadata file lists"
+        first = f"; first: {_reason(*refused[0])}" if refused else ""
         counts = f"{listing.skipped.total()} files skipped, {len(refused)} refused{first}"
-        raise DatasetError(f"{path}: found no image in a class folder ({counts})")
+        raise DatasetError(f"{path}: found no image {where} ({counts})")
+    if made := sum(item.synthetic for item in items):
+        listing.skipped[MADE] = made
     return Dataset(
         root=Path(path),
         items=tuple(sorted(items, key=lambda item: item.id)),
@@ -117,9 +139,12 @@ def open_dataset(
         skipped=dict(sorted(listing.skipped.items())),
         train_folder=listing.train_folder,
         in_class_folders=listing.in_class_folders,
-        warnings=listing.warnings,
-        synthetic=listing.synthetic,
+        findings=tuple(listing.findings),
     )
+
+
+def _reason(path: str, reason: str) -> str:
+    return reason if reason.startswith(path) else f"{path}: {reason}"
 
 
 def _read_all(
@@ -155,7 +180,7 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         label=file.label,
         split=file.split,
         output_path=file.output_path,
-        group=file.group or _group(file.id, settings.groups),
+        group=file.group,
         sha256=hashlib.sha256(data).hexdigest(),
         pixels_sha256=pixels_sha256(pixels),
         width=pixels.shape[1],
@@ -166,14 +191,10 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         mean=mean,
         std=std,
         notes=decoded.notes + renamed,
+        synthetic=file.synthetic,
     )
 
 
 def read_item(id: str, path: Path, settings: Data) -> Item | str:
     """Read one image file as an item without a class, or return the reason to refuse it."""
     return _read_one(FoundFile(id, str(path), "", PARENT_SPLIT, output_path=id), settings)
-
-
-def _group(id: str, pattern: str) -> str | None:
-    match = re.search(pattern, id) if pattern else None
-    return match and match[1 if match.re.groups else 0]

@@ -5,17 +5,18 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from synth.records import SPLITS, Item
+from synth.records import SPLITS, Item, ShortRepr
 
 Key = TypeVar("Key", bound=Hashable)
 Pictures = Iterable[Sequence[Item]]
 """Groups of images that show the same picture."""
 
-SHOWN = 3  # number of names in a message
+SHOWN, NAME_LENGTH = 3, 60
+"""Names in a message, and letters of a name."""
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(ShortRepr):
     """One problem of a dataset, and what to do about it."""
 
     kind: str
@@ -87,8 +88,8 @@ def ids_of(items: Iterable[Item]) -> tuple[str, ...]:
 
 
 def few(names: Iterable[str]) -> str:
-    """Return the first names, and how many more there are."""
-    listed = list(names)
+    """Return the first names, long ones shortened, and how many more there are."""
+    listed = [name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 3]}..." for name in names]
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     return ", ".join(listed[:SHOWN]) + more
 

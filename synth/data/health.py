@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
 from synth.data.duplicates import picture_groups
 from synth.data.findings import Finding, duplicates, few, group_by, ids_of, label_conflicts, n_images, split_leaks
-from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item
+from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item, ShortRepr
 
 IMBALANCE_MIN = 3.0
 FEW = 5
@@ -39,12 +40,14 @@ NOTES = (
     ("extension", "odd_extension", "with the extension of another format: the content decides; correct the name"),
     ("alpha", "alpha", "with transparent pixels, which get the colour data.background: set it if it is wrong"),
 )
+MILD = ("layout", "split_names", "split_from_folder", "file_name_differs")
+"""Findings of the dataset that tell how it is read; they come last."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(ShortRepr):
     """A dataset's counts and findings."""
 
     classes: Mapping[str, Mapping[str, int]]
@@ -59,6 +62,8 @@ class Inspection:
     """(path, reason)."""
     skipped: Mapping[str, int]
     """{kind of file: count}."""
+    groups: Mapping[str, int] | None = None
+    """{"n": number of groups, "images": real images that have one}; None without groups."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `synth inspect --json`."""
@@ -67,6 +72,7 @@ class Inspection:
             "classes": {label: dict(counts) for label, counts in self.classes.items()},
             "imbalance_ratio": self.imbalance_ratio,
             "files": dict(self.files),
+            "groups": self.groups,
             "findings": findings,
             "refused": [{"path": path, "reason": reason} for path, reason in self.refused],
             "skipped": [{"kind": kind, "n": n} for kind, n in self.skipped.items()],
@@ -77,23 +83,27 @@ def inspect(dataset: Dataset) -> Inspection:
     """Count a dataset and look for problems that harm training or its evaluation."""
     counts = {label: n for label, n in dataset.train_counts.items() if n}
     ratio = max(counts.values()) / min(counts.values()) if counts else None
-    used, skipped, refused = len(dataset.items), sum(dataset.skipped.values()), len(dataset.refused)
-    groups, n_cut = picture_groups(dataset.items)
-    pictures = group_by(dataset.items, groups.tolist()).values()
+    used, skipped, refused = len(dataset.real), sum(dataset.skipped.values()), len(dataset.refused)
+    asked = any(item.group for item in dataset.real) or any(found.kind == "no_group" for found in dataset.findings)
+    known = Counter(item.group for item in dataset.real if item.group is not None)
+    groups, n_cut = picture_groups(dataset.real)
+    pictures = group_by(dataset.real, groups.tolist()).values()
     findings = (  # the most harmful first
+        *(finding for finding in dataset.findings if finding.kind not in MILD),
         *label_conflicts(pictures),
         *split_leaks(pictures),
-        *_group_leaks(dataset.items),
+        *_group_leaks(dataset.real),
         *_small_classes(dataset),
+        *class_numbers(dataset),
         *_imbalance(counts, ratio),
         *_format_differs(dataset),
         *_mixed_modes(dataset),
         *duplicates(pictures, n_cut),
-        *_levels(dataset.items),
-        *_sizes(dataset.items),
-        *_noted(dataset.items),
+        *_levels(dataset.real),
+        *_sizes(dataset.real),
+        *_noted(dataset.real),
         *_not_portable(dataset),
-        *(Finding("layout", (), warning) for warning in dataset.warnings),
+        *(finding for finding in dataset.findings if finding.kind in MILD),
     )
     return Inspection(
         classes=dataset.counts,
@@ -102,6 +112,7 @@ def inspect(dataset: Dataset) -> Inspection:
         findings=findings,
         refused=dataset.refused,
         skipped=dataset.skipped,
+        groups={"n": len(known), "images": known.total()} if asked else None,
     )
 
 
@@ -138,8 +149,8 @@ def _imbalance(counts: Mapping[str, int], ratio: float | None) -> Iterator[Findi
 
 def _format_differs(dataset: Dataset) -> Iterator[Finding]:
     """Yield a finding if a class differs from the others in its file format, or else in its JPEG quality."""
-    formats = _unlike_others(dataset, [item.encoding.format for item in dataset.items])
-    quality = {} if formats else _unlike_others(dataset, _qualities(dataset.items))
+    formats = _unlike_others(dataset, [item.encoding.format for item in dataset.real])
+    quality = {} if formats else _unlike_others(dataset, _qualities(dataset.real))
     if apart := formats or quality:
         which = "; ".join(f"{label} mostly {own}, the others {others}" for label, (own, others) in apart.items())
         harm = "a classifier can learn the files instead of the content; store all classes in the same way"
@@ -157,7 +168,7 @@ def _qualities(items: Sequence[Item]) -> list[str]:
 def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return {class: (its word, the others' word)} of classes whose distribution of words differs from the others."""
     tallies: dict[str, Counter[str]] = {label: Counter() for label in dataset.classes}
-    for item, word in zip(dataset.items, words, strict=True):
+    for item, word in zip(dataset.real, words, strict=True):
         tallies[item.label][word] += 1
     total = sum(tallies.values(), Counter[str]())
     found = {}
@@ -172,14 +183,14 @@ def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[st
 
 
 def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
-    modes = [f"{'16-bit ' * item.sixteen_bit}{'grey' if item.grey else 'colour'}" for item in dataset.items]
+    modes = [f"{'16-bit ' * item.sixteen_bit}{'grey' if item.grey else 'colour'}" for item in dataset.real]
     tally = Counter(modes).most_common()
     if len(tally) < 2:
         return
     apart = _unlike_others(dataset, modes)
     by_class = "; ".join(f"{label} is mostly {own}, the others {others}" for label, (own, others) in apart.items())
     harm = f" ({by_class}): a classifier can learn the mode instead of the content" if apart else ""
-    minority = ids_of(item for item, mode in zip(dataset.items, modes, strict=True) if mode != tally[0][0])
+    minority = ids_of(item for item, mode in zip(dataset.real, modes, strict=True) if mode != tally[0][0])
     counts = ", ".join(f"{n} {mode}" for mode, n in tally)
     yield Finding("mixed_modes", minority, f"{counts} images in one dataset{harm}; convert all to one mode")
 
@@ -235,7 +246,7 @@ def _not_portable(dataset: Dataset) -> Iterator[Finding]:
     classes = sorted(_clashing(dataset.classes) | {label for label in dataset.classes if _bad(label)})
     if classes:
         yield Finding("not_portable", (), f"class names {few(map(repr, classes))}: {advice}")
-    ids = [item.id for item in dataset.items]
+    ids = [item.id for item in dataset.real]
     names = sorted(_clashing(ids) | {id for id in ids if _bad(id.rpartition("/")[2])})
     if names:
         yield Finding("not_portable", tuple(names), f"{n_images(len(names))} with a name like {names[0]!r}: {advice}")

@@ -1,15 +1,19 @@
-"""List the files of a folder with class and split, from the folder names or a metadata file."""
+"""List the files of a folder with class, split and group, from the folder names or a metadata file."""
 
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from synth.data.groups import group_findings, with_groups
+from synth.data.layout import Tree, nested_findings, read_layout
 from synth.data.manifest import MANIFEST, read_manifest
-from synth.data.metadata import METADATA, SPLIT_WORDS, read_metadata
+from synth.data.metadata import METADATA, read_metadata
+from synth.data.output_paths import OutputPaths
+from synth.data.splits import split_of
 from synth.data.tree import FoundFile, Listing, Walk, bad_name, is_system
 from synth.errors import DatasetError, did_you_mean
-from synth.records import PARENT_SPLIT
 from synth.settings.recipe import Data
 
 EXCLUDED = "excluded"
@@ -20,11 +24,22 @@ SHOWN = 80
 """Characters of a path in a message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an earlier run's manifest says of a file."""
+
+    id: str
+    """For a real image, its path in the dataset that the output was made from."""
+    group: str | None
+    synthetic: bool
+
+
 def list_files(root: Path, settings: Data) -> Listing:
     """Walk a folder and sort every file.
 
     Raises:
         DatasetError: not a folder, not readable, or an ambiguous layout.
+        UsageError: `data.groups` matches no path.
     """
     if not root.exists():
         raise DatasetError(f"{root}: no such folder")
@@ -35,30 +50,32 @@ def list_files(root: Path, settings: Data) -> Listing:
     except PermissionError:
         raise DatasetError(f"{root}: no permission to read this folder") from None
     listing = Listing()
-    ours = _our_files(root, listing)
-    found = list(Walk(root, listing, follow=settings.follow_symlinks, ours=ours).files())
+    recorded = _recorded(root)
+    found = list(Walk(root, listing, follow=settings.follow_symlinks, ours=recorded).files())
     metadata = [path for path in found if _is_metadata(path)]
     if metadata:
         read_metadata(root, found, metadata, listing)
     else:
         _from_folders(root, found, listing)
-    real = sorted((file for file in listing.files if not ours.get(file.id, False)), key=lambda file: file.id)
-    if len(real) < len(listing.files):
-        listing.skipped["made by an earlier run"] = len(listing.files) - len(real)
-    listing.files = real
-    _leave_out(root, settings.exclude, listing)
+    files = [_as_recorded(file, recorded.get(file.id)) for file in listing.files]
+    sources = {path: entry.id for path, entry in recorded.items() if not entry.synthetic}
+    real = [file for file in files if not file.synthetic]
+    real = with_groups(_without(settings.exclude, real, listing), settings.groups, sources)
+    if settings.groups or any(file.group for file in real) or listing.has_groups:
+        listing.findings += group_findings([file.group for file in real])
+    listing.files = sorted([*real, *(file for file in files if file.synthetic)], key=lambda file: file.id)
     return listing
 
 
-def _leave_out(root: Path, exclude: Sequence[str], listing: Listing) -> None:
-    """Count the excluded files as skipped.
+def _without(exclude: Sequence[str], files: list[FoundFile], listing: Listing) -> list[FoundFile]:
+    """Return the files that are not excluded; count the others as skipped.
 
     Raises:
         DatasetError: the list has a path that is not an image of the folder.
     """
     if not exclude:
-        return
-    known = [*(file.id for file in listing.files), *(path for path, _ in listing.refused)]
+        return files
+    known = [*(file.id for file in files), *(path for path, _ in listing.refused)]
     same = {unicodedata.normalize("NFC", id): id for id in known}  # an editor may store accents in another form
     same.update((id, id) for id in known)
     excluded = set()
@@ -67,64 +84,58 @@ def _leave_out(root: Path, exclude: Sequence[str], listing: Listing) -> None:
         if id is None:
             name = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
             near = did_you_mean(path, known) if len(known) <= LOOKED_THROUGH else ""
-            raise DatasetError(f"the exclude list has {name!r}, which is not an image of {root}{near}")
+            raise DatasetError(f"the exclude list has {name!r}, which is not an image of the dataset{near}")
         excluded.add(id)
-    listing.files = [file for file in listing.files if file.id not in excluded]
     listing.refused = [(path, reason) for path, reason in listing.refused if path not in excluded]
     listing.skipped[EXCLUDED] = len(excluded)
+    return [file for file in files if file.id not in excluded]
 
 
 def _is_metadata(path: str) -> bool:
     """Whether it is a metadata file at the root or in a split folder."""
     folder, _, name = path.rpartition("/")
-    return name in METADATA and (not folder or folder.lower() in SPLIT_WORDS)
+    return name in METADATA and (not folder or ("/" not in folder and split_of(folder) is not None))
 
 
-def _our_files(root: Path, listing: Listing) -> Mapping[str, bool]:
-    """Return {path: whether it is synthetic} from the manifest of an earlier run; empty without one."""
+def _recorded(root: Path) -> Mapping[str, Recorded]:
+    """Return {path: what the manifest of an earlier run says of it}; empty without one."""
     path = root / MANIFEST
     if not path.is_file():
         return {}
-    ours = {}
-    for row in read_manifest(path):
-        if row.path is not None:
-            ours[row.path] = row.synthetic
-            listing.synthetic[row.label] += row.synthetic
-    return ours
+    rows = read_manifest(path)
+    return {row.path: Recorded(row.id, row.group, row.synthetic) for row in rows if row.path is not None}
 
 
-def _from_folders(root: Path, found: list[str], listing: Listing) -> None:
+def _as_recorded(file: FoundFile, entry: Recorded | None) -> FoundFile:
+    return replace(file, synthetic=entry.synthetic, group=file.group or entry.group) if entry else file
+
+
+def _from_folders(root: Path, found: Sequence[str], listing: Listing) -> None:
     refused = {path for path, _ in listing.refused}  # a link that is not followed is not a class either
-    folders = _class_folders(root, "", refused)
-    splits = [name for name in folders if name.lower() in SPLIT_WORDS]
-    others = [name for name in folders if name not in splits]
-    train = [name for name in splits if SPLIT_WORDS[name.lower()] == PARENT_SPLIT]
-    if train and others:
-        raise DatasetError(
-            f"{root}: split folders ({', '.join(splits)}) beside class folders ({', '.join(others[:3])}): "
-            "move the classes into a split, or the splits elsewhere"
-        )
-    by_split = bool(splits) and not others
-    if by_split:
-        listing.train_folder = f"{train[0] if train else PARENT_SPLIT}/"
-    for base in [f"{name}/" for name in splits] if by_split else [""]:
-        listing.classes.update(_class_folders(root, base, refused))
-    depth, nested = int(by_split), False
-    for path in filter(listing.accepts, found):
-        parts = path.split("/")
-        if len(parts) <= depth + 1:
+    images = list(filter(listing.accepts, found))
+    inner = {name: _folders(root, f"{name}/", refused) for name in _folders(root, "", refused)}
+    layout = read_layout(Tree(root, inner, images))
+    listing.train_folder = layout.train_folder
+    for place in layout.places:
+        listing.classes.update(_folders(root, place, refused))
+    places, nested = OutputPaths(), []
+    for path in sorted(
+        images, key=lambda path: (path.count("/"), path)
+    ):  # files directly in class folders keep their names
+        place = next((place for place in layout.places if path.startswith(place)), "")
+        label, _, below = path.removeprefix(place).partition("/")
+        if not below or place not in layout.places:
             listing.refused.append((path, "lies beside the class folders: move it into one"))
             continue
-        nested = nested or len(parts) > depth + 2
-        split = SPLIT_WORDS[parts[0].lower()] if by_split else PARENT_SPLIT
-        listing.files.append(FoundFile(path, f"{root}/{path}", parts[depth], split, output_path=path))
-    listing.warnings = (
-        *((f"class named like a split: {', '.join(splits)}",) if splits and others else ()),
-        *(("folders inside class folders: their images belong to the outer class",) if nested else ()),
-    )
+        *folders, _ = below.split("/")
+        split = layout.places[place]
+        output_path = places.flat(f"{place}{label}", below, id=path) if folders else places.keep(path)
+        nested += [(path, split, folders)] if folders else []
+        listing.files.append(FoundFile(path, f"{root}/{path}", label, split, output_path=output_path))
+    listing.findings += [*layout.findings, *nested_findings(nested)]
 
 
-def _class_folders(root: Path, base: str, refused: set[str]) -> list[str]:
+def _folders(root: Path, base: str, refused: set[str]) -> list[str]:
     try:
         entries = [entry for entry in os.scandir(root / base) if entry.is_dir() and not is_system(entry.name)]
     except OSError:  # the walk has refused it already

@@ -13,14 +13,16 @@ from typing import Any
 import orjson
 
 from synth.errors import ManifestError
+from synth.files import RUN_NAME
 from synth.records import Row
 
 MANIFEST = "manifest.jsonl"
 _KEYS = tuple("class" if name == "label" else name for name in Row._fields)
+_NEW_KEYS = Row._field_defaults
+"""{key that older manifests lack: its default}."""
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _HASH = re.compile(r"[0-9a-f]{64}")
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
-RUN_NAME = re.compile(r"[0-9a-f]{12}")
 
 
 def row_line(row: Row) -> bytes:
@@ -38,9 +40,10 @@ def parse_row(line: bytes, where: str) -> Row:
         record = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ManifestError(f"{where}: not JSON ({error})") from None
-    if missing := sorted(set(_KEYS).difference(record if isinstance(record, dict) else ())):
+    if missing := sorted(set(_KEYS).difference(_NEW_KEYS, record if isinstance(record, dict) else ())):
         hint = "if synth did not write this file, move it away"
         raise ManifestError(f"{where}: not a manifest row, missing {', '.join(missing[:4])}; {hint}")
+    record = {**_NEW_KEYS, **record}
     _check_record(record, where)
     return Row(
         label=record["class"],
@@ -64,6 +67,7 @@ _TYPES: Mapping[str, type | UnionType] = {
     "scores": dict,
     "reasons": list,
     "pixels_sha256": str,
+    "group": str | None,
 }
 
 

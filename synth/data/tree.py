@@ -3,11 +3,12 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth.data.encoding import EXTENSIONS
+from synth.data.findings import Finding
 
 SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
@@ -24,6 +25,8 @@ class FoundFile:
     split: str
     output_path: str
     group: str | None = None
+    synthetic: bool = False
+    """Whether an earlier run made it."""
 
 
 @dataclass
@@ -36,9 +39,10 @@ class Listing:
     skipped: Counter[str] = field(default_factory=Counter)
     train_folder: str = ""
     in_class_folders: bool = True
-    warnings: tuple[str, ...] = ()
-    synthetic: Counter[str] = field(default_factory=Counter)
-    """{class: images of earlier runs}, from the folder's own manifest."""
+    findings: list[Finding] = field(default_factory=list)
+    """What the layout, a metadata table or the groups say, the most harmful first."""
+    has_groups: bool = False
+    """Whether a metadata table has a column of groups."""
 
     def accepts(self, path: str) -> bool:
         """Whether a file is an image by its extension; other files are counted as skipped."""
@@ -57,8 +61,8 @@ class Walk:
     root: Path
     listing: Listing
     follow: bool
-    ours: Mapping[str, bool]
-    """{path: whether it is synthetic} of the files that an earlier run put there."""
+    ours: Container[str]
+    """Paths of the files that an earlier run put there."""
 
     def __post_init__(self) -> None:
         self.seen = {os.path.realpath(self.root)}

@@ -13,6 +13,7 @@ from synth.data.dataset import Dataset, open_dataset
 from synth.demo.traffic_lights import draw_dataset
 from synth.errors import OutputError
 from synth.output.summary import Summary
+from synth.records import ShortRepr
 from synth.runs.generate import generate
 from synth.runs.preview import preview, save_sheet
 from synth.settings.recipe import Recipe
@@ -21,8 +22,8 @@ from synth.workers import Progress
 YELLOW = "yellow"
 
 
-@dataclass(frozen=True)
-class Demo:
+@dataclass(frozen=True, repr=False)
+class Demo(ShortRepr):
     """The results of the demo."""
 
     data: Path

@@ -32,8 +32,8 @@ from synth.gan.result import GanResult
 from synth.gan.setup import GanSetup
 from synth.gan.step import GanTask, GanTrainee
 from synth.networks.autoencoder import Autoencoder, Generator
-from synth.training.bundle import GAN, Bundle, open_bundle, training_folder
-from synth.training.distributed import joined_group
+from synth.training.bundle import GAN, Bundle, complete_bundle, training_folder
+from synth.training.distributed import ProcessGroup, joined_group
 from synth.training.inference import one_thread
 from synth.training.job import TrainingJob
 from synth.training.loop import CHECK, STATS, Check, Fit, fit, read_stats
@@ -45,7 +45,7 @@ MIN_BATCH = 4
 
 
 def train_gan(job: TrainingJob) -> Bundle:
-    """Train a GAN; the same job again resumes.
+    """Train a GAN; the same job again resumes, or returns the complete bundle.
 
     The recipe's `bundle` names an autoencoder to start from, its `judge` the classifier that scores. Without them, both
     are trained; only the judge uses `job.n_workers`. Under torchrun each process takes its part of every batch, and the
@@ -53,24 +53,29 @@ def train_gan(job: TrainingJob) -> Bundle:
 
     Raises:
         TrainingError: no class can be drawn, or the losses were not finite.
-        OutputError: `job.out` exists. LockedError: another training holds the folder.
+        OutputError: `job.out` holds something else. LockedError: another training holds the folder.
         UsageError: a device that is missing, a batch that the processes can't share, TensorBoard is not installed.
         BundleError: an autoencoder or a judge that does not fit.
     """
     with joined_group() as group, _open_board(job.tensorboard if group.leads else None) as board:
         setup = GanSetup(job, group)
-        with training_folder(job.out, setup.run) if group.leads else contextlib.nullcontext():
-            if group.leads:
-                setup.prepare()
-                judge = setup.judge()
-            group.wait()
-            task, network = setup.task()
-            monitor = _monitor(setup, judge, task=task, network=network) if group.leads else None
-            fitted, task = _fit(setup, task, network.generator, monitor=monitor, board=board)
-            if monitor:
-                GanResult(setup, replace(monitor, task=task), fitted).publish(network)
+        with training_folder(job.out, setup.run) if group.leads else contextlib.nullcontext() as work:
+            if not group.broadcast("complete" if group.leads and work is None else ""):
+                _train(setup, group, board)
         group.wait()
-    return open_bundle(job.out, GAN)
+    return complete_bundle(job.out, GAN)
+
+
+def _train(setup: GanSetup, group: ProcessGroup, board: SummaryWriter | None) -> None:
+    if group.leads:
+        setup.prepare()
+        judge = setup.judge()
+    group.wait()
+    task, network = setup.task()
+    monitor = _monitor(setup, judge, task=task, network=network) if group.leads else None
+    fitted, task = _fit(setup, task, network.generator, monitor=monitor, board=board)
+    if monitor:
+        GanResult(setup, replace(monitor, task=task), fitted).publish(network)
 
 
 def _monitor(setup: GanSetup, judge: Judge, *, task: GanTask, network: Autoencoder) -> Monitor:

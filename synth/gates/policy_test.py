@@ -14,7 +14,7 @@ from synth.classifier.judge import Judge
 from synth.data.originals import Originals
 from synth.effects.policy import Policy, mapped_flips
 from synth.measures.subset import evenly_spaced
-from synth.records import Item
+from synth.records import Item, ShortRepr
 from synth.settings.effects import Effects
 from synth.settings.recipe import Augment, ClassPolicy, Recipe
 
@@ -26,8 +26,8 @@ KNOWN = 0.5
 """A class can be tested if the judge recognises at least this share of its unchanged images."""
 
 
-@dataclass(frozen=True)
-class EffectTest:
+@dataclass(frozen=True, repr=False)
+class EffectTest(ShortRepr):
     """One effect on one class."""
 
     effect: str

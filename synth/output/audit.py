@@ -11,9 +11,10 @@ from typing import Any
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
 from synth.errors import OutputError
-from synth.files import file_sha256
+from synth.files import file_sha256, removal_file
 from synth.output.root_files import RECIPE, SUMMARY
 from synth.output.staging import Staging
+from synth.records import ShortRepr
 from synth.settings.recipe import load_recipe
 
 OURS = re.compile(
@@ -22,8 +23,8 @@ OURS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Audit:
+@dataclass(frozen=True, repr=False)
+class Audit(ShortRepr):
     """What is wrong in an output folder; `good` if nothing is."""
 
     rows: int
@@ -53,7 +54,7 @@ def verify(out: str | Path) -> Audit:
     """
     out = Path(out)
     manifest = out / MANIFEST
-    unfinished = Staging(out).state is not None
+    unfinished = Staging(out).state is not None or removal_file(out).exists()
     if not out.exists() and not unfinished:
         raise OutputError(f"{out}: no such folder")
     if not manifest.is_file():

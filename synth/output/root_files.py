@@ -3,11 +3,10 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from synth.data.manifest import RUN_NAME
-from synth.files import replace_file
+from synth.files import RUN_NAME, naming, replace_file
 
 CARD, RECIPE, SUMMARY, REJECTED = "README.md", "recipe.toml", "summary.json", "rejected.json"
 REPORT, QUALITY = "report.html", "quality.json"
@@ -16,7 +15,8 @@ ROOT_FILES = (CARD, RECIPE, REJECTED, SUMMARY)
 CARD_MARK = "<!-- written by synth -->"
 PAGE_MARK = b'<meta name="generator" content="synth">'
 _PAGE_RUN = re.compile(rb'<meta name="run" content="([0-9a-f]{12})">')
-_PAGE_HEAD = 2000  # bytes of a page that hold its marks
+_KEPT = re.compile(r"(recipe|summary|rejected)(-[0-9a-f]{12})?\.(toml|json)")
+_PAGE_HEAD = 2000
 
 
 def put_root_file(out: Path, name: str, data: bytes, *, run: str) -> None:
@@ -25,20 +25,42 @@ def put_root_file(out: Path, name: str, data: bytes, *, run: str) -> None:
     if name != CARD and (out / name).exists() and owner not in (None, run):
         kept = archived(out, name, str(owner))
         if not kept.exists():
-            os.replace(out / name, kept)
+            with naming(kept):
+                os.replace(out / name, kept)
     replace_file(out / name, data)
 
 
-def restore(out: Path, run: str, *, others: Sequence[str]) -> None:
-    """Remove the root files of a run, and restore those of the last of the other runs if `run` was the latest."""
-    latest = run_of(out) in (run, None)
+def replacements(out: Path, run: str, *, runs: Sequence[str]) -> dict[str, str | None]:
+    """Return what takes the place of a run's root files when it is taken out: {file: file of the run before, or None}.
+
+    Empty if a later run's files are there.
+
+    Args:
+        runs: all runs of the folder, oldest first.
+    """
+    if run_of(out) not in (run, None):
+        return {}
+    before = [other for other in runs if other != run]
+    kept = {name: archived(out, name, before[-1]) if before else None for name in (RECIPE, REJECTED, SUMMARY)}
+    return {name: path.name if path is not None and path.exists() else None for name, path in kept.items()}
+
+
+def restore(out: Path, run: str, places: Mapping[str, str | None]) -> None:
+    """Put the files of the run before in the place of a run's, as `replacements` said. It may be repeated."""
+    for name, before in places.items():
+        with naming(out / name):
+            if before is None:
+                (out / name).unlink(missing_ok=True)
+            elif (out / before).exists():
+                os.replace(out / before, out / name)
     for name in (RECIPE, REJECTED, SUMMARY):
-        before = archived(out, name, others[-1]) if others else None
-        if latest and before is None:
-            (out / name).unlink(missing_ok=True)
-        elif latest and before is not None and before.exists():
-            os.replace(before, out / name)
-        archived(out, name, run).unlink(missing_ok=True)
+        with naming(archived(out, name, run), "remove"):
+            archived(out, name, run).unlink(missing_ok=True)
+
+
+def is_root_file(name: str) -> bool:
+    """Whether a name is that of a file that a run writes, or under which an earlier run's file is kept."""
+    return _KEPT.fullmatch(name) is not None
 
 
 def archived(out: Path, name: str, run: str) -> Path:
@@ -63,18 +85,22 @@ def is_our_card(path: Path) -> bool:
 
 def is_our_page(path: Path) -> bool:
     """Whether this package wrote the page."""
-    with path.open("rb") as file:
-        return PAGE_MARK in file.read(_PAGE_HEAD)
+    return PAGE_MARK in _head(path)
 
 
 def page_run(path: Path) -> str | None:
     """Return the run that a page of ours describes; None without such a page."""
+    found = _PAGE_RUN.search(_head(path))
+    return found[1].decode() if found else None
+
+
+def _head(path: Path) -> bytes:
+    """Return the bytes of a page that hold its marks; none if there is no page."""
     try:
         with path.open("rb") as file:
-            found = _PAGE_RUN.search(file.read(_PAGE_HEAD))
+            return file.read(_PAGE_HEAD)
     except OSError:
-        return None
-    return found[1].decode() if found else None
+        return b""
 
 
 def is_our_quality(path: Path) -> bool:

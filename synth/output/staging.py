@@ -2,14 +2,14 @@
 
 A run on OUT works in `OUT.incomplete` beside it:
 
-    OUT.incomplete/run.json     which run this is, who works on it, and whether it is being committed
+    OUT.incomplete/run.json     which run this is, its phase, and who works on it
     OUT.incomplete/inputs.jsonl the dataset that it reads, to name what changed before it was resumed
     OUT.incomplete/tree/        the images under their final names, and this run's `manifest.jsonl`
 
 The manifest grows chunk by chunk, so a killed run knows what it has. A new OUT appears by one rename of `tree`. In an
 existing OUT, the commit first lists the new images in its manifest and then links them into place. A run may be killed
-at any moment: no new image is ever taken for a real one, and the next start finishes the commit. A file that this
-package did not write is never replaced.
+at any moment: no new image is ever taken for a real one, and the next command on OUT finishes the commit, by the same
+steps. A file that this package did not write is never replaced.
 """
 
 import ctypes
@@ -19,12 +19,25 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from synth.data.manifest import MANIFEST, RUN_NAME, parse_row, read_manifest, row_line
-from synth.errors import ManifestError, OutputError
-from synth.files import file_sha256, new_file, replace_file, staging_folder, this_process
+from synth.data.manifest import MANIFEST, parse_row, read_manifest, row_line
+from synth.errors import ManifestError, OutputError, in_the_way
+from synth.files import (
+    file_sha256,
+    naming,
+    new_file,
+    read_state,
+    remove_work,
+    replace_file,
+    staging_folder,
+    write_state,
+)
 from synth.output.root_files import ROOT_FILES, put_root_file
 from synth.records import SWITCHED_OFF, Item, Row
+
+WORK, COMMIT, DONE = "work", "commit", "done"
+"""Phases of a run: its images are made, they are moved to OUT, the rest of the working folder is removed."""
 
 
 class Staging:
@@ -38,24 +51,13 @@ class Staging:
         self._inputs = self.folder / "inputs.jsonl"
 
     @property
-    def state(self) -> Mapping[str, str] | None:
-        """{run, phase, kind} of the unfinished run, from `run.json`; None if no run is unfinished.
+    def state(self) -> Mapping[str, Any] | None:
+        """{run, phase} of the unfinished run, from `run.json`; None if no run is unfinished.
 
         Raises:
             OutputError: the folder exists, but this package did not make it.
         """
-        if not self.folder.exists():
-            return None
-        try:
-            state = json.loads((self.folder / "run.json").read_text("utf-8"))
-            if RUN_NAME.fullmatch(state["run"]):
-                return {"run": state["run"], "phase": str(state["phase"]), "kind": str(state["kind"])}
-        except FileNotFoundError:
-            if {path.name for path in self.folder.iterdir()} <= {".run.json.tmp"}:
-                return None  # killed right after the folder was made, or right before it was removed
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        raise OutputError(f"{self.folder} is in the way, and it is not an unfinished run of synth: move it away")
+        return read_state(self.folder)
 
     def begin(self, run: str, items: Iterable[Item]) -> None:
         """Start a run on a dataset's items, or continue the same run.
@@ -66,17 +68,12 @@ class Staging:
         state = self.state
         if state is not None and state["run"] != run:
             raise OutputError(self._other_run(items))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._write_state(run, "add" if os.path.lexists(self.out) else "new", phase="work")
+        write_state(self.folder, run, phase=WORK)
         if not self._inputs.exists():
             lines = (json.dumps([item.id, item.sha256]) + "\n" for item in items)
             replace_file(self._inputs, "".join(lines).encode())
         self.tree.mkdir(exist_ok=True)
         self.journal.touch()
-
-    def _write_state(self, run: str, kind: str, *, phase: str) -> None:
-        state = {"run": run, "kind": kind, "phase": phase, **this_process()}
-        replace_file(self.folder / "run.json", json.dumps(state, indent=1).encode())
 
     def _other_run(self, items: Iterable[Item]) -> str:
         lines = self._inputs.read_text("utf-8").splitlines() if self._inputs.exists() else []
@@ -124,7 +121,7 @@ class Staging:
 
     def append(self, lines: bytes) -> None:
         """Add finished rows to the journal."""
-        with self.journal.open("ab") as file:
+        with naming(self.journal), self.journal.open("ab") as file:
             file.write(lines)
 
     def withdraw(self, labels: Collection[str]) -> None:
@@ -150,32 +147,30 @@ class Staging:
         """
         state = self.state
         assert state is not None
-        if state["kind"] != "new":
+        if os.path.lexists(self.out):
             self._check_free()
         for name, data in root_files.items():
             replace_file(self.tree / name, data)
         _sync_file_system(self.tree)
-        self._write_state(state["run"], state["kind"], phase="commit")
-        self.finish_commit()
+        write_state(self.folder, state["run"], phase=COMMIT)
+        self.recover()
 
-    def finish_commit(self) -> None:
-        """Finish a commit that was begun, if any. It may be killed and repeated at any moment."""
+    def recover(self) -> None:
+        """Finish a commit that was begun, and remove what is left of a run that is over. It may be repeated."""
         state = self.state
-        if state is None or state["phase"] != "commit":
-            return
-        if state["kind"] == "new" and self.tree.exists() and not os.path.lexists(self.out):
-            os.rename(self.tree, self.out)
-        elif self.journal.exists():  # gone if a kill came while the tree was removed
-            self._merge(state["run"])
-        self.remove()
+        if state is not None and state.get("phase") == COMMIT:
+            if self.tree.exists() and not os.path.lexists(self.out):
+                os.rename(self.tree, self.out)
+            elif self.journal.exists():
+                self._merge(state["run"])
+            write_state(self.folder, state["run"], phase=DONE)
+            state = self.state
+        if state is None or state.get("phase") == DONE:
+            self.remove()
 
     def remove(self) -> None:
-        """Remove the staging folder, `run.json` last."""
-        shutil.rmtree(self.tree, ignore_errors=True)
-        for path in (self._inputs, self.folder / ".run.json.tmp", self.folder / "run.json"):
-            path.unlink(missing_ok=True)
-        if self.folder.exists():
-            self.folder.rmdir()
+        """Remove the staging folder."""
+        remove_work(self.folder)
 
     def _check_free(self) -> None:
         inside = os.path.realpath(self.out)
@@ -184,7 +179,7 @@ class Staging:
             if row.path is not None and not f"{folder}/".startswith(f"{inside}/"):
                 raise OutputError(f"{self.out / row.path}: a link there leads out of the output folder; remove it")
             if row.path is not None and row.method is not None and os.path.lexists(self.out / row.path):
-                raise OutputError(f"{self.out / row.path} is in the way: no earlier run wrote it; move it away")
+                raise in_the_way(self.out / row.path)
 
     def _merge(self, run: str) -> None:
         target = self.out / MANIFEST
@@ -196,26 +191,30 @@ class Staging:
             file.writelines(row_line(row) for row in read_manifest(self.journal) if row.id not in known)
         for row in read_manifest(self.journal):
             if row.path is not None and row.method is not None:
-                _put(self.tree / row.path, self.out / row.path)
+                _put(self.tree / row.path, self.out / row.path, sha256=row.sha256)
         for name in ROOT_FILES:
             if (self.tree / name).exists():
                 put_root_file(self.out, name, (self.tree / name).read_bytes(), run=run)
 
 
-def _put(source: Path, target: Path) -> None:
-    """Give a staged file its final name. It never replaces another file."""
-    if os.path.lexists(target) and not os.path.lexists(source):
-        return  # a kill came while the staging folder was removed
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        return  # linked before a kill: the check before the commit found this name free
-    except OSError:  # a file system without hard links, or another one
-        copy = target.with_name(f".{target.name}.tmp")
-        copy.unlink(missing_ok=True)
-        shutil.copyfile(source, copy, follow_symlinks=False)
-        os.replace(copy, target)
+def _put(source: Path, target: Path, *, sha256: str | None) -> None:
+    """Give a staged file its final name. It never replaces another file.
+
+    Raises:
+        OutputError: a foreign file has this name.
+    """
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except FileExistsError:  # linked before a kill, or made by someone else since the check before the commit
+            if file_sha256(target) != sha256:
+                raise in_the_way(target) from None
+        except OSError:  # a file system without hard links, or another one
+            copy = target.with_name(f".{target.name}.tmp")
+            copy.unlink(missing_ok=True)
+            shutil.copyfile(source, copy, follow_symlinks=False)
+            os.replace(copy, target)
 
 
 def _sync_file_system(folder: Path) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from synth.records import SWITCHED_OFF
+from synth.records import SWITCHED_OFF, ShortRepr
 from synth.versions import versions
 
 
-@dataclass
-class ClassSummary:
+@dataclass(repr=False)
+class ClassSummary(ShortRepr):
     """What a run did for one class."""
 
     real: int
@@ -61,8 +61,8 @@ class ClassSummary:
         return {**vars(self), **rounded, "rejected": dict(sorted(self.rejected.items())), "short": self.short}
 
 
-@dataclass(frozen=True)
-class Summary:
+@dataclass(frozen=True, repr=False)
+class Summary(ShortRepr):
     """What a run did."""
 
     run: str | None
@@ -71,6 +71,8 @@ class Summary:
     method: str
     classes: Mapping[str, ClassSummary]
     refused: tuple[tuple[str, str], ...]
+    skipped: Mapping[str, int]
+    """{kind of file: count}: files of the input that are no images of the dataset, or that nothing is made from."""
     seconds: float | None
     """None in the file of the output folder: the same run gives the same bytes."""
     paths: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +93,15 @@ class Summary:
         return {
             **vars(self),
             "classes": {label: entry.to_json() for label, entry in self.classes.items()},
-            "refused": [{"path": path, "reason": reason} for path, reason in self.refused],
+            **left_out_json(self.skipped, self.refused),
             "warnings": list(self.warnings),
             "versions": versions(),
         }
+
+
+def left_out_json(skipped: Mapping[str, int], refused: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return what every summary says of the files that were not used."""
+    return {
+        "refused": [{"path": path, "reason": reason} for path, reason in refused],
+        "skipped": [{"kind": kind, "n": n} for kind, n in skipped.items()],
+    }

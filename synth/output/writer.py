@@ -13,6 +13,7 @@ from synth.data import encoding
 from synth.data.dataset import Dataset
 from synth.data.manifest import row_line
 from synth.errors import DatasetError, OutputError
+from synth.files import naming
 from synth.generators.base import method_slug
 from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Encoding, Item, Row, Verdict
 from synth.settings.recipe import Output, Recipe
@@ -79,6 +80,7 @@ class Writer:
             pixels_sha256=candidate.pixels_sha256,
             width=candidate.pixels.shape[1],
             height=candidate.pixels.shape[0],
+            group=_common_group(candidate),
         )
 
     def originals(self, items: Sequence[Item], *, in_place: bool = False) -> bytes:
@@ -92,7 +94,7 @@ class Writer:
         return Row(
             id=item.id,
             run=self._run,
-            path=item.output_path,
+            path=item.id if in_place else item.output_path,
             label=item.label,
             split=item.split,
             synthetic=False,
@@ -108,6 +110,7 @@ class Writer:
             pixels_sha256=item.pixels_sha256,
             width=item.width,
             height=item.height,
+            group=item.group,
         )
 
     def _put_original(self, item: Item, link: str) -> None:
@@ -120,20 +123,19 @@ class Writer:
         target = self._path(item.output_path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)  # left by a run that was killed before it wrote the row
-        try:
-            os.link(item.path, target) if link == "hard" else os.symlink(os.path.realpath(item.path), target)
-        except OSError as error:
-            raise OutputError(f"--link {link} of {item.id}: {error.strerror}; use --link copy") from None
+        put_link(item, target, link)
 
     def _write(self, path: str, data: bytes) -> None:
         # There are many small images: plain calls and strings cost half of what a file object and a Path cost.
-        file = os.open(self._path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            rest = memoryview(data)
-            while rest:  # a disk that is nearly full takes a part, then refuses the rest
-                rest = rest[os.write(file, rest) :]
-        finally:
-            os.close(file)
+        target = self._path(path)
+        with naming(target):
+            file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                rest = memoryview(data)
+                while rest:  # a disk that is nearly full takes a part, then refuses the rest
+                    rest = rest[os.write(file, rest) :]
+            finally:
+                os.close(file)
 
     def _path(self, path: str) -> str:
         folder = path.rpartition("/")[0]
@@ -141,6 +143,24 @@ class Writer:
             os.makedirs(f"{self._tree}/{folder}", exist_ok=True)
             self._made.add(folder)
         return f"{self._tree}/{path}"
+
+
+def put_link(item: Item, target: str | Path, link: str) -> None:
+    """Put a hard or symbolic link to an original in the output.
+
+    Raises:
+        OutputError: the file system has no such links, or none to the place of the original.
+    """
+    try:
+        os.link(item.path, target) if link == "hard" else os.symlink(os.path.realpath(item.path), target)
+    except OSError as error:
+        raise OutputError(f"--link {link} of {item.id}: {error.strerror}; use --link copy") from None
+
+
+def _common_group(candidate: Candidate) -> str | None:
+    """Return the group of all parents; None if they have none, or are of different groups."""
+    groups = {parent.group if isinstance(parent, Item) else None for parent in candidate.parents}
+    return groups.pop() if len(groups) == 1 else None
 
 
 def form_of(candidate: Candidate, settings: Output, *, class_form: Encoding | None) -> Encoding:

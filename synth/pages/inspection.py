@@ -68,7 +68,7 @@ def write_inspection(dataset: Dataset, inspection: Inspection, out: str | Path) 
             be written. Nothing is written then.
     """
     out = Path(out)
-    found = proposals(inspection, dataset.items)
+    found = proposals(inspection, dataset.real)
     text = list_text(found).encode()
     _check(out, dataset, text)
     page = _Page(dataset, inspection, found).render(path_from(out, dataset.root))
@@ -108,7 +108,7 @@ class _Page:
 
     def __init__(self, dataset: Dataset, inspection: Inspection, found: Sequence[Proposal]) -> None:
         self._dataset, self._inspection = dataset, inspection
-        self._items = {item.id: item for item in dataset.items}
+        self._items = {item.id: item for item in dataset.real}
         self._fate = {id: "left out" if each.safe else "for you to decide" for each in found for id in each.out}
         self._totals = _totals(found)
         self._left = BUDGET
@@ -125,7 +125,7 @@ class _Page:
             inspection=self._inspection,
             splits=list(next(iter(self._inspection.classes.values()), {})),
             top=max([1, *self._dataset.train_counts.values()]),
-            n_images=len(self._dataset.items),
+            n_images=len(self._dataset.real),
             counts={kind: len(findings) for kind, findings in by_kind.items()},
             sections={kind: self._findings(findings) for kind, findings in by_kind.items() if kind != SMALL},
             small=self._small(by_kind[SMALL]),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synth.errors import OutputError
+from synth.errors import OutputError, in_the_way
 from synth.files import replace_file
 from synth.output.root_files import REPORT, is_our_page
 from synth.pictures.text import at, count, mapping, number, percent, points, score, shortened, signed, texts
@@ -49,7 +49,7 @@ def check_page(out: Path) -> None:
     """
     path = out / REPORT
     if path.exists() and not is_our_page(path):
-        raise OutputError(f"{path} is in the way, and synth did not write it: move it away")
+        raise in_the_way(path)
 
 
 def write_page(out: Path, page: str) -> Path:
@@ -60,10 +60,7 @@ def write_page(out: Path, page: str) -> Path:
     """
     check_page(out)
     path = out / REPORT
-    try:
-        replace_file(path, page.encode("utf-8", "replace"))
-    except OSError as error:
-        raise OutputError(f"can't write {path}: {error.strerror}") from None
+    replace_file(path, page.encode("utf-8", "replace"))
     return path
 
 

@@ -83,6 +83,7 @@ def _render(folder: Folder, order: Sequence[ClassFacts], sheets: Mapping[str, Sh
         comparisons=records(at(folder.verdict, "comparisons")),
         warnings=texts(summary.get("warnings")),
         refused=records(summary.get("refused")),
+        skipped=records(summary.get("skipped")),
         recipe=folder.recipe,
         paths=paths,
         commands=commands,

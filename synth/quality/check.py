@@ -7,14 +7,14 @@ image was made from, and in equal numbers. So the result of the real training im
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synth.errors import OutputError, UsageError
+from synth.errors import UsageError, in_the_way
 from synth.files import replace_file
 from synth.measures.scores import Scores, score
 from synth.output.root_files import QUALITY, SUMMARY, is_our_quality
@@ -26,13 +26,14 @@ from synth.workers import Progress
 
 if TYPE_CHECKING:
     from synth.classifier.judge import Judge
+from synth.records import ShortRepr
 
 NEEDED = ("realistic", "original")
 """A "no" for one of these words means: do not use. Wrong or unreal images do harm; copies only pretend to be new."""
 
 
-@dataclass(frozen=True)
-class Quality:
+@dataclass(frozen=True, repr=False)
+class Quality(ShortRepr):
     """What `check` found."""
 
     classes: Mapping[str, ClassQuality]
@@ -67,25 +68,28 @@ def check(
     write: bool = True,
     n_workers: int = 1,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Quality:
     """Compare synthetic images with held-out real ones, class by class.
 
     Args:
         out: an output folder of ours, with its real and synthetic images; or any dataset, with `synthetic`.
         synthetic: class folders of images made elsewhere, or an output folder of ours that holds new images alone.
-        judge: an opened judge, or its bundle; None: that of the run, or else one trained for this check.
-        write: leave `quality.json` and the page in `out`, if its own images were checked.
+        judge: an opened judge, or its bundle; None: that of the run, or else one that is trained first.
+        write: leave `quality.json` and the page in `out`, if its own images were checked; and keep a judge that was
+            trained in `OUT-judge`, where the next check finds it.
+        say: receives a message about the training of a judge before it starts.
 
     Raises:
         UsageError: no synthetic or no real images, or a class that the dataset or the judge does not have.
         BundleError: the judge is no classifier bundle.
         DatasetError, ManifestError: a folder or a manifest can't be used.
     """
-    out, write = Path(out), write and synthetic is None
+    out, keep, write = Path(out), write, write and synthetic is None
     if write and (out / QUALITY).exists() and not is_our_quality(out / QUALITY):
-        raise OutputError(f"{out / QUALITY} is in the way, and synth did not write it: move it away")
+        raise in_the_way(out / QUALITY)
     inputs = read_inputs(out, None if synthetic is None else Path(synthetic), n_workers=n_workers)
-    with open_judge_for(inputs, judge, n_workers=n_workers, progress=progress) as opened:
+    with open_judge_for(inputs, judge, keep=keep, n_workers=n_workers, progress=progress, say=say) as opened:
         _check_known(inputs.images, opened)
         samples, refused = read_samples(
             inputs.images, opened, settings=inputs.recipe.data, n_workers=n_workers, progress=progress

@@ -12,7 +12,7 @@ from synth.measures import copies, detection, neighbours, sets
 from synth.measures.scores import ClassScores
 from synth.measures.words import MIN_REAL, Word, four_words
 from synth.quality.samples import Sample, join
-from synth.records import rounded
+from synth.records import ShortRepr, rounded
 
 MIN_REFERENCE = 5
 """Fewer held-out real images of a class than this are no reference."""
@@ -23,8 +23,8 @@ Bools = npt.NDArray[np.bool_]
 Measures = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class ClassQuality:
+@dataclass(frozen=True, repr=False)
+class ClassQuality(ShortRepr):
     """What `check` found of one class; None where nothing is known."""
 
     real: Measures

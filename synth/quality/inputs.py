@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +20,11 @@ from synth.output.root_files import RECIPE
 from synth.quality.samples import HELD_OUT, SYNTHETIC, TRAIN, ImageFile
 from synth.records import PARENT_SPLIT
 from synth.settings.recipe import Data, Recipe, load_recipe
-from synth.workers import Progress
+from synth.workers import Progress, duration
 
 if TYPE_CHECKING:
     from synth.classifier.judge import Judge
+    from synth.training.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ def read_inputs(out: Path, synthetic: Path | None, *, n_workers: int) -> Inputs:
     if (source / MANIFEST).is_file():
         made, accepted = _from_manifest(source)
     elif synthetic is not None:
-        items = open_dataset(synthetic, _data_of(recipe, synthetic), n_workers=n_workers).items
+        elsewhere = _data_of(recipe, synthetic).model_copy(update={"groups": ""})  # its paths need not tell a group
+        items = open_dataset(synthetic, elsewhere, n_workers=n_workers).items
         made = [ImageFile(item.id, item.path, item.label, SYNTHETIC) for item in items]
     _check(dataset, made, source)
     kinds = {PARENT_SPLIT: TRAIN}
-    real = [ImageFile(item.id, item.path, item.label, kinds.get(item.split, HELD_OUT)) for item in dataset.items]
+    real = [ImageFile(item.id, item.path, item.label, kinds.get(item.split, HELD_OUT)) for item in dataset.real]
     return Inputs(dataset, recipe, (*real, *made), accepted)
 
 
@@ -79,7 +82,7 @@ def _from_manifest(folder: Path) -> tuple[list[ImageFile], dict[str, float]]:
 
 
 def _check(dataset: Dataset, made: Sequence[ImageFile], source: Path) -> None:
-    if not dataset.items:
+    if not dataset.real:
         raise UsageError(f"{dataset.root} holds no real images: synth check DATA --synthetic {dataset.root}")
     if not made:
         raise UsageError(f"{source}: no synthetic image there; for images made elsewhere give --synthetic DIR")
@@ -88,26 +91,59 @@ def _check(dataset: Dataset, made: Sequence[ImageFile], source: Path) -> None:
 
 @contextlib.contextmanager
 def open_judge_for(
-    inputs: Inputs, judge: Judge | str | Path | None, *, n_workers: int, progress: Progress | None
+    inputs: Inputs,
+    judge: Judge | str | Path | None,
+    *,
+    keep: bool,
+    n_workers: int,
+    progress: Progress | None,
+    say: Callable[[str], None] | None,
 ) -> Iterator[Judge]:
     """Open the judge of a check.
 
     Args:
         judge: an opened judge, or the folder of its bundle. None: that of the recipe if it is still there, else a
             reference classifier that is trained on the real training images.
+        keep: keep a classifier that is trained here, beside the dataset.
+        say: receives a message about a training before it starts.
 
     Raises:
-        BundleError, UsageError: as `open_judge`. TrainingError: as `train_classifier`.
+        BundleError, UsageError: as `open_judge`. TrainingError, OutputError: as `train_classifier`.
     """
     from synth.classifier.judge import Judge, open_judge  # imports torch: a wrong folder is refused before
-    from synth.classifier.training import train_classifier
     from synth.training.bundle import INFO
-    from synth.training.job import TrainingJob
 
     named = inputs.recipe.judge if (Path(inputs.recipe.judge) / INFO).is_file() else None
     if judge or named:
         yield judge if isinstance(judge, Judge) else open_judge(judge or named or "")
         return
-    with tempfile.TemporaryDirectory() as folder:
-        job = TrainingJob(inputs.dataset, inputs.recipe, Path(folder) / "judge", n_workers, progress=progress)
-        yield Judge(train_classifier(job))
+    with contextlib.nullcontext() if keep else tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "judge" if folder else judge_folder(inputs.dataset.root)
+        yield Judge(_train_judge(inputs, out, n_workers=n_workers, progress=progress, say=say))
+
+
+def judge_folder(root: Path) -> Path:
+    """Return the folder beside a dataset that keeps the judge which `check` trains on it."""
+    real = Path(os.path.realpath(root))
+    return real.with_name(f"{real.name}-judge")
+
+
+def _train_judge(
+    inputs: Inputs, out: Path, *, n_workers: int, progress: Progress | None, say: Callable[[str], None] | None
+) -> Bundle:
+    """Train the reference classifier, or open the one that an earlier check of the same images has kept."""
+    from synth.classifier.training import train_classifier
+    from synth.runs.speed import stages_of, whole_progress
+    from synth.training.bundle import CLASSIFIER
+    from synth.training.job import TrainingJob
+
+    job = TrainingJob(inputs.dataset, inputs.recipe, out, n_workers)
+    if say and job.items and not out.exists():
+        stages = stages_of(CLASSIFIER, job.items, inputs.recipe, n_workers=n_workers, device=job.device)
+        say(
+            f"no judge was given, so one is trained first: about {duration(sum(stages.values()))} on this machine. "
+            f"It stays in {out}"
+        )
+        whole = whole_progress(progress, CLASSIFIER, stages) if progress else None
+        job = dataclasses.replace(job, progress=whole)
+    return train_classifier(job)

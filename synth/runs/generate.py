@@ -15,7 +15,7 @@ from typing import Any
 from synth.data.balance import Plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
-from synth.files import locked, path_from
+from synth.files import path_from
 from synth.output.card import filled_card
 from synth.output.root_files import CARD, RECIPE, REJECTED, SUMMARY, is_our_card
 from synth.output.staging import Staging
@@ -23,7 +23,9 @@ from synth.output.summary import ClassSummary, Summary
 from synth.pages.report import refresh_page, write_report
 from synth.records import PARENT_SPLIT
 from synth.runs.fill import fill
-from synth.runs.preflight import bundle_warnings, check_space
+from synth.runs.held import held
+from synth.runs.mend import mend
+from synth.runs.preflight import bundle_warnings, check_output, check_space
 from synth.runs.rejected import rejected_document
 from synth.runs.settle import SettledRun, check_run, settle
 from synth.settings.recipe import Recipe, dump_recipe
@@ -42,7 +44,8 @@ def generate(
 ) -> Summary:
     """Fill classes with new images: `out` holds the dataset's images and the new ones.
 
-    The same call resumes an interrupted run, and tops up a complete one.
+    The same call resumes an interrupted run, and tops up a complete one. Files of the output that are gone or changed
+    are made again.
 
     Args:
         plan: from `make_plan`; None: what the recipe asks for.
@@ -57,19 +60,21 @@ def generate(
     started = time.monotonic()
     out = Path(os.path.realpath(out))
     check_run(dataset, recipe, out, in_place=in_place)
-    with locked(out):
-        staging = Staging(out)
-        staging.finish_commit()
+    with held(out) as staging:
+        check_output(out, in_place=in_place)
         run = settle(dataset, plan, recipe, out, in_place=in_place)
+        mended = mend(out, dataset)
         if run.is_done:
             refresh_page(out)
-            done = "nothing to do: the planned images are there (for others: synth undo, or another OUT)"
+            done = "" if mended else "nothing to do: "
+            done += "the planned images are there (for others: synth undo, or another OUT)"
             warnings = (*run.warnings, done)
             summary = dataclasses.replace(_summary(run, out, None), warnings=warnings)
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
-    return dataclasses.replace(summary, seconds=round(time.monotonic() - started, 3))
+    told = (*mended.messages(out), *summary.warnings)
+    return dataclasses.replace(summary, warnings=told, seconds=round(time.monotonic() - started, 3))
 
 
 def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progress | None) -> Summary:
@@ -80,7 +85,7 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
     copied = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
     check_space(run.dataset, staging.out, copies=copied, new=run.plan.new)
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
-    staging.begin(run.id, run.dataset.items)
+    staging.begin(run.id, run.dataset.real)
     for label in run.plan.new:
         summary.classes[label].real_acceptance = run.gates.real_acceptance(label)
     policy, policy_warnings = _policy_test(run)
@@ -102,7 +107,8 @@ def _summary(run: SettledRun, out: Path, id: str | None) -> Summary:
     recipe, classes = run.recipe, {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
     given = {"data": str(run.dataset.root), "judge": recipe.judge, "bundle": recipe.bundle}
     paths = {name: path_from(out, path) if os.path.exists(path) else path for name, path in given.items() if path}
-    return Summary(id, recipe.seed, recipe.method, classes, run.dataset.refused, None, paths)
+    left_out = run.dataset.refused, run.dataset.skipped
+    return Summary(id, recipe.seed, recipe.method, classes, *left_out, None, paths)
 
 
 def _policy_test(run: SettledRun) -> tuple[Sequence[Mapping[str, Any]] | None, list[str]]:

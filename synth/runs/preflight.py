@@ -5,9 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from synth.data.balance import check_classes
+from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
 from synth.data.manifest import MANIFEST
-from synth.errors import OutputError, UsageError
+from synth.data.tree import is_system
+from synth.errors import OutputError, UsageError, in_the_way
 from synth.files import staging_folder
 from synth.output.root_files import RECIPE, REJECTED, SUMMARY
 from synth.pages.page import check_page
@@ -29,8 +31,12 @@ def check_recipe(recipe: Recipe, classes: Collection[str]) -> None:
     )
 
 
-def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool) -> None:
-    """Refuse an output that is, holds or lies inside the input."""
+def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool, hint: str = "") -> None:
+    """Refuse an output that is, holds or lies inside the input.
+
+    Args:
+        hint: what else to do if it is the input.
+    """
     if in_place and recipe.output.only_new:
         raise UsageError("--in-place writes only new images anyway: leave out --only-new")
     source, target = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(out))
@@ -39,7 +45,7 @@ def check_places(dataset: Dataset, out: Path, recipe: Recipe, *, in_place: bool)
     if in_place and not dataset.in_class_folders:
         raise OutputError(f"{source}: labels come from a metadata file, which is never changed: give an OUT folder")
     if source == target and not in_place:
-        raise OutputError(f"output {out} is the input itself: choose another folder (generate --in-place adds to it)")
+        raise OutputError(f"output {out} is the input itself: choose another folder{hint}")
     if not in_place and (target.is_relative_to(source) or source.is_relative_to(target)):
         raise OutputError(f"output {out} and input {dataset.root} lie inside one another: choose another folder")
 
@@ -51,19 +57,24 @@ def check_output(out: Path, *, in_place: bool) -> None:
     check_page(out)
     if not out.exists() or (out / MANIFEST).exists():
         return
-    if not in_place and any(out.iterdir()):
+    if not in_place and _holds_files(out):
         raise OutputError(f"output {out} holds files, but no manifest of synth: choose a new or empty folder")
     for name in (RECIPE, SUMMARY, REJECTED):
         if (out / name).exists():
-            raise OutputError(f"{out / name} is in the way, and synth did not write it: move it away")
+            raise in_the_way(out / name)
 
 
 def check_empty(out: Path) -> None:
     """Refuse an output that is not a new or empty folder."""
     if os.path.lexists(out) and not out.is_dir():
         raise OutputError(f"output {out} is a file: choose a new folder")
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and _holds_files(out):
         raise OutputError(f"output {out} holds files, and nothing is overwritten: choose a new or empty folder")
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether a folder holds anything that does not belong to an operating system or an editor."""
+    return not all(is_system(path.name) for path in folder.iterdir())
 
 
 def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[str, ...]:
@@ -72,10 +83,10 @@ def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[st
     Raises:
         OutputError: images have changed, it is another dataset, or another run wrote there in the meantime.
     """
-    mixed = [item.id for item in dataset.items if item.id in existing.synthetic]
+    mixed = [item.id for item in dataset.real if item.id in existing.synthetic]
     if mixed:
         raise OutputError(f"the folder changed while it was read ({mixed[0]} is synthetic): run the same command again")
-    now = {item.id: item.sha256 for item in dataset.items}
+    now = {item.id: item.sha256 for item in dataset.real}
     changed = [id for id, sha256 in existing.real.items() if id in now and now[id] != sha256]
     if changed:
         raise OutputError(
@@ -106,10 +117,16 @@ def check_space(dataset: Dataset, out: Path, *, copies: Sequence[Item], new: Map
         raise OutputError(f"{out}: about {(needed - done) / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
 
 
-def leak_warnings(dataset: Dataset) -> tuple[str, ...]:
+def dataset_warnings(dataset: Dataset) -> tuple[str, ...]:
+    """Return what a run should say of its dataset: how it was read, class numbers that differ, leaks."""
+    numbers = [finding.message for finding in class_numbers(dataset) if finding.kind == "class_numbers"]
+    return (*dataset.warnings, *numbers, *_leak_warnings(dataset))
+
+
+def _leak_warnings(dataset: Dataset) -> tuple[str, ...]:
     """Return a warning if training images are in another split too, pixel for pixel."""
-    held_out = {item.pixels_sha256 for item in dataset.items if item.split != PARENT_SPLIT}
-    both = [i.id for i in dataset.items if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
+    held_out = {item.pixels_sha256 for item in dataset.real if item.split != PARENT_SPLIT}
+    both = [i.id for i in dataset.real if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
     if not both:
         return ()
     return (f"{len(both)} training images are in another split too ({both[0]}): see synth inspect",)
@@ -126,7 +143,7 @@ def bundle_warnings(dataset: Dataset, bundle: str) -> tuple[str, ...]:
     from synth.training.bundle import open_bundle  # imports torch, which a run without a network does not need
 
     learned = {origin.sha256 for origin, _ in open_bundle(bundle).origins()}
-    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.items)
+    both = sum(item.split != PARENT_SPLIT and item.sha256 in learned for item in dataset.real)
     if not both:
         return ()
     return (f"the network in {bundle} learned from {both} images that are held out here: scores on them prove nothing",)

@@ -1,5 +1,6 @@
 """preview: contact sheets of real images and the candidates made from them, before anything is written."""
 
+import io
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from PIL import Image
 from synth.data.dataset import Dataset
 from synth.data.originals import Originals
 from synth.errors import OutputError, UsageError
+from synth.files import write_new
 from synth.gates.gate_set import GateSet, open_gates
 from synth.generators.base import Context, Generator, method_slug, needs_parents
 from synth.generators.registry import open_generator
@@ -49,19 +51,20 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
 
 
 def save_sheet(sheet: Image.Image, path: Path | None = None, *, outside: Path | None = None) -> Path:
-    """Save a sheet as PNG under the first free name of preview.png, preview-2.png, ...; a given name must be free.
+    """Save a sheet as PNG, under the first free name of preview.png, preview-2.png, ... if none is given.
+
+    A file that holds this sheet already is left as it is.
 
     Raises:
-        OutputError: the given file exists, or would lie in the folder that it must stay `outside` of.
+        OutputError: the given file holds something else, or would lie in the folder that it must stay `outside` of.
     """
-    if path is not None and path.exists():
-        raise OutputError(f"{path} exists: choose another name")
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
     numbered = (Path("preview.png" if i == 1 else f"preview-{i}.png") for i in itertools.count(1))
-    chosen = path or next(candidate for candidate in numbered if not candidate.exists())
+    chosen = path or next(name for name in numbered if not os.path.lexists(name))
     if outside is not None and Path(os.path.realpath(chosen)).is_relative_to(os.path.realpath(outside)):
         raise OutputError(f"{chosen} would lie inside the input: choose another place with --out")
-    with chosen.open("xb") as file:
-        sheet.save(file, "PNG")
+    write_new(chosen, buffer.getvalue())
     return chosen
 
 

@@ -14,12 +14,12 @@ from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.output.root_files import RECIPE, archived, run_of
 from synth.output.writer import form_of
-from synth.records import ENCODED_AS, Encoding, Item, Row
+from synth.records import ENCODED_AS, Encoding, Item, Row, ShortRepr
 from synth.settings.recipe import Recipe, load_recipe
 
 
-@dataclass(frozen=True)
-class Remade:
+@dataclass(frozen=True, repr=False)
+class Remade(ShortRepr):
     """One image made again."""
 
     id: str
@@ -43,20 +43,16 @@ def remake(out: str | Path, ids: str | Sequence[str], *, data: str | Path | None
     if not (out / MANIFEST).is_file():
         raise OutputError(f"{out}: no {MANIFEST}, so not an output of synth")
     wanted = {ids} if isinstance(ids, str) else set(ids)
-    rows, places = [], {}
-    for row in read_manifest(out / MANIFEST):
-        if not row.synthetic:
-            places[row.id] = out / str(row.path)
-        elif row.path is not None and (row.id in wanted or row.path in wanted):
-            rows.append(row)
+    rows = [
+        row
+        for row in read_manifest(out / MANIFEST)
+        if row.synthetic and row.path is not None and (row.id in wanted or row.path in wanted)
+    ]
     missing = wanted - {row.id for row in rows} - {str(row.path) for row in rows}
     if missing:
         raise OutputError(f"{out}: no synthetic image {sorted(missing)[0]!r} in the manifest")
-    latest = run_of(out)
-    files = {run: out / RECIPE if run == latest else archived(out, RECIPE, run) for run in {row.run for row in rows}}
-    recipes = {run: load_recipe(file) for run, file in files.items()}
-    generators = {run: open_generator(Context(recipe, {})) for run, recipe in recipes.items()}
-    return [_remake_row(row, recipes[row.run], generators[row.run], places=places, data=data) for row in rows]
+    remaker = Remaker(out, data)
+    return [remaker.remake(row) for row in rows]
 
 
 def synthetic_ids(out: str | Path) -> list[str]:
@@ -73,30 +69,48 @@ def chosen_ids(out: str | Path, words: Sequence[str], *, seed: int = 0) -> list[
     return ids
 
 
-def _remake_row(
-    row: Row, recipe: Recipe, generator: Generator, *, places: Mapping[str, Path], data: str | Path | None
-) -> Remade:
-    candidate = generator.remake_row(row, lambda parent: _find_parent(parent, recipe, places=places, data=data))
-    encoded_as = row.params.get(ENCODED_AS)
-    class_form = Encoding(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
-    form = form_of(candidate, recipe.output, class_form=class_form)
-    file = candidate.file or encoding.encode(candidate.pixels, form)
-    return Remade(
-        row.id,
-        same_pixels=candidate.pixels_sha256 == row.pixels_sha256,
-        same_file=hashlib.sha256(file).hexdigest() == row.sha256,
-        data=file,
-    )
+class Remaker:
+    """Makes images of an output again, with the recipe and the generator of the run of each."""
 
+    def __init__(self, out: Path, data: str | Path | None) -> None:
+        """Args: data: the input folder, for parents that the output does not hold."""
+        self._out, self._data, self._latest = out, data, run_of(out)
+        rows = read_manifest(out / MANIFEST)
+        self._places = {row.id: out / str(row.path) for row in rows if not row.synthetic}
+        self._opened: dict[str, tuple[Recipe, Generator]] = {}
 
-def _find_parent(
-    parent: Mapping[str, str], recipe: Recipe, *, places: Mapping[str, Path], data: str | Path | None
-) -> Item:
-    """Open a parent in the output or in the input folder, whichever has it unchanged."""
-    id = parent["path"]
-    for path in (places.get(id), Path(data) / id if data else None):
-        item = read_item(id, path, recipe.data) if path else None
-        if isinstance(item, Item) and item.sha256 == parent["sha256"]:
-            return item
-    hint = "" if data else " (name the input folder with --data)"
-    raise OutputError(f"parent {id} is not there with the hash that the manifest gives{hint}")
+    def remake(self, row: Row) -> Remade:
+        """Make the image of a row again.
+
+        Raises:
+            OutputError: a parent is missing or changed. UsageError, BundleError: its generator can't be opened.
+        """
+        recipe, generator = self._open(row.run)
+        candidate = generator.remake_row(row, lambda parent: self._parent(parent, recipe))
+        encoded_as = row.params.get(ENCODED_AS)
+        class_form = Encoding(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
+        form = form_of(candidate, recipe.output, class_form=class_form)
+        file = candidate.file or encoding.encode(candidate.pixels, form)
+        return Remade(
+            row.id,
+            same_pixels=candidate.pixels_sha256 == row.pixels_sha256,
+            same_file=hashlib.sha256(file).hexdigest() == row.sha256,
+            data=file,
+        )
+
+    def _open(self, run: str) -> tuple[Recipe, Generator]:
+        if run not in self._opened:
+            latest = run == self._latest
+            recipe = load_recipe(self._out / RECIPE if latest else archived(self._out, RECIPE, run))
+            self._opened[run] = recipe, open_generator(Context(recipe, {}))
+        return self._opened[run]
+
+    def _parent(self, parent: Mapping[str, str], recipe: Recipe) -> Item:
+        """Open a parent in the output or in the input folder, whichever has it unchanged."""
+        id = parent["path"]
+        for path in (self._places.get(id), Path(self._data) / id if self._data else None):
+            item = read_item(id, path, recipe.data) if path else None
+            if isinstance(item, Item) and item.sha256 == parent["sha256"]:
+                return item
+        hint = "" if self._data else " (name the input folder with --data)"
+        raise OutputError(f"parent {id} is not there with the hash that the manifest gives{hint}")

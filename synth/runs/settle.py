@@ -20,7 +20,7 @@ from synth.generators.base import Context, Generator, needs_parents
 from synth.generators.registry import open_generator
 from synth.records import Item
 from synth.runs.existing import Existing, read_existing
-from synth.runs.preflight import check_originals, check_output, check_places, check_recipe, leak_warnings
+from synth.runs.preflight import check_originals, check_output, check_places, check_recipe, dataset_warnings
 from synth.settings.recipe import Recipe
 from synth.versions import versions
 
@@ -73,13 +73,12 @@ def plan_for(dataset: Dataset, recipe: Recipe, out: str | Path | None = None) ->
 
 
 def check_run(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) -> None:
-    """Check what can be checked before the output is locked: places, a foreign folder, unknown classes.
+    """Check what can be checked before the output is locked: places and unknown classes.
 
     Raises:
         OutputError, UsageError: as `generate`.
     """
-    check_places(dataset, out, recipe, in_place=in_place)
-    check_output(out, in_place=in_place)
+    check_places(dataset, out, recipe, in_place=in_place, hint=", or add to it with --in-place")
     check_recipe(recipe, dataset.classes)
 
 
@@ -91,6 +90,7 @@ def dry_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bool
     """
     out = Path(os.path.realpath(out))
     check_run(dataset, recipe, out, in_place=in_place)
+    check_output(out, in_place=in_place)
     run = settle(dataset, None, recipe, out, in_place=in_place)
     if not run.is_done:
         _ = run.id  # opens generator and gates, and so checks them
@@ -109,9 +109,9 @@ def settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path, *, in
         OutputError, UsageError, ManifestError: as `generate`.
     """
     existing = read_existing(out, recipe.methods)
-    warnings = (*dataset.warnings, *leak_warnings(dataset), *check_originals(dataset, existing, out))
+    warnings = (*dataset_warnings(dataset), *check_originals(dataset, existing, out))
     settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
-    fresh = () if recipe.output.only_new else [item for item in dataset.items if item.id not in existing.real]
+    fresh = () if recipe.output.only_new else [item for item in dataset.real if item.id not in existing.real]
     return SettledRun(dataset, recipe, settled, existing, fresh, in_place, warnings)
 
 

@@ -4,18 +4,21 @@ The folder is an output like that of `generate`: it has the same manifest and ca
 `generate OUT OUT2` work on it. The input is only read.
 """
 
+import dataclasses
 import json
 import os
 from pathlib import Path
 
 from synth import workers
 from synth.data.dataset import Dataset
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import UsageError
-from synth.files import locked
 from synth.output.card import undersampled_card
-from synth.output.root_files import CARD, RECIPE, SUMMARY, run_of
+from synth.output.root_files import CARD, RECIPE, SUMMARY
 from synth.output.staging import Staging
 from synth.output.writer import Writer
+from synth.runs.held import held
+from synth.runs.mend import mend
 from synth.runs.preflight import check_empty, check_places, check_space
 from synth.runs.selection import Selection, check_list, choose, write_list
 from synth.settings.recipe import Recipe, dump_recipe
@@ -51,10 +54,12 @@ def undersample(
     if out is None and list_file is None and not dry_run:
         raise UsageError("undersample needs an output folder, a list file or dry_run")
     if out is not None:
-        check_out(dataset, recipe, Path(out))
+        check_places(dataset, Path(out), recipe, in_place=False)
     if list_file is not None:
         check_list(dataset, Path(list_file))
     if dry_run or out is None:
+        if out is not None and Staging(Path(out)).state is None:  # otherwise that run is finished first
+            _check_ours(Path(out))
         selection = choose(dataset, recipe, progress=progress)
     else:
         selection = _into_folder(dataset, recipe, Path(os.path.realpath(out)), n_workers=n_workers, progress=progress)
@@ -66,28 +71,27 @@ def undersample(
 def _into_folder(
     dataset: Dataset, recipe: Recipe, out: Path, *, n_workers: int, progress: Progress | None
 ) -> Selection:
-    with locked(out):
-        staging = Staging(out)
-        interrupted = staging.state
-        staging.finish_commit()
+    with held(out) as staging:
+        _check_ours(out)
         selection = choose(dataset, recipe, progress=progress)
-        if interrupted and interrupted["run"] == selection.run == run_of(out):
-            return selection  # killed in the very last step
+        if _holds(out, selection.run):
+            told = mend(out, dataset).messages(out) or (f"nothing to do: {out} holds these images",)
+            return dataclasses.replace(selection, warnings=(*told, *selection.warnings))
         check_empty(out)
         check_space(dataset, out, copies=selection.items if recipe.output.link == "copy" else (), new={})
         _write(selection, dataset, recipe, staging, n_workers=n_workers, progress=progress)
     return selection
 
 
-def check_out(dataset: Dataset, recipe: Recipe, out: Path) -> None:
-    """Refuse an output folder that nothing may be written to.
-
-    Raises:
-        OutputError: it holds files, or it is the input or lies in it.
-    """
-    check_places(dataset, out, recipe, in_place=False)
-    if Staging(out).state is None:  # otherwise that run is finished first
+def _check_ours(out: Path) -> None:
+    """Refuse a folder of someone else before the choice, which may take long."""
+    if not (out / MANIFEST).is_file():
         check_empty(out)
+
+
+def _holds(out: Path, run: str) -> bool:
+    """Whether the folder holds the images of a run."""
+    return (out / MANIFEST).is_file() and any(row.run == run for row in read_manifest(out / MANIFEST))
 
 
 def _write(
@@ -99,7 +103,7 @@ def _write(
     n_workers: int,
     progress: Progress | None,
 ) -> None:
-    staging.begin(selection.run, dataset.items)
+    staging.begin(selection.run, dataset.real)
     writer = Writer(staging.tree, dataset, recipe, run=selection.run)
     done, total = sum(1 for _ in staging.resume()), len(selection.items)
     chunks = (selection.items[start : start + CHUNK] for start in range(done, total, CHUNK))

@@ -9,10 +9,11 @@ parent equally often. Equal images are not neighbours, because only copies lie b
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import warnings
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -29,7 +30,9 @@ from synth.generators.interpolation import Interpolator, LatentInterpolator, Pai
 from synth.generators.neighbour_graph import Floats, Indices, NeighbourGraph, neighbour_graph
 from synth.generators.safe_effects import SafeEffects
 from synth.generators.smote import PORTION
+from synth.records import REPR_LENGTH
 from synth.sampler.image_rows import Array, ArrayRows, FileRows, Rows, features_in
+from synth.settings.base import exact_product
 from synth.settings.oversampling import Smote
 from synth.settings.recipe import Recipe, load_recipe
 
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from synth.autoencoder.latent_space import LatentSpace
 
 _IMAGES = 3  # an array with this many dimensions or more holds images
-_CALLER = 6  # frames between a warning and the caller of fit_resample
+_CALLER = 7  # frames between a warning and the caller of fit_resample
 
 
 class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
@@ -136,10 +139,23 @@ class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
         self.reach = reach
         self.folder = folder
 
+    def __repr__(self) -> str:
+        return str(super().__repr__(N_CHAR_MAX=REPR_LENGTH))  # without blanks
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+    def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        """Return X and y with the new images at their ends; see imbalanced-learn."""
+        given: Any = self.get_params()["sampling_strategy"]
+        if isinstance(given, Real) and not isinstance(given, bool) and math.isfinite(given):
+            self.sampling_strategy = _exact_ratio(float(given), y)
+        try:
+            return cast(tuple[Any, Any], super().fit_resample(X, y, **params))
+        finally:
+            self.sampling_strategy = given
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Array, Array, bool]:
         y, binarize = check_target_type(y, indicate_one_vs_all=True)
@@ -176,6 +192,18 @@ class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
                 steps.append(step)
         self.sample_parents_, self.sample_steps_ = np.concatenate(parents), np.concatenate(steps)
         return np.concatenate(new), np.concatenate(labels)
+
+
+def _exact_ratio(ratio: float, y: Any) -> Any:
+    """Return a ratio as {minority: images}, because imbalanced-learn cuts 0.29 * 100 = 28.999... down to 28.
+
+    A ratio that it refuses is returned as it is.
+    """
+    labels, counts = np.unique(np.asarray(y), return_counts=True) if np.ndim(y) == 1 else ((), ())
+    if len(labels) != 2:
+        return ratio
+    rare, wanted = int(np.argmin(counts)), math.floor(exact_product(ratio, int(np.max(counts))))
+    return {labels[rare]: wanted} if counts[rare] < wanted <= np.max(counts) else ratio
 
 
 def _seed(random_state: Any) -> int:

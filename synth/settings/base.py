@@ -1,15 +1,29 @@
 """The base class of all settings, and the types of values that several settings share."""
 
 import re
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from synth.records import short_repr
 
 
 class Settings(BaseModel):
     """Base class of all settings: immutable; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __repr__(self) -> str:
+        fields = type(self).model_fields
+        return short_repr(self, {name: value for name, value in self if value != fields[name].default})
+
+    __str__ = __repr__
+
+
+def exact_product(factor: float, n: int) -> Fraction:
+    """Return the product with a finite factor as it is written in decimals: 1.15 * 100 is 115, not 114.99999."""
+    return Fraction(str(factor)) * n
 
 
 def _pair(value: object) -> object:

@@ -200,6 +200,17 @@ class Recipe(Settings):
     trial: Trial = Trial()
     output: Output = Output()
 
+    def __init__(self, **settings: Any) -> None:
+        """Take settings by name.
+
+        Raises:
+            UsageError: an unknown setting (with the nearest known one), or a value out of range.
+        """
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise UsageError(_one_line(error)) from None
+
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods that make the images; for a mix, those that it contains."""
@@ -222,10 +233,7 @@ def load_recipe(
         if not equals:
             raise UsageError(f'--set expects key=value, got "{assignment}"')
         _assign(tree, key.strip(), _toml_value(text.strip()))
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise UsageError(_one_line(error)) from None
+    return Recipe(**tree)
 
 
 def dump_recipe(recipe: Recipe, *, comments: bool = False) -> str:

@@ -6,7 +6,8 @@
     scores.json           scores of each class, on images that the scoring network did not learn from
     README.md             a card for people; curves.png, confusions.png, stats.jsonl beside it
 
-A bundle is built in `BUNDLE.incomplete` and appears whole, by one rename. A foreign, damaged or hostile bundle is
+A bundle is built in `BUNDLE.incomplete` and appears whole, by one rename. Its bytes follow from the images and the
+settings: nothing in it tells how long the training took. A foreign, damaged or hostile bundle is
 refused: numbers are checked against limits before anything is allocated, and nothing is ever unpickled.
 """
 
@@ -28,8 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from synth.data.manifest import check_path
 from synth.errors import BundleError, ManifestError, OutputError
-from synth.files import locked, replace_file, staging_folder, this_process
-from synth.records import Item, Origin
+from synth.files import locked, naming, read_state, remove_work, replace_file, staging_folder, write_state
+from synth.records import Item, Origin, ShortRepr
 from synth.versions import NETWORKS, versions
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class ImageRecord(Checked):
     label: str = Field(alias="class")
 
 
-@dataclass(frozen=True)
-class Bundle:
+@dataclass(frozen=True, repr=False)
+class Bundle(ShortRepr):
     """A trained network on the disk. What all kinds have in common is checked."""
 
     path: Path
@@ -91,6 +92,8 @@ class Bundle:
     """The content of bundle.json."""
     scores: Mapping[str, Any]
     """The content of scores.json."""
+    seconds: float | None = None
+    """How long the training took; None if the bundle was there already."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -180,6 +183,18 @@ def open_bundle(path: str | Path, *kinds: str) -> Bundle:
     return bundle
 
 
+def complete_bundle(path: Path, kind: str) -> Bundle:
+    """Open a bundle and check its weights and its list of images too.
+
+    Raises:
+        BundleError: as `open_bundle`, or one of them is missing or damaged.
+    """
+    bundle = open_bundle(path, kind)
+    bundle.tensors()
+    bundle.origins()
+    return bundle
+
+
 def _first_problem(error: ValidationError) -> str:
     """Return the first problem in one line: where, what was expected, what was got."""
     first = error.errors(include_url=False)[0]
@@ -217,30 +232,42 @@ def run_id(items: Sequence[Item], classes: Sequence[str], settings: Sequence[Map
 
 
 @contextlib.contextmanager
-def training_folder(out: Path, run: str) -> Iterator[Path]:
-    """Yield the folder to train in. The same run finds its earlier files there.
+def training_folder(out: Path, run: str, *, record: str = INFO) -> Iterator[Path | None]:
+    """Yield the folder to train in; None if `out` is the complete result of this run.
+
+    The same run finds its earlier files there.
+
+    Args:
+        record: the JSON file of a complete `out` that names its run.
 
     Raises:
         LockedError: another training holds the folder.
-        OutputError: `out` exists, or beside it an unfinished training on other data or with other settings.
+        OutputError: `out` holds something else, or beside it is an unfinished training on other data or with other
+            settings.
     """
     work = staging_folder(out)
     with locked(out):
         if os.path.lexists(out):
-            raise OutputError(f"{out} exists: choose another folder, or move it away")
-        found = _run_of(work) if work.exists() else run
-        if found != run:
-            raise OutputError(f"{work} holds an unfinished training on other data or settings: resume it or remove it")
-        work.mkdir(parents=True, exist_ok=True)
-        replace_file(work / "run.json", json.dumps({"run": run, **this_process()}).encode())
+            if _run_of(out / record) != run:
+                raise OutputError(f"{out} exists, and is not the result of this command: choose another folder")
+            remove_work(work)
+            yield None
+            return
+        state = read_state(work)
+        if state is not None and state["run"] != run:
+            raise OutputError(
+                f"{work} holds an unfinished training on other data or settings: give the same command to resume it, "
+                f"or remove it with: synth undo {out}"
+            )
+        write_state(work, run)
         yield work
 
 
-def _run_of(work: Path) -> object:
+def _run_of(record: Path) -> object:
     try:
-        return json.loads((work / "run.json").read_text("utf-8"))["run"]
+        return json.loads(record.read_text("utf-8"))["run"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise OutputError(f"{work} is not an unfinished training of synth: move it away") from None
+        return None
 
 
 def publish(
@@ -249,14 +276,21 @@ def publish(
     """Write a bundle to `out`, and remove the folder that the network was trained in."""
     import safetensors.torch
 
-    ready = work / "bundle"
-    shutil.rmtree(ready, ignore_errors=True)
-    ready.mkdir()
     weights = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     document = {"format": FORMAT, **info, "weights_sha256": hashlib.sha256(weights).hexdigest()}
-    contents = {**files, WEIGHTS: weights, INFO: json.dumps(document, indent=1, allow_nan=False).encode()}
-    for name, data in contents.items():
-        replace_file(ready / name, data)
-    os.rename(ready, out)
-    shutil.rmtree(work)
+    about = json.dumps(document, indent=1, allow_nan=False).encode()
+    put_in_place(work, out, {**files, WEIGHTS: weights, INFO: about})
     return open_bundle(out, str(info["kind"]))
+
+
+def put_in_place(work: Path, out: Path, files: Mapping[str, bytes]) -> None:
+    """Let a folder of finished files appear as `out`, by one rename, and remove the folder that it was made in."""
+    ready = work / "ready"
+    with naming(ready):
+        shutil.rmtree(ready, ignore_errors=True)
+        ready.mkdir()
+    for name, data in files.items():
+        replace_file(ready / name, data)
+    with naming(out):
+        os.rename(ready, out)
+    remove_work(work)

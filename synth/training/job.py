@@ -2,9 +2,8 @@
 
 import functools
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,13 @@ class TrainingJob:
     dataset: Dataset
     recipe: Recipe
     out: Path
-    """The folder of the bundle; it must not exist yet."""
+    """The folder of the bundle."""
     n_workers: int = 1
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     progress: Progress | None = None
     tensorboard: str | Path | None = None
     """Folder for TensorBoard's files; None: do not write them."""
-    started: float = field(default_factory=time.monotonic, init=False)
 
     @property
     def work(self) -> Path:
@@ -90,8 +88,7 @@ class TrainingJob:
             "seed": self.recipe.seed,
             "versions": versions(NETWORKS),
         }
-        seconds = round(time.monotonic() - self.started, 1)
-        document = {**scores, "seconds": seconds, "n_images_seen": n_images_seen}
+        document = {**scores, "seconds": None, "n_images_seen": n_images_seen}
         records = [
             {"path": item.id, "sha256": item.sha256, "class": item.label, **more}
             for item, more in zip(self.items, images or [{}] * len(self.items), strict=True)

@@ -58,7 +58,7 @@ def open_context(
 ) -> TrialContext:
     """Split the training images, read all images, and give each split its own dataset, folder and seed."""
     train = [item for found in dataset.train.values() for item in found]
-    test = [item for item in dataset.items if item.split == "test"]
+    test = [item for item in dataset.real if item.split == "test"]
     items, splits = (*train, *test), splits_of(train, recipe.trial, seed=recipe.seed)
     if test:
         splits += (Split(OWN_TEST, np.arange(len(train)), len(train) + np.arange(len(test))),)
@@ -68,7 +68,7 @@ def open_context(
     data = []
     for split in splits:
         own = tuple(items[place] for place in split.train.tolist())
-        alone = dataclasses.replace(dataset, items=own, refused=(), warnings=(), synthetic={})
+        alone = dataclasses.replace(dataset, items=own, refused=(), findings=())
         folder = work / ("all" if split.number == OWN_TEST else f"split-{split.number}")
         data.append(SplitData(alone, folder, seeds.derived(recipe.seed, f"split {split.number}")))
     return TrialContext(recipe, dataset.classes, items, inputs, splits, tuple(data), work, device)

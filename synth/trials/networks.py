@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synth.errors import TrainingError
+from synth.files import replace_file
 from synth.runs.train import train
 from synth.settings.recipe import Recipe
 from synth.trials.arms import Arm
@@ -73,7 +74,7 @@ def train_network(
         settled = recipe.model_copy(update=start)
         train(name, data.dataset, settled, out, n_workers=n_workers, device=device, progress=progress)
     except TrainingError as error:
-        _note_path(data, name).write_text(str(error), "utf-8")
+        replace_file(_note_path(data, name), str(error).encode())
 
 
 def is_trained(data: SplitData, name: str) -> bool:

@@ -1,17 +1,15 @@
 """The folder of a finished trial: verdict, examples, splits, recipe, card and page. It appears at once."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
-from synth.files import replace_file
 from synth.output.root_files import CARD, RECIPE, REPORT
 from synth.pages.page import VERDICT
 from synth.pages.trial_page import EXAMPLES, render_trial
 from synth.pictures.text import table_cell
 from synth.settings.recipe import dump_recipe
+from synth.training.bundle import put_in_place
 from synth.trials.advice import as_points
 from synth.trials.context import TrialContext
 from synth.trials.results import Verdict
@@ -36,13 +34,7 @@ def publish(context: TrialContext, verdict: Verdict, examples: dict[str, Any], o
         CARD: card(verdict),
         REPORT: render_trial(document, examples),
     }
-    ready = context.work / "verdict"
-    shutil.rmtree(ready, ignore_errors=True)
-    ready.mkdir()
-    for name, text in files.items():
-        replace_file(ready / name, text.encode("utf-8", "replace"))
-    os.rename(ready, out)
-    shutil.rmtree(context.work)
+    put_in_place(context.work, out, {name: text.encode("utf-8", "replace") for name, text in files.items()})
 
 
 def card(verdict: Verdict) -> str:

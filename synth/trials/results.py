@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from synth.measures.paired import Difference
 from synth.measures.scores import Points, points
-from synth.records import rounded
+from synth.records import ShortRepr, rounded
 from synth.trials.arms import Arm
 
 MACRO = "macro"
@@ -186,8 +186,8 @@ class Stop:
     reason: str
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(ShortRepr):
     """The result of a trial."""
 
     trial: TrialDesign
@@ -203,7 +203,10 @@ class Verdict:
     test: Mapping[str, Any] | None = None
     data: str | None = None
     """The input folder as seen from the folder of the trial."""
+    run: str = ""
+    """A hash of all that decides the verdict: images, arms, settings, versions."""
     seconds: float | None = None
+    """How long the trial took; None in its file, and if the verdict was there already."""
     versions: Mapping[str, str] | None = None
 
     @property
@@ -228,6 +231,6 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return `verdict.json`: no number in it is infinite or not a number."""
-        own = "control advised advice do_not_use budgets doses test design stopped data seconds versions"
+        own = "control advised advice do_not_use budgets doses test design stopped data run seconds versions"
         document = {**vars(self.deciding), **{name: getattr(self, name) for name in own.split()}}
         return {name: rounded(value) for name, value in document.items()}

@@ -22,6 +22,7 @@ from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
 from synth.files import path_from
 from synth.measures.scores import score
+from synth.pages.page import VERDICT
 from synth.runs.preflight import check_recipe
 from synth.settings.recipe import Recipe
 from synth.training.bundle import run_id, training_folder
@@ -29,6 +30,7 @@ from synth.training.device import choose_device
 from synth.trials.arms import DEFAULT, Arm, parse_arms, with_doses
 from synth.trials.context import design_of, open_context
 from synth.trials.examples import examples_of
+from synth.trials.finished import read_verdict
 from synth.trials.publish import publish
 from synth.trials.results import Verdict
 from synth.trials.scheduler import Say, Scheduler
@@ -51,17 +53,17 @@ def trial(
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> Verdict:
-    """Find out which strategy helps on this dataset; the same call again resumes.
+    """Find out which strategy helps on this dataset; the same call again resumes, or returns the verdict.
 
     Args:
         arms: strategies as in `synth.trials.arms`; empty: those of the recipe, or common ones.
-        out: folder for the verdict; it must not exist yet.
+        out: folder for the verdict.
         seconds: search within this time: many arms in few runs first, the best in full.
         say: receives messages about the next step.
 
     Raises:
         UsageError: an unknown arm or class, or contradictory settings. TrainingError: too few images to split.
-        OutputError: `out` exists already. LockedError: another trial holds the folder.
+        OutputError: `out` holds something else. LockedError: another trial holds the folder.
     """
     started, out = time.monotonic(), Path(os.path.realpath(out))
     settings = recipe.trial
@@ -69,7 +71,10 @@ def trial(
     _check(dataset, recipe, every)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
-    with training_folder(out, run_id(dataset.items, dataset.classes, settled, seed=recipe.seed)) as work:
+    run = run_id(dataset.real, dataset.classes, settled, seed=recipe.seed)
+    with training_folder(out, run, record=VERDICT) as work:
+        if work is None:
+            return read_verdict(out)
         context = open_context(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
         scheduler = Scheduler(context, n_workers, progress, say or (lambda _: None))
         for arm in every:
@@ -84,11 +89,11 @@ def trial(
             verdict,
             test=_test(scheduler, every, verdict) if context.has_own_test else None,
             data=path_from(out, dataset.root),
-            seconds=round(time.monotonic() - started, 1),
+            run=run,
             versions=versions(NETWORKS),
         )
         publish(context, verdict, examples_of(outcomes, verdict, context), out)
-    return verdict
+    return dataclasses.replace(verdict, seconds=round(time.monotonic() - started, 1))
 
 
 def arms_of(names: Sequence[str], recipe: Recipe) -> tuple[tuple[Arm, ...], dict[str, list[tuple[str, str]]]]:

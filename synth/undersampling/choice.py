@@ -17,7 +17,8 @@ from synth.data.duplicates import picture_groups
 from synth.data.originals import Originals
 from synth.errors import UsageError, did_you_mean
 from synth.generators.feature_space import PORTION, classifier_space, pixel_space
-from synth.records import Item, Pixels
+from synth.records import Item, Pixels, ShortRepr
+from synth.settings.base import exact_product
 from synth.settings.recipe import Recipe, multiple_of
 from synth.settings.undersampling import Undersample
 from synth.undersampling.clusters import select_by_cluster
@@ -28,8 +29,8 @@ METHODS = ("random", "cluster")
 SIZES = ("minority", "median", "mean")
 
 
-@dataclass(frozen=True)
-class ClassSelection:
+@dataclass(frozen=True, repr=False)
+class ClassSelection(ShortRepr):
     """The images of one class that stay."""
 
     real: int
@@ -116,7 +117,7 @@ def limit_of(size: int | str, counts: Sequence[int]) -> int:
         limit = int(size)
     else:
         factor = multiple_of(size) or 0
-        limit = math.floor(round(factor * min(present), 6)) if factor >= 1 else 0
+        limit = math.floor(exact_product(factor, min(present))) if factor >= 1 else 0
     if limit < 1:
         expected = f'{", ".join(SIZES)}, a number from 1 on, or a multiple of the smallest class from "1x" on'
         raise UsageError(f'undersample.size "{size}": expected {expected}{did_you_mean(str(size), SIZES)}')
