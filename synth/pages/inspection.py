@@ -29,6 +29,8 @@ SHOWN_FINDINGS = 12
 """Findings of one kind that are shown with pictures; the others are counted."""
 SHOWN = 8
 """Pictures of one finding or small class."""
+OPEN_CLASSES = 6
+"""Small classes whose pictures are visible; the others are folded."""
 BUDGET = 6_000_000
 """Characters that all pictures together may take."""
 
@@ -128,6 +130,7 @@ class _Page:
             n_images=len(self._dataset.real),
             counts={kind: len(findings) for kind, findings in by_kind.items()},
             sections={kind: self._findings(findings) for kind, findings in by_kind.items() if kind != SMALL},
+            open_classes=OPEN_CLASSES,
             small=self._small(by_kind[SMALL]),
             n_out=n_out,
             n_open=n_open,
