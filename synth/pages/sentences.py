@@ -1,7 +1,7 @@
 """Sentences about a result that the terminal and the page share: the same words for the same result."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ def tell_plan(classes: Mapping[str, Any]) -> Told:
     return Told(None, "Nothing was planned.", "Every class already has as many images as its target.")
 
 
-def _named(labels: Sequence[str], tell: Any) -> str:
+def _named(labels: Sequence[str], tell: Callable[[str], str]) -> str:
     more = f" {len(labels) - NAMED} more in the table." if len(labels) > NAMED else ""
     return "; ".join(tell(label) for label in labels[:NAMED]) + "." + more
 
