@@ -1,5 +1,6 @@
 """verify: every row of the manifest must have its file, with the same hash, and every file a row."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from typing import Any
 
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
-from synth.errors import OutputError
+from synth.errors import OutputError, SynthError
 from synth.files import file_sha256, removal_file
 from synth.output.root_files import RECIPE, SUMMARY
 from synth.output.staging import Staging
@@ -92,8 +93,9 @@ def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
 
 def _not_used(out: Path) -> set[str]:
     """Return the files that the last run refused, or left out by its exclude list."""
-    try:
-        refused = {entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"]}
-        return refused.union(load_recipe(out / RECIPE).data.exclude)
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
+    found = set[str]()
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found.update(entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"])
+    with contextlib.suppress(SynthError):
+        found.update(load_recipe(out / RECIPE).data.exclude)
+    return found
