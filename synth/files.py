@@ -142,6 +142,11 @@ def remove_if_empty(folder: Path) -> None:
             folder.rmdir()
 
 
+def leads_out(folder: Path, path: str) -> bool:
+    """Whether a link on the way to a file below a folder leads out of the folder."""
+    return not Path(os.path.realpath((folder / path).parent)).is_relative_to(os.path.realpath(folder))
+
+
 def _holder(out: Path) -> str:
     try:
         state = json.loads((staging_folder(out) / STATE).read_text("utf-8"))

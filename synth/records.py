@@ -4,10 +4,12 @@ An `Item` is one image of a dataset. A generator turns items into a `Candidate`;
 turns both into a `Row` of the manifest.
 """
 
+import base64
 import dataclasses
 import functools
 import hashlib
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,15 +22,26 @@ Ints = npt.NDArray[np.integer[Any]]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """An image: (H, W) grey or (H, W, 3) RGB; uint8 in 0..255, or uint16 in 0..65535 for 16-bit grey."""
 
+Alpha = Pixels
+"""The transparency of an image: (H, W) uint8, 0 for clear and 255 for opaque."""
+Levels = tuple[int, int] | tuple[float, float]
+"""The lowest and the highest level of a range: whole numbers for files of integers, floats for files of floats."""
+
 Scores = Mapping[str, float | Mapping[str, float]]
 """Measurements of the gates by name; "classes" holds the judge's probabilities by class."""
 
 SPLITS = ("train", "val", "test")
 PARENT_SPLIT = "train"
+CONTROL = "duplicate"
+"""The method that copies originals, with which every other one is compared."""
+REPEAT = "repeat"
+"""Reason to reject an image: an earlier new image of the class is the same."""
 SWITCHED_OFF = "switched_off"
 """Reason to reject an image: the gates accept too few images of this method for this class."""
 ENCODED_AS = "encoded_as"
 """Parameter of an image that is not made from a parent's own pixels: format, quality and subsampling of its file."""
+STORED_AS = "stored_as"
+"""Parameter of an image whose parents need more than their pixels to be read or written: `Encoding.extras` of each."""
 CODES_OF = "codes_of"
 """Parameter of a GAN image: the class of the real images whose codes it mixes."""
 EFFECTS, FIRST, SECOND = "effects", "first", "second"
@@ -73,11 +86,16 @@ def _short(value: object) -> str:
     return text if len(text) <= REPR_VALUE else f"{text[: REPR_VALUE - 3]}..."
 
 
-def pixels_sha256(pixels: Pixels) -> str:
-    """Return the SHA-256 of dtype, shape and levels; the file format does not change it."""
+def pixels_sha256(pixels: Pixels, alpha: Alpha | None = None) -> str:
+    """Return the SHA-256 of dtype, shape, levels and transparency; the file format does not change it."""
     digest = hashlib.sha256(f"uint{8 * pixels.itemsize} {pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
+    if alpha is not None:
+        digest.update(np.ascontiguousarray(alpha).data)
     return digest.hexdigest()
+
+
+CODEC = ("format", "mode", "quality", "subsampling")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -92,6 +110,41 @@ class Encoding(ShortRepr):
     """JPEG quality 1..100, estimated from the quantisation tables."""
     subsampling: str | None = None
     """JPEG chroma subsampling: 4:4:4, 4:2:2, 4:2:0, ... or grey."""
+    orientation: int = 1
+    """EXIF orientation 1..8 of the stored pixels; pixels in memory are upright."""
+    profile: bytes = field(default=b"", repr=False)
+    """ICC profile, if it is not sRGB; pixels are never converted."""
+    alpha: bool = False
+    """Whether the file stores transparency beside the colours."""
+    equal_channels: bool = False
+    """Whether the file stores grey as three equal channels; pixels in memory are grey."""
+    wide_colour: bool = False
+    """Whether the file stores 16 bits for each of three channels; pixels in memory have their high bytes."""
+    levels: Levels | None = None
+    """Levels of the file that the pixels 0 and 65535 stand for; None: the same as in memory."""
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """The fields that differ from an ordinary file, as JSON."""
+        values = {name: getattr(self, name) for name in EXTRAS if getattr(self, name) != EXTRAS[name]}
+        if self.profile:
+            values["profile"] = base64.b64encode(zlib.compress(self.profile)).decode()
+        return {name: list(value) if name == "levels" else value for name, value in values.items()}
+
+    def with_extras(self, extras: Mapping[str, Any]) -> "Encoding":
+        """Return the encoding with recorded extras instead of its own; a profile that is only True is its own."""
+        values = {name: extras.get(name, default) for name, default in EXTRAS.items()}
+        if values["profile"] is True:
+            values["profile"] = self.profile
+        elif values["profile"]:
+            values["profile"] = zlib.decompress(base64.b64decode(values["profile"]))
+        if values["levels"]:
+            values["levels"] = tuple(values["levels"])
+        return dataclasses.replace(self, **values)
+
+
+EXTRAS: Mapping[str, Any] = {each.name: each.default for each in dataclasses.fields(Encoding) if each.name not in CODEC}
+"""{field of `Encoding` about more than the codec: its value in an ordinary file}."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,13 +169,17 @@ class Item(ShortRepr):
     grey: bool
     """True for single-channel pixels."""
     dhash: bytes
-    """Difference hash of 256 bits: near duplicates differ in few of them."""
+    """Difference hashes, 256 bits for each of `turns`: near duplicates differ in few of them."""
     mean: float
     """Mean level, 0..1."""
     std: float
     """Standard deviation of the levels, 0..1."""
     notes: tuple[str, ...] = ()
-    """Any of animated, alpha, extension, turned."""
+    """Any of animated, alpha, extension, turned, profile, mended, unopened."""
+    extent: Levels = (0, 255)
+    """Lowest and highest level in the file."""
+    turns: tuple[int, ...] = (1,)
+    """The orientations in which the picture is compared with others; see `data.turns`."""
     synthetic: bool = False
     """Whether an earlier run made it: then it is no parent and does not count as real."""
 
@@ -130,6 +187,11 @@ class Item(ShortRepr):
     def sixteen_bit(self) -> bool:
         """Whether the levels have 16 bits."""
         return self.encoding.mode.startswith(("I", "F"))
+
+    @property
+    def grey_file(self) -> bool:
+        """Whether the file itself stores a single channel."""
+        return self.grey and not self.encoding.equal_channels
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -157,11 +219,13 @@ class Candidate(ShortRepr):
     """Whether it is made from its parents' own pixels, and so lies near them by design."""
     file: bytes | None = None
     """The encoded file of an exact copy; None: the writer encodes the pixels."""
+    alpha: Alpha | None = None
+    """Transparency, if the first parent has it."""
 
     @functools.cached_property
     def pixels_sha256(self) -> str:
         """See `pixels_sha256`."""
-        return pixels_sha256(self.pixels)
+        return pixels_sha256(self.pixels, self.alpha)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -327,3 +327,24 @@ def test_strict_turns_a_refusal_into_a_failure(tmp_path: Path, run: Run) -> None
     assert run("inspect", data, "--quiet") == 3
     assert run("inspect", data, "--quiet", "--strict") == 1
     assert run("generate", data, tmp_path / "out", "--quiet", "--strict") == 1
+
+
+def test_only_a_command_that_goes_on_promises_it(
+    lights: Path, run: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("synth.data.dataset.open_dataset", stop)
+    assert run("inspect", lights) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert run("generate", lights, "--in-place") == 130
+    assert "Run it again: synth generate" in capsys.readouterr().err
+
+
+def test_quiet_hides_the_progress_of_every_command_on_an_output(lights: Path, run: Run, capsys: Capture) -> None:
+    run("generate", lights, "--in-place", "--target", "yellow=5", "--quiet")
+    capsys.readouterr()
+    for verb in ("verify", "report", "undo"):
+        assert run(verb, lights, "--quiet") == 0
+        assert capsys.readouterr().err == ""

@@ -82,8 +82,8 @@ def stop(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def die_at_step(patch: pytest.MonkeyPatch, step: int, names: str) -> None:
-    """Let the step-th call of these functions of `os` be the last one before a kill."""
+def die_at_step(patch: pytest.MonkeyPatch, step: int, names: str, *, full: bool = False) -> None:
+    """Let the step-th call of these functions of `os` be the last one before a kill, or fail as on a full disk."""
     calls = 0
 
     def dying(function: object) -> object:
@@ -91,7 +91,8 @@ def die_at_step(patch: pytest.MonkeyPatch, step: int, names: str) -> None:
             nonlocal calls
             calls += 1
             if calls == step:
-                raise KeyboardInterrupt
+                named = [str(each) for each in arguments if isinstance(each, str | Path)]  # fsync names no file
+                raise OSError(28, "No space left on device", *named[:1]) if full else KeyboardInterrupt
             return function(*arguments, **keywords)  # type: ignore[operator]
 
         return call
@@ -365,6 +366,103 @@ def test_an_undo_killed_at_any_step_may_be_repeated(lights: Path, step: int, run
     assert contents(lights) == first
     assert run("undo", lights) == 0
     assert contents(lights) == before
+
+
+@pytest.mark.parametrize("step", range(1, 60, 7))
+@pytest.mark.parametrize("verb", ["generate into an empty folder", "undersample", "undo", "undo of unfinished work"])
+def test_a_failed_step_is_one_line_and_the_same_command_goes_on(
+    lights: Path, tmp_path: Path, verb: str, step: int, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever change of a file fails, nothing of the command is in the way of the same command."""
+    options, kept = ("--quiet", "--workers", 1), tmp_path / "kept"
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    if verb.startswith("generate"):
+        out.mkdir()
+        run("generate", lights, whole, "--target", "yellow=6", *options)
+        command = ("generate", lights, out, "--target", "yellow=6", *options)
+    elif verb == "undersample":
+        run(verb, lights, whole, "--size", 3, *options)
+        command = (verb, lights, out, "--size", 3, *options)
+    else:
+        run("generate", lights, out, "--target", "yellow=6", *options)
+        shutil.copytree(out, whole)
+        if verb == "undo":
+            run("generate", lights, out, "--target", "yellow=9", *options)
+        else:
+            interrupted(lights, out, ("--target", "yellow=9", *options), run)
+        command = ("undo", out)
+    shutil.copytree(lights, kept)
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        die_at_step(patch, step, "link replace rename unlink rmdir mkdir fsync", full=True)
+        status = run(*command)
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("synth: ")]
+    assert status in (0, 1)
+    assert [("No space left" in line and str(tmp_path) in line) for line in error] == [True] * status
+    if status or verb == "undersample":
+        assert run(*command) == 0
+    assert contents(out) == contents(whole)
+    assert {path.name for path in tmp_path.iterdir()} == {"lights", "kept", "out", "whole"}
+    assert contents(lights) == contents(kept)
+
+
+def test_an_undo_that_was_killed_is_finished_by_any_command(lights: Path, tmp_path: Path, run: Run) -> None:
+    """It takes out the run that it began with, and no other."""
+    out, options = tmp_path / "out", ("--quiet", "--workers", 1)
+    run("generate", lights, out, "--target", "yellow=6", *options)
+    first = contents(out)
+    run("generate", lights, out, "--target", "yellow=9", *options)
+    second = contents(out)
+    for step in (4, 9):
+        with pytest.MonkeyPatch.context() as patch:
+            die_at_step(patch, step, "unlink")
+            assert run("undo", out) == 130
+        assert run("verify", out) == 1
+        assert run("generate", lights, out, "--target", "yellow=6", *options) == 0
+        assert contents(out) == first
+        assert run("generate", lights, out, "--target", "yellow=9", *options) == 0
+        assert contents(out) == second
+
+
+def test_files_that_are_gone_or_changed_are_said_and_made_again(
+    lights: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, options = tmp_path / "out", ("--target", "yellow=6", "--quiet", "--workers", 1)
+    run("generate", lights, out, *options)
+    before = contents(out)
+    new, other = sorted((out / "train/yellow").glob("*-augment-*"))[:2]
+    original = next((out / "test/red").iterdir())
+    for path in (new, original, out / "README.md"):
+        path.unlink()
+    other.write_bytes(b"edited")
+    (out / "train/red/stranger.jpg").write_bytes(b"theirs")
+    capsys.readouterr()
+    assert run("generate", lights, out, *options) == 0
+    told = capsys.readouterr().out
+    assert "nothing to do" not in told
+    assert "each of 3 files" in told
+    assert all(path.relative_to(out).as_posix() in told for path in (new, original, other))
+    assert (tmp_path / "out.changed" / other.relative_to(out)).read_bytes() == b"edited"
+    assert (out / "train/red/stranger.jpg").read_bytes() == b"theirs"
+    (out / "train/red/stranger.jpg").unlink()
+    assert contents(out) == before
+    assert run("generate", lights, out, *options) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_a_file_that_can_not_be_made_again_is_named(
+    lights: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A changed file stays then."""
+    out, options = tmp_path / "out", ("--target", "yellow=6", "--quiet", "--workers", 1)
+    run("generate", lights, out, *options)
+    name = next((out / "train/red").iterdir()).name
+    (lights / "train/red" / name).unlink()
+    (out / "train/red" / name).write_bytes(b"edited")
+    capsys.readouterr()
+    assert run("generate", lights, out, *options) == 0
+    assert f"train/red/{name} (the input has no such image)" in capsys.readouterr().out
+    assert (out / "train/red" / name).read_bytes() == b"edited"
 
 
 def test_a_link_that_leads_out_of_the_output_is_not_followed(lights: Path, tmp_path: Path, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from conftest import make_dataset, picture
 from PIL import Image
 
 from synth.data.dataset import open_dataset
+from synth.data.duplicates import distinct_counts
 from synth.data.folds import folds_of, groups_of
 from synth.records import Item
 
@@ -77,10 +79,53 @@ def test_no_group_is_cut_and_classes_stay_even(tmp_path: Path) -> None:
     assert all(max(row) - min(row) <= 3 for row in table.values())
 
 
-def test_a_class_in_one_group_is_in_one_fold(tmp_path: Path) -> None:
+def test_a_class_in_one_group_is_split_by_image_and_that_is_said(tmp_path: Path) -> None:
     items = items_of(tmp_path, {"red": 9, "yellow": 4})
     grouped = [replace(item, group="video" if item.label == "yellow" else None) for item in items]
-    assert spread(grouped, folds_of(grouped, 3, seed=0), 3)["yellow"] == [0, 0, 4]
+    assert spread(grouped, folds_of(grouped, 3, seed=0), 3)["yellow"] == [1, 1, 2]
+    (warning,) = groups_of(grouped).warnings
+    assert "yellow (4 images in 1 group)" in warning
+    assert "1 group for 4 images" in warning
+    in_pairs = [replace(item, group=f"{item.label} {index // 2}") for index, item in enumerate(items)]
+    assert groups_of(in_pairs).warnings == ()
+    assert groups_of(in_pairs).n == 8
+
+
+def test_one_stated_group_for_all_leaves_pictures_together(repeated: list[Item]) -> None:
+    stated = [replace(item, group="nan") for item in repeated]
+    groups = groups_of(stated)
+    assert partition(stated, groups.numbers) == {frozenset({str(n), name}) for n, name in enumerate(NAMES)}
+    assert "red (13 images in 1 group)" in groups.warnings[0]
+
+
+def test_a_fixed_camera_is_split_by_image_and_its_images_are_distinct(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    blobs = Image.fromarray(rng.integers(20, 230, (6, 6, 3), np.uint8))
+    scene = np.asarray(blobs.resize((48, 48), Image.Resampling.BICUBIC), float)
+    for label, n in (("good", 20), ("scratched", 6)):
+        (tmp_path / label).mkdir()
+        for index in range(n):
+            pixels = scene * rng.uniform(0.97, 1.03) + rng.normal(0, 3, scene.shape)
+            pixels[24, 4 : 4 + 10 * (label == "scratched")] = 0
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(tmp_path / label / f"{index}.png")
+    shutil.copy(tmp_path / "good/0.png", tmp_path / "good/copy.png")
+    picture("green", 1, size=(48, 48)).save(tmp_path / "good/other.png")
+    items = open_dataset(tmp_path).items
+    groups, folds = groups_of(items), folds_of(items, 5, seed=0)
+    assert groups.n == 27
+    assert spread(list(items), folds, 5) == {"good": [4, 4, 4, 5, 5], "scratched": [1, 1, 1, 1, 2]}
+    (warning,) = groups.warnings
+    assert "good (22 images), scratched (6 images)" in warning
+    assert distinct_counts(items) == {"good": 21, "scratched": 6}
+
+
+def test_copies_of_one_picture_are_not_divided(tmp_path: Path) -> None:
+    items = items_of(tmp_path, {"red": 8})
+    copies = [replace(items[0], id=f"same/{index}", label="same") for index in range(5)]
+    both = [*items[1:], *copies]
+    assert spread(both, folds_of(both, 3, seed=0), 3)["same"] == [0, 0, 5]
+    assert "same (5 images)" in groups_of(both).warnings[0]
+    assert distinct_counts(both) == {"red": 7, "same": 1}
 
 
 @pytest.fixture
@@ -108,7 +153,7 @@ def partition(items: list[Item], numbers: np.ndarray) -> set[frozenset[str]]:
 
 
 def test_the_same_picture_is_one_group(repeated: list[Item]) -> None:
-    groups = groups_of(repeated)
+    groups = groups_of(repeated).numbers
     assert partition(repeated, groups) == {frozenset({str(n), name}) for n, name in enumerate(NAMES)}
     assert set(groups.tolist()) == set(range(10))
 
@@ -120,11 +165,11 @@ def test_stated_groups_and_pictures_join(repeated: list[Item]) -> None:
     scenes = {"0": "a", "5": "a", "1-again": "b", "0-large": "b"}
     stated = [replace(item, group=scenes.get(Path(item.id).stem)) for item in repeated]
     expected = {frozenset({"0", "0-large", "5", "1", "1-again"}), frozenset({"2", "2-darker"})}
-    assert partition(stated, groups_of(stated)) == expected
+    assert partition(stated, groups_of(stated).numbers) == expected
     folds = dict(zip([Path(item.id).stem for item in stated], folds_of(stated, 5, seed=0).tolist(), strict=True))
     assert len({folds[name] for name in ("0", "0-large", "5", "1", "1-again")}) == 1
 
 
 def test_nothing_has_no_folds() -> None:
-    assert groups_of([]).shape == (0,)
+    assert groups_of([]).n == 0
     assert folds_of([], 5, seed=0).shape == (0,)

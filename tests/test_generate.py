@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -204,7 +205,7 @@ def test_originals_can_be_links(lights: Path, tmp_path: Path, link: str) -> None
     original = next((tmp_path / "out/train/red").iterdir())
     assert original.is_symlink() if link == "sym" else original.stat().st_nlink == 2
     assert synth.verify(tmp_path / "out").good
-    assert len(synth.open_dataset(tmp_path / "out").items) == 29
+    assert len(synth.open_dataset(tmp_path / "out").real) == 29
     synth.undo(tmp_path / "out")
     assert tree_state(lights) == before
 
@@ -239,15 +240,20 @@ def test_a_blank_candidate_is_rejected_and_the_shortfall_is_said(lights: Path, t
         "rejected": {"blank": 16},
         "acceptance": 0.0,
         "real_acceptance": 1.0,
+        "real_passed": 3,
+        "real_n": 3,
+        "distinct": None,
+        "not_judged": "",
+        "given_up": [],
         "switched_off": True,
         "short": 2,
-        "note": "switched off: the gates passed 0% of 16 images, of held-out real images 100%",
+        "note": "switched off: the gates passed 0% of 16 images, of 3 held-out real images 100%",
     }
     assert sum(row.path is None for row in rows_of(tmp_path / "out")) == 16
 
 
-def test_rejected_attempts_are_replaced_in_order(lights: Path, tmp_path: Path) -> None:
-    """Half of the candidates are blank; the accepted ones are the first in attempt order, for any workers."""
+def test_rejected_attempts_are_replaced_by_the_same_original(lights: Path, tmp_path: Path) -> None:
+    """Half of the candidates are blank; each original still gives equally many images, for any workers."""
     sometimes = {"augment__effects__brightness__p": 0.5, "augment__effects__brightness__factor": 0}
     sometimes["gate__acceptance_min"] = 0
     for n_workers in (1, 2):
@@ -256,9 +262,39 @@ def test_rejected_attempts_are_replaced_in_order(lights: Path, tmp_path: Path) -
         )
     rows = [row for row in rows_of(tmp_path / "out-1") if row.synthetic]
     assert sum(row.verdict == "accepted" for row in rows) == 197
-    assert [row.attempt for row in rows] == list(range(len(rows)))
-    assert rows[-1].verdict == "accepted"
+    attempts = [int(row.attempt or 0) for row in rows]
+    assert attempts == sorted(set(attempts))
+    assert spread_of_uses(rows) <= 1
     assert contents(tmp_path / "out-1") == contents(tmp_path / "out-2")
+    generate(lights, tmp_path / "out-1", target={"yellow": 250}, cap=99, **sometimes)
+    assert spread_of_uses([row for row in rows_of(tmp_path / "out-1") if row.synthetic]) <= 1
+    ids = synthetic_ids(tmp_path / "out-1")
+    assert all(image.same_file for image in synth.remake(tmp_path / "out-1", [*ids[:5], *ids[-5:]]))
+
+
+def spread_of_uses(rows: Sequence[synth.Row]) -> int:
+    """How many more accepted images the most used original gave than the least used one."""
+    tried = {row.parents[0]["path"] for row in rows}
+    uses = Counter(row.parents[0]["path"] for row in rows if row.path is not None)
+    return max(uses.values()) - min(uses[path] for path in tried)
+
+
+def test_an_original_that_only_gives_bad_images_does_not_block_the_run(lights: Path, tmp_path: Path) -> None:
+    """Everything made from one dark original is blank: the others take its place, and it is named."""
+    dark = next((lights / "train/yellow").iterdir())
+    pixels = np.full((36, 24, 3), 128, np.uint8)
+    pixels[::2] += 3
+    Image.fromarray(pixels).save(dark.with_suffix(".png"))
+    dark.unlink()
+    levels = {"augment__effects__contrast__p": 1, "augment__effects__contrast__factor": 0.2}
+    summary = generate(lights, tmp_path / "out", target={"yellow": 30}, cap=99, **levels)
+    yellow = summary.classes["yellow"]
+    assert (yellow.accepted, yellow.short) == (27, 0)
+    (name,) = yellow.given_up
+    assert name.endswith(".png")
+    assert any(name in warning for warning in summary.warnings)
+    rows = [row for row in rows_of(tmp_path / "out") if row.synthetic and row.parents[0]["path"] != name]
+    assert spread_of_uses(rows) <= 1
 
 
 def test_metadata_file_gives_class_folders(tmp_path: Path) -> None:

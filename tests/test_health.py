@@ -82,7 +82,8 @@ def test_files_add_up_and_json_is_plain(sound: Path) -> None:
     document = json.loads(json.dumps(inspection.to_json(), allow_nan=False))
     assert document["skipped"] == [{"kind": ".txt", "n": 1}]
     assert [row["path"] for row in document["refused"]] == ["train/cat/broken.png"]
-    assert list(document) == ["classes", "imbalance_ratio", "files", "findings", "refused", "skipped"]
+    keys = ["classes", "distinct", "imbalance_ratio", "files", "groups", "findings", "refused", "skipped"]
+    assert list(document) == keys
 
 
 def test_exact_duplicates_are_not_near_duplicates_too(sound: Path) -> None:
@@ -162,7 +163,10 @@ def test_group_leak(sound: Path) -> None:
     save(picture(51), sound / "train/cat/p7_a.png")
     save(picture(52), sound / "test/cat/p7_b.png")
     save(picture(53), sound / "train/cat/p8_a.png")
-    assert kinds(sound, Data(groups=r"(p\d)_")) == {"group_leak": 1}
+    data = Data(groups=r"(p\d)_")
+    assert kinds(sound, data) == {"group_leak": 1, "no_group": 1}
+    assert found(sound, data).groups == {"n": 2, "images": 3}
+    assert found(sound).groups is None
 
 
 @pytest.mark.parametrize(("n", "word"), [(1, "1 image "), (2, "smote"), (5, "smote")])
@@ -304,7 +308,8 @@ def test_class_names_that_are_not_portable(sound: Path, label: str) -> None:
     classes = [label, unicodedata.normalize("NFC", label)] if "\u0327" in label else [label]
     for place, name in enumerate(classes):
         for i in range(N_TRAIN):
-            save(picture(2000 + 100 * place + i), sound / "train" / name / f"x{i}.png")
+            for split in ("train", "test"):
+                save(picture(2000 + 100 * place + 20 * (split == "test") + i), sound / split / name / f"x{i}.png")
     assert kinds(sound) == {"not_portable": 1}
     assert paths_of(sound, "not_portable") == ()
 
@@ -334,12 +339,14 @@ def test_most_harmful_first(sound: Path) -> None:
         "group_leak",
         "class_only_in",
         "tiny_class",
+        "class_numbers",
         "mixed_modes",
         "exact_duplicates",
         "near_duplicates",
         "blank",
         "not_portable",
         "layout",
+        "no_group",
     ]
 
 

@@ -435,6 +435,16 @@ def test_files_through_codes(autoencoder: Path, files: tuple[list[Path], Array],
     assert len(sampler.fit_resample(*files)[0]) == 28
 
 
+@pytest.mark.parametrize(("ratio", "n_new"), [(0.29, 1), (0.57, 29), (0.565, 28), (1.0, 72)])
+def test_a_ratio_is_a_decimal_number(ratio: float, n_new: int) -> None:
+    sampler = ImageSMOTE(ratio, random_state=0)
+    y = np.array(["common"] * 100 + ["rare"] * 28)
+    assert len(sampler.fit_resample(pixels(128), y)[0]) == 128 + n_new
+    assert sampler.sampling_strategy == ratio
+    with pytest.raises(ValueError, match="ratio"):
+        ImageSMOTE(0.28).fit_resample(pixels(128), y)
+
+
 def test_only_who_asks_for_it_loads_imbalanced_learn_and_only_codes_load_torch() -> None:
     script = """
 import sys

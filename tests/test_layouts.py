@@ -383,7 +383,9 @@ def test_nested_folders_count_for_the_outer_class(tmp_path: Path, run: Run, caps
     assert found["classes"] == {"cat": {"train": 3}, "dog": {"train": 1}}
     assert any("outer class" in finding["message"] for finding in found["findings"])
     assert run("generate", root, out, "--quiet") == 0
-    assert (out / "cat" / "b" / "deep" / "2.png").exists()
+    assert {path.name for path in (out / "cat").iterdir()} == {"3.png", "a-1.png", "b-deep-2.png"}
+    rows = map(json.loads, (out / "manifest.jsonl").read_text().splitlines())
+    assert {row["path"]: row["id"] for row in rows if not row["synthetic"]}["cat/b-deep-2.png"] == "cat/b/deep/2.png"
     assert run("verify", out) == 0
 
 
@@ -507,7 +509,7 @@ JSONL = "".join(
 
 
 @pytest.mark.parametrize(("name", "text"), [("metadata.csv", CSV), ("metadata.jsonl", JSONL)])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 def test_metadata_files(name: str, text: str, encoding: str, tmp_path: Path, run: Run, capsys: Capture) -> None:
     root, out = with_metadata(tmp_path / "in", name, text, encoding=encoding), tmp_path / "out"
     before = corpus.state_of(root)
@@ -583,10 +585,11 @@ def test_names_that_json_can_hold_and_files_cannot(tmp_path: Path, run: Run, cap
 
 
 BROKEN_METADATA = {
-    "no column": ("metadata.csv", b"file_name;label\na.png;cat\n", '"file_name" is missing'),
+    "no column": ("metadata.csv", b"file_name|label\na.png|cat\n", '"file_name" is missing'),
+    "twice": ("metadata.csv", b"file_name,label,label\na.png,cat,dog\n", '"label" twice'),
+    "an open quote": ("metadata.csv", b'file_name,label\na.png,"cat\nb.png,dog\n', "metadata.csv:2: not a row"),
     "no label": ("metadata.csv", b"file_name,class\na.png,cat\n", '"label" is missing'),
-    "not UTF-8": ("metadata.csv", "file_name,label\ncaf\u00e9.png,cat\n".encode("latin-1"), "metadata.csv"),
-    "UTF-16": ("metadata.csv", CSV.encode("utf-16"), "metadata.csv"),
+    "not UTF-8": ("metadata.csv", "file_name,label\ncaf\u00e9.png,cat\n".encode("latin-1"), "save the table as UTF-8"),
     "empty": ("metadata.csv", b"", "no image"),
     "not JSON": ("metadata.jsonl", b'{"file_name": "a.png", \n', "metadata.jsonl:1: not JSON"),
     "a list": ("metadata.jsonl", b'["a.png", "cat"]\n', "expected an object"),

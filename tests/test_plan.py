@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import make_dataset
+from conftest import Run, make_dataset
 
 import synth
 from synth.errors import UsageError
@@ -110,3 +113,34 @@ def test_weights_of_a_filled_folder(lights: Path, tmp_path: Path) -> None:
 def test_a_wrong_scheme() -> None:
     with pytest.raises(UsageError, match="inverse, balanced, effective, sqrt"):
         synth.class_weights({"a": 1}, "heavy")
+
+
+@pytest.mark.parametrize(
+    ("factor", "n", "total"), [(1.15, 100, 115), (0.29, 100, 29), (2.3, 100, 230), (1e308, 100, 900)]
+)
+def test_products_of_decimals_are_exact(dataset: synth.Dataset, factor: float, n: int, total: int) -> None:
+    item = dataset.train["yellow"][0]
+    common = tuple(dataclasses.replace(item, id=f"red/{k}", label="red") for k in range(1000))
+    rare = tuple(dataclasses.replace(item, id=f"yellow/{k}") for k in range(n))
+    plan = synth.make_plan(dataclasses.replace(dataset, items=(*common, *rare)), cap=factor)
+    assert plan.classes["yellow"].planned == total
+
+
+def test_a_multiple_of_a_class_is_exact(dataset: synth.Dataset) -> None:
+    item = dataset.train["yellow"][0]
+    rare = tuple(dataclasses.replace(item, id=f"yellow/{k}") for k in range(100))
+    assert synth.make_plan(dataclasses.replace(dataset, items=rare), "1.15x").classes["yellow"].target == 115
+
+
+def test_copies_count_once_where_that_is_asked_for(lights: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    first = min((lights / "train/red").iterdir())
+    for number in range(6):
+        shutil.copy(first, lights / f"train/red/copy-{number}.jpg")
+    dataset = synth.open_dataset(lights)
+    assert dict(synth.make_plan(dataset).new) == {"green": 10, "yellow": 15}
+    distinct = synth.make_plan(dataset, cap=2, count="distinct")
+    assert dict(distinct.new) == {"green": 4, "yellow": 6}
+    assert (distinct.classes["red"].real, distinct.classes["red"].distinct) == (18, 12)
+    assert run("plan", lights, "--count", "distinct", "--json", "--quiet") == 0
+    assert json.loads(capsys.readouterr().out)["new"] == 4 + 9
+    assert synth.inspect(dataset).distinct == {"green": 8, "red": 12, "yellow": 3}

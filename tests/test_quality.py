@@ -332,7 +332,7 @@ def test_many_children_of_one_image_are_not_varied(augmented: Path, data: Path, 
 def test_the_file_is_the_form_that_the_interface_states(augmented: Path, checked: Quality, judge: Judge) -> None:
     document = json.loads((augmented / "quality.json").read_text())
     assert document == checked.to_json()
-    assert document["judge"] == {"digest": judge.digest, "classes": list(judge.classes)}
+    assert document["judge"] == {"digest": judge.digest, "classes": list(judge.classes), "warnings": []}
     real, synthetic = {"n", "recall", "precision", "f1", "score_mean"}, {"n", "accepted", "on_class", "score_mean"}
     measures = {"kid", "kid_interval", "density", "coverage", "copies", "diversity", "detectable_auc"}
     for label, entry in document["classes"].items():

@@ -12,6 +12,7 @@ from conftest import Run, contents, make_dataset, picture
 from PIL import Image
 
 import synth
+from synth.data.levels import to_levels
 from synth.data.manifest import read_manifest
 from synth.generators.base import Context
 from synth.generators.interpolation import Pair, PixelInterpolator
@@ -129,7 +130,8 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
     for candidate in made:
         assert candidate.pixels.dtype == np.uint16
         step = candidate.params["step"] if candidate.parents[0].id == "a/000.png" else 1 - candidate.params["step"]
-        assert abs(int(candidate.pixels[0, 0]) - (1000 + 1000 * step)) <= 1
+        stored = to_levels(candidate.pixels, candidate.parents[0].encoding.levels)  # of 1000..2015
+        assert abs(int(stored[0, 0]) - (1000 + 1000 * step)) <= 1
 
 
 def test_without_effects_and_at_the_ends_are_the_parents(lights: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import make_dataset
 
 import synth
@@ -56,3 +57,12 @@ def test_the_same_images_in_another_order_are_split_alike(tmp_path: Path) -> Non
     turned = items[::-1]
     for a, b in zip(splits_of(items, Trial(), seed=1), splits_of(turned, Trial(), seed=1), strict=True):
         assert {items[i].id for i in a.held_out.tolist()} == {turned[i].id for i in b.held_out.tolist()}
+
+
+def test_few_pictures_give_as_many_folds_and_one_picture_none(tmp_path: Path) -> None:
+    red, yellow = items_of(tmp_path / "data", {"red": 1, "yellow": 1})
+    copies = [dataclasses.replace(item, id=f"{item.label}/{n}") for item in (red, yellow) for n in range(6)]
+    assert [len(split.held_out) for split in splits_of(copies, Trial(splits=4), seed=0)] == [6, 6, 6, 6]
+    same = [dataclasses.replace(item, pixels_sha256="0", std=0.0) for item in copies]
+    with pytest.raises(synth.SynthError, match="all 12 training images show one picture"):
+        splits_of(same, Trial(), seed=0)

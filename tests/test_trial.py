@@ -75,6 +75,13 @@ class TestWhatItLeaves:
         assert not done[1].with_name("verdict.incomplete").exists()
         assert synth.load_recipe(done[1] / "recipe.toml").trial.splits == 2
 
+    def test_the_same_call_again_returns_the_verdict(self, data: Path, done: tuple[Verdict, Path]) -> None:
+        before = tree_state(done[1])
+        again = tried(data, done[1])
+        assert again.seconds is None
+        assert again.to_json() == document_of(done[1])
+        assert tree_state(done[1]) == before
+
     def test_every_arm_class_and_length_has_its_numbers(self, done: tuple[Verdict, Path]) -> None:
         document = document_of(done[1])
         assert document == {**done[0].to_json(), "seconds": None}

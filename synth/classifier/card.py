@@ -40,6 +40,7 @@ def card(info: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         ],
         reading=["Macro-F1 {}, balanced accuracy {}, worst recall {}.".format(*totals)],
         notes=[
+            *(f"{warning[:1].upper()}{warning[1:]}." for warning in info.get("warnings", ())),
             "Use it to judge synthetic images (`synth generate --judge`, `synth check`), not in production.",
             "A high score does not prove that an image is valid: look at the sheets as well.",
             "`confusions.png`, if there is one, shows training images that were confused.",

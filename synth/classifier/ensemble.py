@@ -1,7 +1,7 @@
 """The networks of a reference classifier. Each one learns from its own part of the training images.
 
     fold-k    leaves out fold k, so it can judge the images of fold k and all that is made from them
-    whole-k   learns from all images: the judge of a class that has too few images to leave any out
+    whole-k   learns from all images: its features are compared; it never scores what is made from them for a gate
 
 Each network is trained on one thread and in its own process, so its bytes depend neither on the number of workers nor
 on the number of cores.

@@ -7,7 +7,6 @@ images, only such scores mean anything.
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +51,7 @@ class _Info(Checked):
     members: list[_Member]
     few: int = Field(ge=0, le=10**6)
     counts: dict[str, int]
+    warnings: list[str] = Field(default_factory=list)
 
 
 class _ScoredImage(ImageRecord):
@@ -92,14 +92,15 @@ class Judge:
         """Indices of the networks that learned from all images."""
         self._folds = {member.fold: index for index, member in enumerate(info.members) if member.fold is not None}
         self._fold_of: dict[str, int] = {}
-        self._own_scores: dict[str, list[float]] = defaultdict(list)
-        for record in bundle.images(_ScoredImage):
+        self._records = tuple(bundle.images(_ScoredImage))
+        for record in self._records:
             self._fold_of[record.sha256] = record.fold
-            self._own_scores[record.label].append(record.scores.get(record.label, 0.0))
         if not self.whole or not self._folds or not set(self._fold_of.values()) <= set(self._folds):
             raise BundleError(f"{bundle.path}: its networks and its training images do not fit together")
+        self.warnings = tuple(info.warnings)
+        """About the folds of its training images, see `data.folds`."""
         self.few = {label for label in self.classes if info.counts.get(label, info.few) < info.few}
-        """Classes with too few images to leave any out: the networks that learned from all images judge them."""
+        """Classes with so few images that a GAN's training asks the networks that learned from all of them."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what a summary says of the judge."""
@@ -115,8 +116,43 @@ class Judge:
 
         None for a class without training images.
         """
-        scores = self._own_scores.get(label, [])
-        return sum(score >= score_min for score in scores) / len(scores) if scores else None
+        (passed, n), _ = self.held_out_passing(label, score_min)
+        return passed / n if n else None
+
+    def held_out_passing(self, label: str, score_min: float) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return (passed, n) of a class's training images, and of those of all other classes.
+
+        An image passes if its held-out probability of the class is `score_min` or more.
+        """
+        passed, own = self._held_out[:, self.classes.index(label)] >= score_min, self._labels == label
+        return (int(passed[own].sum()), int(own.sum())), (int(passed[~own].sum()), int((~own).sum()))
+
+    def held_out_below(self, label: str, score_min: float) -> list[str]:
+        """Return the paths of a class's training images whose held-out score, as above, is below `score_min`."""
+        return [
+            record.path
+            for record in self._records
+            if record.label == label and record.scores.get(label, 0.0) < score_min
+        ]
+
+    def held_out_score(self, sha256: str) -> float | None:
+        """Return the held-out probability of a training image's class; None for any other image."""
+        return self._own_score.get(sha256)
+
+    @functools.cached_property
+    def _held_out(self) -> Floats:
+        """(N, C) held-out probabilities of the training images."""
+        rows = [[record.scores.get(label, 0.0) for label in self.classes] for record in self._records]
+        return np.array(rows, np.float32).reshape(len(rows), len(self.classes))
+
+    @functools.cached_property
+    def _labels(self) -> npt.NDArray[np.str_]:
+        """(N,) classes of the training images."""
+        return np.array([record.label for record in self._records])
+
+    @functools.cached_property
+    def _own_score(self) -> dict[str, float]:
+        return {record.sha256: record.scores.get(record.label, 0.0) for record in self._records}
 
     def unseen_by(self, sha256s: Sequence[str]) -> tuple[int, ...]:
         """Return the indices of the networks that did not learn from these images.

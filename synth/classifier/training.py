@@ -52,12 +52,14 @@ def train_classifier(job: TrainingJob) -> Bundle:
         if work is None:
             return complete_bundle(job.out, CLASSIFIER)
         groups = groups_of(items)
-        task = _task(job, groups, work, device=str(device))
+        if groups.n < 2:
+            raise TrainingError(f"all {len(items)} training images show one picture: a classifier has nothing to learn")
+        task = _task(job, groups.numbers, work, device=str(device))
         _train(task, job, n_workers=job.n_workers if device.type == "cpu" else 1)
         trained = {member: load_member(work / member.name) for member in task.members}
         probabilities = _out_of_fold(task, trained.values())
         classes = job.dataset.classes
-        scores = score(task.data.labels, probabilities, classes, groups=groups, seed=job.recipe.seed)
+        scores = score(task.data.labels, probabilities, classes, groups=groups.numbers, seed=job.recipe.seed)
         sheet = confusion_sheet(items, probabilities, scores=scores, originals=Originals(job.recipe.data))
         digest = weights_digest(open_backbone(settings.backbone)) if is_frozen(settings) else ""
         return job.publish(
@@ -68,6 +70,7 @@ def train_classifier(job: TrainingJob) -> Bundle:
                 "network": {"backbone": settings.backbone, "tune": settings.tune, "digest": digest},
                 "members": [{"name": member.name, "fold": member.fold} for member in task.members],
                 "few": settings.few,
+                "warnings": list(groups.warnings),
                 "settings": settings.model_dump(mode="json"),
                 "stopped": {member.name: result.stopped for member, result in trained.items() if result.stopped},
             },

@@ -38,10 +38,19 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
 WRONG_USAGE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 """typer's class of all errors about arguments and options, which it does not export."""
 TRAININGS: tuple[Callable[..., int | None], ...] = (training.classifier, training.autoencoder, training.gan)
+RESUMED = {
+    generating.generate,
+    generating.undersample,
+    generating.demo,
+    judging.check,
+    trials.trial,
+    maintaining.undo,
+}
+"""Commands that continue what was interrupted, as every training does; the others start anew."""
 for _command in COMMANDS:
-    app.command()(as_command(_command))
+    app.command()(as_command(_command, resumes=_command in RESUMED))
 for _command in TRAININGS:
-    train.command()(as_command(_command))
+    train.command()(as_command(_command, resumes=True))
 app.add_typer(train, name="train")
 
 
@@ -61,7 +70,7 @@ def main() -> None:
     except SynthError as error:
         status = _fail(error.args[0], error.exit_status)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename2 or error.filename}: " if error.filename else ""
         status = _fail(f"{where}{error.strerror or error}", 1)
     except WRONG_USAGE as error:
         message = error.format_message()

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def as_command(function: Callable[..., int | None]) -> Callable[..., None]:
+def as_command(function: Callable[..., int | None], *, resumes: bool) -> Callable[..., None]:
     """Return `function` in the form that typer reads.
 
     A parameter whose type is a dataclass is a group of options: each field becomes an option of the command.
 
     Args:
         function: a command; it returns its exit status, or None for 0.
+        resumes: the same command continues after an interruption.
     """
     groups: dict[str, type[DataclassInstance]] = {}
     flat: list[inspect.Parameter] = []
@@ -38,7 +39,7 @@ def as_command(function: Callable[..., int | None]) -> Callable[..., None]:
     def command(**values: Any) -> None:
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
-        with console.resumable():
+        with console.interruptible(resumes=resumes):
             status = function(**values)
         raise typer.Exit(status or 0)
 

@@ -128,11 +128,16 @@ class _Pace:
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """Turn Ctrl-C or SIGTERM into one line with the command to repeat, and status 130."""
+def interruptible(*, resumes: bool) -> Iterator[None]:
+    """Turn Ctrl-C or SIGTERM into one line and status 130.
+
+    Args:
+        resumes: the same command continues what was begun, so the line names it.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        note(f"interrupted; nothing is lost. Run it again: {shlex.join(['synth', *sys.argv[1:]])}")
+        again = f"; nothing is lost. Run it again: {shlex.join(['synth', *sys.argv[1:]])}" if resumes else ""
+        note(f"interrupted{again}")
         raise SystemExit(INTERRUPTED) from None

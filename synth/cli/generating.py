@@ -15,6 +15,7 @@ from synth.cli.options import (
     Cap,
     Classes,
     Common,
+    Count,
     Data,
     DryRun,
     Judge,
@@ -42,6 +43,7 @@ def plan(
     method: Method = None,
     target: Target = None,
     cap: Cap = None,
+    count: Count = None,
     classes: Classes = None,
     *,
     common: Common,
@@ -54,7 +56,8 @@ def plan(
     """
     from synth.runs.settle import plan_for
 
-    recipe = common.recipe({"method": method, "target": target_of(target), "cap": cap, "classes": classes})
+    settings = {"method": method, "target": target_of(target), "cap": cap, "count": count, "classes": classes}
+    recipe = common.recipe(settings)
     dataset = common.dataset(data, recipe)
     _show_plan(plan_for(dataset, recipe, out or data), common)
     return common.status(incomplete=bool(dataset.refused))
@@ -107,6 +110,7 @@ def generate(
     method: Method = None,
     target: Target = None,
     cap: Cap = None,
+    count: Count = None,
     classes: Classes = None,
     seed: Seed = None,
     in_place: Annotated[bool, Option("--in-place", help="Add the new images to DATA itself.")] = False,
@@ -121,7 +125,8 @@ def generate(
 ) -> int:
     """Fill rare classes with new images.
 
-    OUT gets the images of DATA and the new ones. The same command continues an interrupted run.
+    OUT gets the images of DATA and the new ones. The same command continues an interrupted run. On a finished OUT it
+    makes files again that are gone or changed.
 
     Example: synth generate lights balanced
     """
@@ -136,6 +141,7 @@ def generate(
             "method": method,
             "target": target_of(target),
             "cap": cap,
+            "count": count,
             "classes": classes,
             "seed": seed,
             "bundle": bundle,

@@ -6,11 +6,11 @@ from typing import Annotated
 from typer import Option
 
 from synth.cli import console
-from synth.cli.options import FAILED, Out, Printing, Quiet
+from synth.cli.options import FAILED, Out, Printing
 from synth.cli.printing import print_audit, print_remade, print_undone
 
 
-def report(out: Out, quiet: Quiet = False) -> None:
+def report(out: Out, printing: Printing) -> None:
     """Write the page of an output folder again.
 
     It also writes the page of a trial.
@@ -23,7 +23,11 @@ def report(out: Out, quiet: Quiet = False) -> None:
     from synth.pages.trial_page import write_trial_page
 
     is_trial = not (out / MANIFEST).exists() and (out / VERDICT).is_file()
-    console.say(f"page: {write_trial_page(out) if is_trial else write_report(out)}")
+    with printing.progress() as progress:
+        if progress:
+            progress("page", 0, 1)
+        page = write_trial_page(out) if is_trial else write_report(out)
+    printing.show({"page": str(page)}, lambda: console.say(f"page: {page}"))
 
 
 def verify(
@@ -49,7 +53,8 @@ def verify(
         return _remake(out, remake, data, seed, printing)
     from synth.output.audit import verify as audit
 
-    found = audit(out)
+    with printing.progress() as progress:
+        found = audit(out, progress=progress)
     printing.show(found.to_json(), lambda: print_audit(found))
     return 0 if found.good else FAILED
 
@@ -71,10 +76,13 @@ def undo(
 ) -> None:
     """Remove the files of one run, and no others.
 
+    The same command finishes an undo that was interrupted.
+
     Example: synth undo balanced
     """
     from synth.runs.undo import undo as undo_run
 
-    undone = undo_run(out, run)
+    with printing.progress() as progress:
+        undone = undo_run(out, run, progress=progress)
     document = {"run": undone.run, "removed": undone.removed, "kept": list(undone.kept)}
     printing.show(document, lambda: print_undone(undone))

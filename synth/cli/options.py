@@ -39,6 +39,10 @@ Target = Annotated[
     ),
 ]
 Cap = Annotated[float | None, Option(metavar="N", help="At most N new images per real image (default: 10).")]
+Count = Annotated[
+    Literal["images", "distinct"] | None,
+    Option(help="What target and cap count: images (default), or distinct pictures, so that copies count once."),
+]
 Classes = Annotated[list[str] | None, Option("--class", metavar="NAME", help="Only this class (repeatable).")]
 Seed = Annotated[int | None, Option(metavar="N", help="Random seed: the same seed gives the same result (default: 0).")]
 Judge = Annotated[str | None, Option(metavar="BUNDLE", help="Reference classifier, see synth train classifier.")]
@@ -135,7 +139,7 @@ class Common(Printing, Settings):
         Args:
             checks: called then too; what they raise ends the command.
         """
-        from synth.data.dataset import open_dataset
+        from synth.data.dataset import open_dataset, refusal
         from synth.runs.preflight import check_recipe
         from synth.training.bundle import CLASSIFIER, open_bundle
 
@@ -150,7 +154,7 @@ class Common(Printing, Settings):
             read = (lambda done, total: report("reading", done, total)) if report else None
             dataset = open_dataset(data, recipe.data, check_classes=check, n_workers=self.n_workers, progress=read)
         for path, reason in dataset.refused[:SHOWN_REFUSALS]:
-            console.note(f"refused {path}: {reason}")
+            console.note(f"refused {refusal(path, reason)}")
         if len(dataset.refused) > SHOWN_REFUSALS:
             console.note(f"... and {len(dataset.refused) - SHOWN_REFUSALS} more refused; synth inspect lists them")
         return dataset

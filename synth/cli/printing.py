@@ -38,12 +38,13 @@ def print_inspection(
         written: the page and the list of the inspection, if they were asked for.
     """
     splits = list(dict.fromkeys(split for counts in inspection.classes.values() for split in counts))
-    made = sum(synthetic.values()) > 0
+    distinct = "distinct" if len(splits) == 1 else "distinct in train"
+    more = {distinct: inspection.distinct, **({"synthetic": synthetic} if sum(synthetic.values()) else {})}
     rows = [
-        [label, *(n.get(split, 0) for split in splits), *([synthetic.get(label, 0)] if made else [])]
+        [label, *(n.get(split, 0) for split in splits), *(counts.get(label, 0) for counts in more.values())]
         for label, n in inspection.classes.items()
     ]
-    console.table(["class", *splits, *(["synthetic"] if made else [])], rows)
+    console.table(["class", *splits, *more], rows)
     files = ", ".join(f"{n} {state}" for state, n in inspection.files.items())
     ratio = f"{inspection.imbalance_ratio:.1f}" if inspection.imbalance_ratio else "none"
     console.say(f"files: {files}; imbalance ratio: {ratio}")
@@ -87,9 +88,13 @@ def print_weights(weights: Mapping[str, float], form: str) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print how many new images each class gets, and why it does not get more."""
-    before = any(p.existing for p in plan.classes.values())
-    rows = [[c, p.real, *([p.existing] if before else []), p.planned, p.target] for c, p in plan.classes.items()]
-    console.table(["class", "real", *([EARLIER] if before else []), "new", "target"], rows)
+    counted = ["distinct"] if any(p.distinct is not None for p in plan.classes.values()) else []
+    before = [EARLIER] if any(p.existing for p in plan.classes.values()) else []
+    rows = [
+        [c, p.real, *([p.distinct] if counted else []), *([p.existing] if before else []), p.planned, p.target]
+        for c, p in plan.classes.items()
+    ]
+    console.table(["class", "real", *counted, *before, "new", "target"], rows)
     _print_notes(plan.classes)
 
 
@@ -181,7 +186,7 @@ def print_demo(made: Demo) -> None:
     console.say(f"next: synth verify {made.balanced}; synth inspect {made.data}; then your own folder")
 
 
-def _print_notes(classes: Mapping[str, ClassPlan] | Mapping[str, ClassSummary]) -> None:
+def _print_notes(classes: Mapping[str, ClassPlan]) -> None:
     for label, entry in classes.items():
         if entry.note:
             console.say(f"{label}: {entry.note}")

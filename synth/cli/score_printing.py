@@ -79,6 +79,8 @@ def print_quality(quality: Quality) -> None:
         console.table(["", "like real", "new", "real", "measure"], rows)
         if found["note"]:
             console.say(f"note: {found['note']}")
+    for warning in quality.judge.get("warnings", ()):
+        console.say(f"note: {warning}")
     console.say(tell_quality(document).line)
 
 

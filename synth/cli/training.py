@@ -128,6 +128,8 @@ def _print_bundle(what: str, training: Training, bundle: Bundle) -> None:
     print_result(bundle.scores[key])
     for name, reason in bundle.info["stopped"].items():
         console.say(f"{name} stopped early: {reason}")
+    for warning in bundle.info.get("warnings", ()):
+        console.say(f"note: {warning}")
     n_images = bundle.scores["n_images_seen"]
     took = "nothing to do: it is complete" if bundle.seconds is None else f"{bundle.seconds:.0f} s"
     console.say(f"bundle: {training.bundle} ({took}, {n_images} images seen)")

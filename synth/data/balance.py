@@ -1,11 +1,14 @@
 """Plans of how many images each class gets, and class weights, from the class counts."""
 
+import dataclasses
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from synth.data.dataset import Dataset
+from synth.data.duplicates import distinct_counts
 from synth.errors import UsageError, did_you_mean
 from synth.records import ShortRepr
 from synth.settings.base import exact_product
@@ -27,6 +30,8 @@ class ClassPlan(ShortRepr):
     """Wanted total of real and new training images."""
     planned: int
     """New images of this run."""
+    distinct: int | None = None
+    """Different pictures among the real images, if the plan counts these; None: it counts images."""
     note: str = ""
     """Why fewer images are planned than the target needs."""
 
@@ -42,8 +47,8 @@ class Plan(ShortRepr):
         """{class: number of new images}, without classes that get none."""
         return {label: plan.planned for label, plan in self.classes.items() if plan.planned}
 
-    def to_json(self) -> dict[str, dict[str, int | str]]:
-        """Return {class: {real, existing, target, planned, note}}."""
+    def to_json(self) -> dict[str, dict[str, int | str | None]]:
+        """Return {class: {real, existing, target, planned, distinct, note}}."""
         return {label: dict(vars(plan)) for label, plan in self.classes.items()}
 
 
@@ -52,6 +57,7 @@ def make_plan(
     target: int | str | Mapping[str, int] = "majority",
     cap: float = 10.0,
     *,
+    count: str = "images",
     classes: Sequence[str] = (),
     existing: Mapping[str, int] | None = None,
     needs_parents: bool = True,
@@ -62,6 +68,7 @@ def make_plan(
         target: total of real and new images: `majority`, `mean`, `median`, a number, a multiple of the class's own
             count such as `2x`, or totals by class.
         cap: at most this many new images per real image.
+        count: `images`, or `distinct`: real images of the same picture count once, in the target and the cap.
         classes: only these classes get new images; empty: all.
         existing: new images of earlier runs, by class.
         needs_parents: False if the generator can also fill a class without real images.
@@ -70,24 +77,29 @@ def make_plan(
         UsageError: an unknown word, or a class that the dataset does not have.
     """
     counts = dataset.train_counts
-    targets = targets_of(target, counts)
+    distinct = (
+        distinct_counts([*itertools.chain.from_iterable(dataset.train.values())]) if count == "distinct" else None
+    )
+    counted = counts if distinct is None else {label: distinct[label] for label in counts}
+    targets, per = targets_of(target, counted), "real one" if distinct is None else "distinct picture"
     check_classes(classes, counts)
     made = existing or {}
     plans = {}
-    for label, real in counts.items():
-        wished = max(targets[label], real) if not classes or label in classes else real
-        bound = cap if real or needs_parents else math.inf  # a simulator may fill a class without images
-        plans[label] = _class_plan(real, made.get(label, 0), target=wished, cap=bound, needs_parents=needs_parents)
+    for label, n in counted.items():
+        wished = max(targets[label], n) if not classes or label in classes else n
+        bound = cap if n or needs_parents else math.inf  # a simulator may fill a class without images
+        entry = _class_plan(n, made.get(label, 0), target=wished, cap=bound, needs_parents=needs_parents, per=per)
+        plans[label] = entry if distinct is None else dataclasses.replace(entry, real=counts[label], distinct=n)
     return Plan(plans)
 
 
-def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_parents: bool) -> ClassPlan:
+def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_parents: bool, per: str) -> ClassPlan:
     missing = max(target - real - existing, 0)
     if missing and not real and needs_parents:
-        return ClassPlan(real, existing, target, 0, "no training image to start from")
+        return ClassPlan(real, existing, target, 0, note="no training image to start from")
     room = missing if math.isinf(cap) else max(math.floor(exact_product(cap, real)) - existing, 0)
-    note = f"cap of {cap:g} new images per real one: {missing} would be needed" if room < missing else ""
-    return ClassPlan(real, existing, target, min(missing, room), note)
+    note = f"cap of {cap:g} new images per {per}: {missing} would be needed" if room < missing else ""
+    return ClassPlan(real, existing, target, min(missing, room), note=note)
 
 
 def targets_of(target: int | str | Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:

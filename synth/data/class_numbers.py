@@ -23,7 +23,7 @@ def class_numbers(dataset: Dataset) -> Iterator[Finding]:
         if moved:
             numbers = f"{here.index(moved[0])} in {split} and {train.index(moved[0])} in train"
             foreign = [label for label in here if label not in train]
-            first = f", once {few(foreign)} is out of {split}" if foreign else ""
+            first = f", after you take {few(foreign)} out of {split}" if foreign else ""
             line = f"{split} = ImageFolder(PATH, target_transform=lambda i: train.class_to_idx[{split}.classes[i]])"
             what = f"torchvision's ImageFolder gives a class other numbers ({few(moved[:1])}: {numbers})"
             yield Finding("class_numbers", (), f"{what}. Right is {line}{first}")

@@ -9,18 +9,19 @@ marked, and counted as skipped, because nothing is made from them.
 import functools
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth import workers
 from synth.data import encoding, images
 from synth.data.findings import Finding
+from synth.data.levels import kind_of, range_of
 from synth.data.listing import list_files
 from synth.data.tree import FoundFile
 from synth.errors import DatasetError, ImageError
-from synth.records import PARENT_SPLIT, SPLITS, Item, ShortRepr, pixels_sha256
+from synth.records import PARENT_SPLIT, SPLITS, Item, Levels, ShortRepr, pixels_sha256
 from synth.settings.recipe import Data
 
 CHUNK = 128
@@ -78,6 +79,11 @@ class Dataset(ShortRepr):
         return frozenset(item.pixels_sha256 for item in self.real)
 
     @functools.cached_property
+    def levels(self) -> Mapping[str, Levels | None]:
+        """{kind of deep image: the range of levels that the dataset uses}; see `levels`."""
+        return {kind_of(item.encoding.mode): item.encoding.levels for item in self.items if item.sixteen_bit}
+
+    @functools.cached_property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """{class: {split: real images}} for every class, and for every split that has images."""
         tally = Counter((item.label, item.split) for item in self.real)
@@ -126,7 +132,7 @@ def open_dataset(
     refused = (*listing.refused, *unreadable)
     if not items and not listing.classes:
         where = "in a class folder" if listing.in_class_folders else "that its metadata file lists"
-        first = f"; first: {_reason(*refused[0])}" if refused else ""
+        first = f"; first: {refusal(*refused[0])}" if refused else ""
         counts = f"{listing.skipped.total()} files skipped, {len(refused)} refused{first}"
         raise DatasetError(f"{path}: found no image {where} ({counts})")
     if made := sum(item.synthetic for item in items):
@@ -143,35 +149,67 @@ def open_dataset(
     )
 
 
-def _reason(path: str, reason: str) -> str:
+def refusal(path: str, reason: str) -> str:
+    """Return a refused file and the reason as one text; a reason from a table begins with its line already."""
     return reason if reason.startswith(path) else f"{path}: {reason}"
 
 
 def _read_all(
     files: Sequence[FoundFile], settings: Data, *, n_workers: int, progress: Progress | None
 ) -> list[Item | str]:
+    """Return the item of each file, or the reason to refuse it. Deep images are read again in the dataset's range."""
+    results = _read_once(files, Reading(settings), n_workers=n_workers, progress=progress)
+    deep = [i for i, result in enumerate(results) if isinstance(result, Item) and result.sixteen_bit]
+    levels = _levels_of([results[i] for i in deep])  # type: ignore[misc]
+    again = _read_once([files[i] for i in deep], Reading(settings, levels), n_workers=n_workers)
+    for i, result in zip(deep, again, strict=True):
+        results[i] = result
+    return results
+
+
+def _levels_of(items: Iterable[Item]) -> Mapping[str, Levels | None]:
+    """Return the range of each kind of deep image."""
+    extents: dict[str, list[Levels]] = defaultdict(list)
+    for item in items:
+        extents[kind_of(item.encoding.mode)].append(item.extent)
+    return {kind: range_of(kind, found) for kind, found in extents.items()}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read."""
+
+    settings: Data
+    levels: Mapping[str, Levels | None] = field(default_factory=dict)
+    """{kind of deep image: range of the dataset}."""
+
+
+def _read_once(
+    files: Sequence[FoundFile], reading: Reading, *, n_workers: int, progress: Progress | None = None
+) -> list[Item | str]:
     results: list[Item | str] = []
     chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
     few = len(files) < 4 * CHUNK  # starting workers costs more than it saves
-    for _, read in workers.run(_read_chunk, settings, chunks, n_workers=1 if few else n_workers):
+    for _, read in workers.run(_read_chunk, reading, chunks, n_workers=1 if few else n_workers):
         results += read
         if progress:
             progress(len(results), len(files))
     return results
 
 
-def _read_chunk(settings: Data, files: Sequence[FoundFile]) -> list[Item | str]:
+def _read_chunk(reading: Reading, files: Sequence[FoundFile]) -> list[Item | str]:
     """Return the item of each file, or the reason to refuse it."""
-    return [_read_one(file, settings) for file in files]
+    return [_read_one(file, reading) for file in files]
 
 
-def _read_one(file: FoundFile, settings: Data) -> Item | str:
+def _read_one(file: FoundFile, reading: Reading) -> Item | str:
     try:
-        data, decoded = images.read(file.path, settings)
+        data, decoded = images.read(file.path, reading.settings, levels=reading.levels)
     except ImageError as error:
         return str(error)
     pixels = decoded.pixels
     mean, std = images.mean_and_std(pixels)
+    turns, dhash = images.dhash(pixels)
     suffix = os.path.splitext(file.path)[1].lower()
     renamed = () if suffix in encoding.EXTENSIONS[decoded.encoding.format] else ("extension",)
     return Item(
@@ -182,19 +220,21 @@ def _read_one(file: FoundFile, settings: Data) -> Item | str:
         output_path=file.output_path,
         group=file.group,
         sha256=hashlib.sha256(data).hexdigest(),
-        pixels_sha256=pixels_sha256(pixels),
+        pixels_sha256=pixels_sha256(pixels, decoded.alpha),
         width=pixels.shape[1],
         height=pixels.shape[0],
         encoding=decoded.encoding,
         grey=pixels.ndim == 2,
-        dhash=images.dhash(pixels),
+        dhash=dhash,
         mean=mean,
         std=std,
         notes=decoded.notes + renamed,
+        extent=decoded.extent,
+        turns=turns,
         synthetic=file.synthetic,
     )
 
 
 def read_item(id: str, path: Path, settings: Data) -> Item | str:
     """Read one image file as an item without a class, or return the reason to refuse it."""
-    return _read_one(FoundFile(id, str(path), "", PARENT_SPLIT, output_path=id), settings)
+    return _read_one(FoundFile(id, str(path), "", PARENT_SPLIT, output_path=id), Reading(settings))

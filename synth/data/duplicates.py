@@ -1,7 +1,9 @@
 """Find images that show the same picture, in near-linear time and exactly up to a stated bound.
 
 There are two steps. The difference hashes give candidates: pairs within `NEAR_BITS` of 256 bits. Then the pixels
-decide: both files are read again and compared as colour thumbnails with normalised brightness and contrast.
+decide: both files are read again and compared as colour thumbnails with normalised brightness and contrast. Both steps
+see an image in its common orientation (see `turns`), so they find mirrored and turned pictures too. Only within a
+class: a mirrored picture may belong to another class, as with arrows and digits.
 
 Why 20 bits and two steps: among 1484 traffic lights (about 30 x 60 pixels) no pair is within 14 bits and 5 pairs are
 within 20, all of the same lamp a moment later. Noise alone flips that many bits: a light saved again as JPEG 75 has a
@@ -13,7 +15,9 @@ lights), that of recoloured ones 0.3 and more, and that of most digits and shape
 
 import functools
 import itertools
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,6 +27,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from synth.data import images
+from synth.data.levels import kind_of
+from synth.data.turns import TURNS
 from synth.errors import ImageError
 from synth.records import BLANK_STD, Ints, Item
 from synth.settings.recipe import Data
@@ -41,6 +47,10 @@ WINDOW = 50
 MAX_REJECTED = 20
 """A hash that is near this many different pictures is not searched any further."""
 THUMBNAIL_SIDE = 16
+NEARLY_ALL = 0.8
+"""A group holds nearly all images of a class from this share on."""
+SCENE_MIN = 10
+"""Fewer different images that look alike are no scene: they are one picture, and some of its labels are wrong."""
 SAME_RMS = 0.2
 """Largest RMS difference of two thumbnails of the same picture, in standard deviations of their levels."""
 _BLOCK = 4096
@@ -48,11 +58,68 @@ _LEVELS = 24  # one standard deviation of a thumbnail, in int8 levels
 _UNREADABLE = -128  # level of the thumbnail of a file that is gone; readable ones have -127..127
 
 
-def picture_groups(items: Sequence[Item]) -> tuple[Indices, int]:
-    """Group images that show the same picture, directly or through others.
+@dataclass(frozen=True)
+class Pictures:
+    """Which of n images show the same picture."""
 
-    Returns: (n,) group numbers; the number of images for which the search was cut short (see `near_groups`).
-    """
+    numbers: Indices
+    """(n,) images of the same picture have the same number."""
+    n_cut: int = 0
+    """Images for which the search was cut short (see `near_groups`)."""
+    one_scene: tuple[str, ...] = ()
+    """Classes whose images nearly all look alike, as from one fixed camera. Their labels say that they differ, so only
+    those with the same pixels count as the same picture."""
+
+
+def pictures_of(items: Sequence[Item]) -> Pictures:
+    """Group images that show the same picture, directly or through others."""
+    numbers, n_cut = _alike(items)
+    labels = [item.label for item in items]
+    scene: dict[int, list[str]] = defaultdict(list)
+    for label, (number, share) in largest_shares(labels, numbers).items():
+        if share > NEARLY_ALL:
+            scene[number].append(label)
+    pixels = groups_by_shared_keys([(item.pixels_sha256,) for item in items])
+    several = {
+        number: found for number, found in scene.items() if len(found) > 1 and _differ(pixels[numbers == number])
+    }
+    in_scene = np.isin(numbers, list(several))
+    numbers = np.where(in_scene, numbers.max(initial=0) + 1 + pixels, numbers)
+    return Pictures(numbers, n_cut, tuple(sorted(itertools.chain.from_iterable(several.values()))))
+
+
+def _differ(pixels: Indices) -> bool:
+    """Whether images that look alike are too many to be a few pictures, each stored under several labels."""
+    return len(np.unique(pixels)) >= max(SCENE_MIN, len(pixels) / 2)
+
+
+def largest_shares(labels: Sequence[str], groups: Indices) -> dict[str, tuple[int, float]]:
+    """Return for each class with two images or more its largest group, and the share of its images in it, 0..1."""
+    names, own, totals = np.unique(np.array(labels, object), return_inverse=True, return_counts=True)
+    pairs, counts = np.unique(np.stack([own, groups]), axis=1, return_counts=True)
+    by_size = np.argsort(counts, kind="stable")  # a later entry of a dict replaces an earlier one
+    largest = dict(zip(pairs[0, by_size].tolist(), by_size.tolist(), strict=True))
+    return {
+        str(names[number]): (int(pairs[1, place]), float(counts[place] / totals[number]))
+        for number, place in largest.items()
+        if totals[number] > 1
+    }
+
+
+def one_of_each(items: Sequence[Item]) -> list[int]:
+    """Return the places of the first image of each picture."""
+    places: list[int] = np.sort(np.unique(pictures_of(items).numbers, return_index=True)[1]).tolist()
+    return places
+
+
+def distinct_counts(items: Sequence[Item], numbers: Indices | None = None) -> Counter[str]:
+    """Return {class: number of different pictures}. Args: numbers: of the pictures; None: they are found."""
+    numbers = pictures_of(items).numbers if numbers is None else numbers
+    return Counter(label for label, _ in {(i.label, n) for i, n in zip(items, numbers.tolist(), strict=True)})
+
+
+def _alike(items: Sequence[Item]) -> tuple[Indices, int]:
+    """Return (n,) numbers of groups of images that look alike, and the number for which the search was cut short."""
     _, first, inverse = np.unique([item.pixels_sha256 for item in items], return_index=True, return_inverse=True)
     unique = [items[i] for i in first.tolist()]
     group_of = np.arange(len(unique), dtype=np.int64)
@@ -64,20 +131,26 @@ def picture_groups(items: Sequence[Item]) -> tuple[Indices, int]:
     if len(chosen) < 2:
         return group_of[inverse], 0
     candidates = [unique[n] for n in chosen]
+    views = [(place, turn) for place, item in enumerate(candidates) for turn in item.turns]
+    owners = np.array([place for place, _ in views], np.int64)
     hashes = np.frombuffer(b"".join(item.dhash for item in candidates), np.uint64).reshape(-1, 4)
-    near, n_cut = near_groups(hashes, _same_thumbnails([item.path for item in candidates]))
-    group_of[chosen] = len(unique) + near
+    near, n_cut = near_groups(hashes, _same_views(candidates, views), owners)
+    firsts = np.unique(owners, return_index=True)[1]
+    group_of[chosen] = len(unique) + near[firsts]
     return group_of[inverse], n_cut
 
 
-def near_groups(hashes: Hashes, confirm: Confirm) -> tuple[Indices, int]:
+def near_groups(hashes: Hashes, confirm: Confirm, groups: Indices | None = None) -> tuple[Indices, int]:
     """Group hashes that are within `NEAR_BITS` of each other and that `confirm` agrees to, directly or through others.
+
+    Args:
+        groups: (n,) groups to start from: hashes of the same image share one. None: each is its own.
 
     Returns: (n,) group numbers; the number of hashes for which the search was cut short (0 if no bucket holds more than
     `WINDOW` hashes and no hash is rejected `MAX_REJECTED` times).
     """
     n = len(hashes)
-    groups, cut = np.arange(n), np.zeros(n, bool)
+    groups, cut = np.arange(n) if groups is None else groups, np.zeros(n, bool)
     rejected = _Rejected(n)
     for bucket, order in _buckets(hashes):
         kept = ~rejected.given_up[order]
@@ -176,15 +249,26 @@ def _close(hashes: Hashes, groups: Indices, a: Indices, *, b: Indices) -> tuple[
     return a[near], b[near]
 
 
-def _same_thumbnails(paths: Sequence[str]) -> Confirm:
-    """Return a function that compares images as thumbnails; it reads each file once, and only when it needs it."""
-    thumbnail = functools.cache(lambda index: _thumbnail(paths[index]))
+def _same_views(items: Sequence[Item], views: Sequence[tuple[int, int]]) -> Confirm:
+    """Return a function that compares views, (place of an item, turn), as thumbnails.
+
+    It reads each file once, and only when it needs it. Different turns agree only within a class.
+    """
+    turns = np.array([turn for _, turn in views])
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(item.label for item in items))}
+    labels = np.array([numbers[items[place].label] for place, _ in views])
+    small = functools.cache(lambda place: _thumbnail(items[place]))
+
+    def thumbnail(view: int) -> npt.NDArray[np.int8]:
+        place, turn = views[view]
+        return TURNS[turn](small(place)).ravel()
 
     def same(a: Indices, b: Indices) -> npt.NDArray[np.bool_]:
         found = np.zeros(len(a), bool)
-        for start in range(0, len(a), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            one, other = (np.stack([thumbnail(index) for index in side[block].tolist()]) for side in (a, b))
+        allowed = np.flatnonzero((turns[a] == turns[b]) | (labels[a] == labels[b]))
+        for start in range(0, len(allowed), _BLOCK):
+            block = allowed[start : start + _BLOCK]
+            one, other = (np.stack([thumbnail(view) for view in side[block].tolist()]) for side in (a, b))
             difference = one.astype(np.int16) - other
             rms = np.sqrt(np.square(difference, dtype=np.float32).mean(axis=1)) / _LEVELS
             readable = (one[:, 0] != _UNREADABLE) & (other[:, 0] != _UNREADABLE)
@@ -194,15 +278,17 @@ def _same_thumbnails(paths: Sequence[str]) -> Confirm:
     return same
 
 
-def _thumbnail(path: str) -> npt.NDArray[np.int8]:
-    """Return (768,) levels of mean 0 and standard deviation `_LEVELS`, independent of brightness and contrast."""
+def _thumbnail(item: Item) -> npt.NDArray[np.int8]:
+    """Return (16, 16, 3) levels of mean 0 and standard deviation `_LEVELS`, independent of brightness and contrast."""
+    form = item.encoding
     try:
         # The size was checked when the file was indexed; the background is the same for all files.
-        decoded = images.decode(Path(path).read_bytes(), Data(max_pixels=images.MAX_SIDE**2))
+        settings, levels = Data(max_pixels=images.MAX_SIDE**2), {kind_of(form.mode): form.levels}
+        decoded = images.decode(Path(item.path).read_bytes(), settings, levels=levels)
     except (ImageError, OSError):  # changed or deleted since then
-        return np.full(THUMBNAIL_SIDE**2 * 3, _UNREADABLE, np.int8)
+        return np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), _UNREADABLE, np.int8)
     small = cv2.resize(images.to_uint8(decoded.pixels), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-    levels = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
-    scaled = (levels - levels.mean()) * (_LEVELS / max(float(levels.std()), 1e-3))
-    thumbnail: npt.NDArray[np.int8] = np.clip(np.round(scaled), -127, 127).astype(np.int8).ravel()
+    levels_u8 = np.repeat(small[:, :, None], 3, axis=2) if small.ndim == 2 else small
+    scaled = (levels_u8 - levels_u8.mean()) * (_LEVELS / max(float(levels_u8.std()), 1e-3))
+    thumbnail: npt.NDArray[np.int8] = np.clip(np.round(scaled), -127, 127).astype(np.int8)
     return thumbnail

@@ -74,6 +74,12 @@ def duplicates(pictures: Pictures, n_cut: int) -> Iterator[Finding]:
         yield Finding("search_cut_short", (), message)
 
 
+def about(kind: str, items: Sequence[Item], message: str) -> Iterator[Finding]:
+    """Yield a finding about these images, if there are any; the message follows their number."""
+    if items:
+        yield Finding(kind, ids_of(items), f"{n_images(len(items))} {message}")
+
+
 def group_by(items: Iterable[Item], keys: Iterable[Key]) -> dict[Key, list[Item]]:
     """Return {key: the items with that key}."""
     groups: dict[Key, list[Item]] = defaultdict(list)

@@ -4,6 +4,7 @@ Only the index is read, and the pixels of near duplicates. The thresholds are ch
 finding. The kinds have the names of cleanvision if it has one.
 """
 
+import dataclasses
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -15,14 +16,24 @@ import numpy as np
 
 from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
-from synth.data.duplicates import picture_groups
-from synth.data.findings import Finding, duplicates, few, group_by, ids_of, label_conflicts, n_images, split_leaks
-from synth.records import BLANK_STD, PARENT_SPLIT, SPLITS, Floats, Item, ShortRepr
+from synth.data.duplicates import Pictures, distinct_counts, pictures_of
+from synth.data.findings import (
+    Finding,
+    about,
+    duplicates,
+    few,
+    group_by,
+    ids_of,
+    label_conflicts,
+    n_images,
+    split_leaks,
+)
+from synth.data.folds import groups_of
+from synth.data.pixel_findings import levels, mode, noted, unkept_modes
+from synth.records import PARENT_SPLIT, SPLITS, Floats, Item, ShortRepr
 
 IMBALANCE_MIN = 3.0
 FEW = 5
-DARK_MAX = 0.1
-"""An image is dark if its mean plus two standard deviations (0..1) is at most this; light is the opposite."""
 ODD_SIZE = 4.0
 """A side this many times longer or shorter than the median side is odd."""
 MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
@@ -30,17 +41,14 @@ MIXED_SIZE, MIXED_ASPECT = 4.0, 2.0
 APART_MIN, APART_MIN_FEW = 0.5, 0.9
 """A class differs from the others from this share of its images on: with 10 images or more, and with 2 to 9."""
 QUALITY_GAP = 5
+PADDED_MAX = 0.6
+"""A class is padded with copies up to this number of pictures per image."""
 TINY = {
     0: "no new image can be made until you add some",
     1: "`augment` works, and `smote` between changed copies of it, but all new images look alike: add images",
     2: "`augment` works, and `smote` with k = n - 1, but there are too few images to train a network for this class",
 }
-NOTES = (
-    ("animated", "first_frame_only", "with several frames or pages: only the first is used"),
-    ("extension", "odd_extension", "with the extension of another format: the content decides; correct the name"),
-    ("alpha", "alpha", "with transparent pixels, which get the colour data.background: set it if it is wrong"),
-)
-MILD = ("layout", "split_names", "split_from_folder", "file_name_differs")
+MILD = ("layout", "split_names", "split_from_folder", "file_name_differs", "file_named_like_split", "no_group")
 """Findings of the dataset that tell how it is read; they come last."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
@@ -52,6 +60,8 @@ class Inspection(ShortRepr):
 
     classes: Mapping[str, Mapping[str, int]]
     """{class: {split: n}}."""
+    distinct: Mapping[str, int]
+    """{class: number of different pictures among its training images}."""
     imbalance_ratio: float | None
     """Largest over smallest class, of those with training images; None without training images."""
     files: Mapping[str, int]
@@ -70,6 +80,7 @@ class Inspection(ShortRepr):
         findings = [{"kind": f.kind, "paths": list(f.paths), "message": f.message} for f in self.findings]
         return {
             "classes": {label: dict(counts) for label, counts in self.classes.items()},
+            "distinct": dict(self.distinct),
             "imbalance_ratio": self.imbalance_ratio,
             "files": dict(self.files),
             "groups": self.groups,
@@ -86,8 +97,9 @@ def inspect(dataset: Dataset) -> Inspection:
     used, skipped, refused = len(dataset.real), sum(dataset.skipped.values()), len(dataset.refused)
     asked = any(item.group for item in dataset.real) or any(found.kind == "no_group" for found in dataset.findings)
     known = Counter(item.group for item in dataset.real if item.group is not None)
-    groups, n_cut = picture_groups(dataset.real)
-    pictures = group_by(dataset.real, groups.tolist()).values()
+    alike = pictures_of(dataset.real)
+    pictures = group_by(dataset.real, alike.numbers.tolist()).values()
+    distinct = _distinct(dataset, alike)
     findings = (  # the most harmful first
         *(finding for finding in dataset.findings if finding.kind not in MILD),
         *label_conflicts(pictures),
@@ -96,17 +108,21 @@ def inspect(dataset: Dataset) -> Inspection:
         *_small_classes(dataset),
         *class_numbers(dataset),
         *_imbalance(counts, ratio),
+        *_few_distinct(counts, distinct),
+        *_groups(dataset, alike),
         *_format_differs(dataset),
         *_mixed_modes(dataset),
-        *duplicates(pictures, n_cut),
-        *_levels(dataset.real),
+        *duplicates(pictures, alike.n_cut),
+        *levels(dataset.real),
         *_sizes(dataset.real),
-        *_noted(dataset.real),
+        *noted(dataset.real),
+        *unkept_modes(dataset.real),
         *_not_portable(dataset),
         *(finding for finding in dataset.findings if finding.kind in MILD),
     )
     return Inspection(
         classes=dataset.counts,
+        distinct=distinct,
         imbalance_ratio=ratio,
         files={"found": used + skipped + refused, "used": used, "skipped": skipped, "refused": refused},
         findings=findings,
@@ -147,6 +163,32 @@ def _imbalance(counts: Mapping[str, int], ratio: float | None) -> Iterator[Findi
         yield Finding("imbalance", (), f"{shown}: `synth plan` shows how many new images would balance them")
 
 
+def _distinct(dataset: Dataset, alike: Pictures) -> dict[str, int]:
+    """Return {class: number of different pictures among its training images}."""
+    train = [n for n, item in enumerate(dataset.real) if item.split == PARENT_SPLIT]
+    found = distinct_counts([dataset.real[n] for n in train], alike.numbers[train])
+    return {label: found[label] for label in dataset.classes}
+
+
+def _few_distinct(counts: Mapping[str, int], distinct: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield a finding if many images of a class are copies, so that it has far fewer pictures than files."""
+    padded = [label for label, n in counts.items() if distinct[label] <= n * PADDED_MAX]
+    if padded:
+        which = few(f"{label} ({n_images(counts[label])} of {distinct[label]} pictures)" for label in padded)
+        message = (
+            f"copies make classes look larger than they are: {which}; `synth plan --count distinct` counts pictures"
+        )
+        yield Finding("few_distinct", (), message)
+
+
+def _groups(dataset: Dataset, alike: Pictures) -> Iterator[Finding]:
+    """Yield a finding for each reason why training images can't be split by group."""
+    train = [n for n, item in enumerate(dataset.real) if item.split == PARENT_SPLIT]
+    own = dataclasses.replace(alike, numbers=alike.numbers[train])
+    for warning in groups_of([dataset.real[n] for n in train], own).warnings:
+        yield Finding("not_by_group", (), warning)
+
+
 def _format_differs(dataset: Dataset) -> Iterator[Finding]:
     """Yield a finding if a class differs from the others in its file format, or else in its JPEG quality."""
     formats = _unlike_others(dataset, [item.encoding.format for item in dataset.real])
@@ -183,7 +225,7 @@ def _unlike_others(dataset: Dataset, words: Sequence[str]) -> dict[str, tuple[st
 
 
 def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
-    modes = [f"{'16-bit ' * item.sixteen_bit}{'grey' if item.grey else 'colour'}" for item in dataset.real]
+    modes = [mode(item) for item in dataset.real]
     tally = Counter(modes).most_common()
     if len(tally) < 2:
         return
@@ -193,22 +235,6 @@ def _mixed_modes(dataset: Dataset) -> Iterator[Finding]:
     minority = ids_of(item for item, mode in zip(dataset.real, modes, strict=True) if mode != tally[0][0])
     counts = ", ".join(f"{n} {mode}" for mode, n in tally)
     yield Finding("mixed_modes", minority, f"{counts} images in one dataset{harm}; convert all to one mode")
-
-
-def _levels(items: Sequence[Item]) -> Iterator[Finding]:
-    blank = [item for item in items if item.std <= BLANK_STD]
-    rest = [item for item in items if item.std > BLANK_STD]
-    dark = [item for item in rest if item.mean + 2 * item.std <= DARK_MAX]
-    light = [item for item in rest if item.mean - 2 * item.std >= 1 - DARK_MAX]
-    yield from _about("blank", blank, "with the same level in all pixels: remove if nothing is visible")
-    for kind, found in (("dark", dark), ("light", light)):
-        if len(found) < len(items) / 2:  # otherwise it is the nature of the data
-            yield from _about(kind, found, f"almost completely {kind}: check that the class is visible")
-
-
-def _about(kind: str, items: Sequence[Item], message: str) -> Iterator[Finding]:
-    if items:
-        yield Finding(kind, ids_of(items), f"{n_images(len(items))} {message}")
 
 
 def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
@@ -228,17 +254,12 @@ def _sizes(items: Sequence[Item]) -> Iterator[Finding]:
     else:
         width, height = np.median(sides, axis=0)
         off = f"with a side over {ODD_SIZE:.0f} times longer or shorter than the median {width:.0f}x{height:.0f}"
-        yield from _about("odd_size", odd, f"{off}: check for mistakes")
+        yield from about("odd_size", odd, f"{off}: check for mistakes")
 
 
 def _nine_in_ten(values: Floats) -> tuple[float, float]:
     """Return the 5th and 95th percentile, rounded inwards, so that one odd image among few has no effect."""
     return float(np.percentile(values, 5, method="higher")), float(np.percentile(values, 95, method="lower"))
-
-
-def _noted(items: Sequence[Item]) -> Iterator[Finding]:
-    for note, kind, message in NOTES:
-        yield from _about(kind, [item for item in items if note in item.notes], message)
 
 
 def _not_portable(dataset: Dataset) -> Iterator[Finding]:

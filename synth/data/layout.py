@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth.data.findings import Finding, few, n_images
-from synth.data.splits import SPLIT_WORDS, known_elsewhere, split_hint, split_of
+from synth.data.splits import SPLIT_WORDS, has_split_word, known_elsewhere, split_hint, split_of
 from synth.errors import DatasetError
 from synth.records import PARENT_SPLIT
 
@@ -57,8 +57,8 @@ def read_layout(tree: Tree) -> Layout:
     if deep := [name for name in (named if sure else splits) if tree.inner[name]]:
         others = few(name for name in tree.inner if name not in deep)
         raise DatasetError(
-            f"{tree.root}: split folders ({few(deep)}) beside other folders ({others}): move all class folders into "
-            f"train, val and test; or, if all of these are classes, move them into one folder {PARENT_SPLIT}"
+            f"{tree.root}: split folders ({few(deep)}) beside other folders ({others}): move those elsewhere or into "
+            f"the splits; or, if all of them are classes, move all into one folder {PARENT_SPLIT}"
         )
     return Layout({"": PARENT_SPLIT}, [*_wrapped(tree), *_classes_like_splits(list(named), files='"DATA/**"')])
 
@@ -80,10 +80,9 @@ def _classes_in(tree: Tree, name: str) -> set[str]:
 
 def _by_split(tree: Tree, splits: Mapping[str, str]) -> Layout:
     if not any(tree.inner.values()) and any(map(tree.holds_images, splits)):
-        names = " and ".join(splits) if len(splits) < 4 else few(splits)
         raise DatasetError(
-            f"{tree.root}: {names} are named like splits, but hold images and no class folders. If they are splits, "
-            f"sort the images into class folders; if they are classes, move them into one folder {PARENT_SPLIT}"
+            f"{tree.root}: folders named like splits ({few(splits)}) hold images and no class folders. If they are "
+            f"splits, sort the images into class folders; if they are classes, move them into one folder {PARENT_SPLIT}"
         )
     places = {_unwrapped(tree, name): split for name, split in splits.items()}
     like_splits = sorted(filter(_like_split, {label for name in splits for label in _classes_in(tree, name)}))
@@ -129,6 +128,20 @@ def _classes_like_splits(names: Sequence[str], *, files: str) -> Iterator[Findin
         yield Finding("class_named_like_split", (), message)
 
 
+def files_like_splits(paths: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a finding about files that other readers take for those of a split.
+
+    Args:
+        paths: {id: path in an output} of a dataset without split folders.
+    """
+    named = [id for id, path in paths.items() if has_split_word(path.rpartition("/")[2])]
+    if named:
+        what = f"{n_images(len(named))} with a file name like a split's ({few(named[:1])})"
+        harm = f"in a folder without splits {HF} reads only such files, so not the new images"
+        message = f'{what}: {harm}; load with data_files="DATA/**", or put all class folders into one folder train'
+        yield Finding("file_named_like_split", tuple(named), message)
+
+
 def _wrapped(tree: Tree) -> Iterator[Finding]:
     """Yield a finding if the only folder holds folders: an archive that was unpacked one level too deep.
 
@@ -156,12 +169,12 @@ def nested_findings(nested: Sequence[tuple[str, str, Sequence[str]]]) -> Iterato
     """
     if not nested:
         return
-    hidden = [(id, inner) for id, split, inner in nested if _other_split(split, inner)]
-    if hidden:
-        folder = hidden[0][0].rpartition("/")[0]
-        what = f"{n_images(len(hidden))} in folders named like another split inside class folders ({folder})"
+    held_out = [id for id, split, inner in nested if split == PARENT_SPLIT and _last_split(inner) not in (None, split)]
+    if held_out:
+        folder = held_out[0].rpartition("/")[0]
+        what = f"{n_images(len(held_out))} in folders named like another split inside class folders ({folder})"
         advice = "the outer folder decides, so they count as train and may become parents: move them to test/CLASS/..."
-        yield Finding("split_inside_class", tuple(id for id, _ in hidden), f"{what}: {advice}")
+        yield Finding("split_inside_class", tuple(held_out), f"{what}: {advice}")
     folder = nested[0][0].rpartition("/")[0]
     yield Finding(
         "layout",
@@ -171,6 +184,5 @@ def nested_findings(nested: Sequence[tuple[str, str, Sequence[str]]]) -> Iterato
     )
 
 
-def _other_split(split: str, inner: Sequence[str]) -> bool:
-    named = [found for folder in inner if (found := split_of(folder))]
-    return bool(named) and named[-1] != split
+def _last_split(folders: Sequence[str]) -> str | None:
+    return next(filter(None, map(_like_split, reversed(folders))), None)

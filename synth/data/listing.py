@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synth.data.groups import group_findings, with_groups
-from synth.data.layout import Tree, nested_findings, read_layout
+from synth.data.layout import Tree, files_like_splits, nested_findings, read_layout
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.metadata import METADATA, read_metadata
 from synth.data.output_paths import OutputPaths
@@ -57,6 +57,8 @@ def list_files(root: Path, settings: Data) -> Listing:
         read_metadata(root, found, metadata, listing)
     else:
         _from_folders(root, found, listing)
+    if not listing.train_folder:
+        listing.findings += files_like_splits({file.id: file.output_path for file in listing.files})
     files = [_as_recorded(file, recorded.get(file.id)) for file in listing.files]
     sources = {path: entry.id for path, entry in recorded.items() if not entry.synthetic}
     real = [file for file in files if not file.synthetic]
@@ -119,9 +121,10 @@ def _from_folders(root: Path, found: Sequence[str], listing: Listing) -> None:
     for place in layout.places:
         listing.classes.update(_folders(root, place, refused))
     places, nested = OutputPaths(), []
-    for path in sorted(
-        images, key=lambda path: (path.count("/"), path)
-    ):  # files directly in class folders keep their names
+    images.sort(
+        key=lambda path: (path.count("/"), path)
+    )  # those directly in class folders first: they keep their names
+    for path in images:
         place = next((place for place in layout.places if path.startswith(place)), "")
         label, _, below = path.removeprefix(place).partition("/")
         if not below or place not in layout.places:

@@ -45,7 +45,8 @@ def read_metadata(root: Path, found: Sequence[str], metadata: Sequence[str], lis
     lines = [line for path in metadata for line in _lines(root, path, files)]
     usable, problems = _sort(lines)
     entries = [_entry(root, line) for line in usable]
-    has_splits = any(entry.has_split for entry in entries)
+    # Where all classes are called like splits, an output without split folders could not be read again.
+    has_splits = any(entry.has_split for entry in entries) or all(split_of(entry.file.label) for entry in entries)
     listing.train_folder = f"{PARENT_SPLIT}/" if has_splits else ""
     listing.files = _placed([entry.file for entry in entries], by_split=has_splits)
     listing.classes.update(file.label for file in listing.files)

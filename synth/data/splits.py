@@ -15,6 +15,7 @@ SPLIT_WORDS = {
 """{word of Hugging Face `datasets`: train, val or test}."""
 _HELD_OUT = dict.fromkeys(("holdout", "heldout"), "test")
 _WORDS = {**SPLIT_WORDS, **_HELD_OUT}
+_IN_FILE_NAME = re.compile(rf"(?:^|[-._ 0-9])(?:{'|'.join(SPLIT_WORDS)})[-._ 0-9]")
 _ADDITIONS = "set data dataset split folder images image imgs img files pictures photos samples examples".split()
 _JOINED = re.compile(rf"({'|'.join(sorted(_WORDS, key=len, reverse=True))})({'|'.join(_ADDITIONS)})?")
 
@@ -23,8 +24,7 @@ def split_of(name: str) -> str | None:
     """Return the split that a name means: train, val or test; None if it has other words too, or none of a split."""
     words = _words_of(name)
     splits = {_split_of_word(word) for word in words if word not in _ADDITIONS}
-    joined = {_split_of_word("".join(words))}  # hold-out
-    return next((found.pop() for found in (splits, joined) if len(found) == 1), None)
+    return splits.pop() if len(splits) == 1 and None not in splits else _split_of_word("".join(words))  # hold-out
 
 
 def split_hint(name: str) -> str | None:
@@ -34,6 +34,11 @@ def split_hint(name: str) -> str | None:
     """
     splits = {SPLIT_WORDS[word] for word in _words_of(name) if word in SPLIT_WORDS}
     return splits.pop() if len(splits) == 1 and split_of(name) is None else None
+
+
+def has_split_word(file_name: str) -> bool:
+    """Whether Hugging Face `datasets` takes a file for one of a split, in a dataset without split folders."""
+    return _IN_FILE_NAME.search(file_name) is not None
 
 
 def known_elsewhere(name: str) -> bool:

@@ -78,8 +78,8 @@ def _csv_rows(text: str, path: Path, column: str) -> Iterator[TableRow]:
 
 
 def _delimiter(text: str, column: str) -> str:
-    header = next(iter(io.StringIO(text)), "")
-    return next((mark for mark in DELIMITERS if column in next(csv.reader([header], delimiter=mark), [])), ",")
+    header = next(iter(text.splitlines()), "")
+    return next((mark for mark in DELIMITERS if column in (name.strip('"') for name in header.split(mark))), ",")
 
 
 def _records(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:

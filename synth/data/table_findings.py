@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from synth.data.findings import Finding, few, n_images
 from synth.data.output_paths import folded
+from synth.data.splits import split_hint
 from synth.data.tree import FoundFile
 from synth.records import PARENT_SPLIT, SPLITS
 
@@ -61,7 +62,7 @@ def _labels_against_folders(entries: Sequence[Entry], table: str) -> Iterator[Fi
     for entry in entries:
         *folders, _ = entry.file.id.split("/")
         named = [folder for folder in folders if folded(folder) in labels]
-        if named and folded(named[-1]) != folded(entry.file.label):
+        if named and folded(entry.file.label) not in map(folded, named):
             against.append((entry.file.id, named[-1], entry.file.label))
     if against:
         id, folder, label = against[0]
@@ -84,10 +85,23 @@ def _splits(entries: Sequence[Entry], table: str) -> Iterator[Finding]:
         shown = ", ".join(f"{n} {split}" for split, n in counts.items() if n)
         message = f"{table} names no split for {n_images(len(taken))}, so the folder names give it: {shown}"
         yield Finding("split_from_folder", tuple(e.file.id for e in taken), message)
+    hidden = [e.file.id for e in entries if not e.has_split and _in_folder_like_split(e.file)]
+    if hidden:
+        folder = hidden[0].rpartition("/")[0]
+        message = (
+            f"{n_images(len(hidden))} in folders that look like a split ({folder}) count as train: add a column split"
+        )
+        yield Finding("folder_like_split", tuple(hidden), message)
     without = [e.file.id for e in entries if not e.has_split]
     if without and any(e.has_split for e in entries):
         message = f"{table} names no split for {n_images(len(without))}: counted as {PARENT_SPLIT}; fill in the split"
         yield Finding("no_split", tuple(without), message)
+
+
+def _in_folder_like_split(file: FoundFile) -> bool:
+    """Whether a folder of its path looks like val or test, and is not called like its class."""
+    folders = [folder for folder in file.id.split("/")[:-1] if folded(folder) != folded(file.label)]
+    return any(split_hint(folder) in SPLITS[1:] for folder in folders)
 
 
 def _names(entries: Sequence[Entry], table: str) -> Iterator[Finding]:

@@ -4,17 +4,18 @@ Parameters are drawn for a whole chunk and then applied image by image, exactly 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from synth.effects import colour, geometry, texture
-from synth.effects.parameters import Params, by_effect, draw_effect
-from synth.records import Pixels
+from synth.effects.parameters import EffectBatch, Params, by_effect, draw_effect
+from synth.records import Alpha, Pixels
 from synth.settings.effects import Effect
 from synth.settings.recipe import Augment
 
 FLIPS = ("flip_horizontal", "flip_vertical")
+OPAQUE = "#ffffff"
 
 
 class Policy:
@@ -62,14 +63,8 @@ class Policy:
         Returns: pixels with the dtype and channels of the source; the source itself if no effect changes it.
         """
         batches = by_effect(params)
-        source_sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
-        matrices, sizes = geometry.compose(batches, source_sizes)
-        kinds = geometry.kinds_of(matrices, sizes)
         transforms = colour.compose(batches, sources)
-        warped = [
-            geometry.warp(*each, interpolation=self.interpolation, fill=self.fill)
-            for each in zip(sources, matrices, sizes.astype(int).tolist(), kinds, strict=True)
-        ]
+        warped = self._warped(batches, sources, fill=self.fill)
         coloured = [colour.recolour(*each) for each in zip(warped, transforms, strict=True)]
         blurred = [texture.blur(pixels, drawn) for pixels, drawn in zip(coloured, params, strict=True)]
         if self._transforms is None:
@@ -78,6 +73,40 @@ class Policy:
             self._transforms.apply(pixels, seed=self.seed, label=self.label, attempt=attempt)
             for pixels, attempt in zip(blurred, attempts, strict=True)
         ]
+
+    def move(self, layers: Sequence[Pixels], params: Sequence[Params], *, attempts: Sequence[int]) -> list[Pixels]:
+        """Move transparency, or the colours below it, as `apply` moves pixels, without a change of colours.
+
+        A colour that fills the border is opaque.
+        """
+        fill = OPAQUE if self.fill.startswith("#") else self.fill
+        warped = self._warped(by_effect(params), layers, fill=fill)
+        blurred = [texture.blur(layer, drawn) for layer, drawn in zip(warped, params, strict=True)]
+        if self._transforms is None:
+            return blurred
+        return [
+            self._transforms.move(layer, seed=self.seed, label=self.label, attempt=attempt)
+            for layer, attempt in zip(blurred, attempts, strict=True)
+        ]
+
+    def _warped(self, batches: Sequence[EffectBatch], sources: Sequence[Pixels], *, fill: str) -> list[Pixels]:
+        """Apply the geometric effects."""
+        source_sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
+        matrices, sizes = geometry.compose(batches, source_sizes)
+        kinds = geometry.kinds_of(matrices, sizes)
+        return [
+            geometry.warp(*each, interpolation=self.interpolation, fill=fill)
+            for each in zip(sources, matrices, sizes.astype(int).tolist(), kinds, strict=True)
+        ]
+
+
+def with_hidden(pixels: Pixels, hidden: Pixels, alpha: Alpha) -> Pixels:
+    """Return an image with other colours where it is fully transparent.
+
+    Readers that drop transparency see these colours, so they must stay as in the originals.
+    """
+    clear = alpha == 0
+    return cast(Pixels, np.where(clear if pixels.ndim == 2 else clear[:, :, None], hidden, pixels))
 
 
 def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:

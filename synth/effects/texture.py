@@ -59,19 +59,35 @@ class Transforms:
         Raises:
             GeneratorError: a transform fails on these pixels, or changes their dtype or number of dimensions.
         """
-        generator = seeds.generator(seed, label, stream=STREAM, attempt=attempt)
-        self._compose.set_random_state(generator, random.Random(int(generator.integers(2**63))))
+        run = functools.partial(self._run, seed=seed, label=label, attempt=attempt)
         try:
-            result = self._compose(image=pixels)["image"]
-        except Exception as error:  # a transform may raise any exception on pixels that it does not support
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise GeneratorError(f"albumentations on {pixels.dtype} {pixels.shape} of class {label}: {first}") from None
+            result = run({"image": pixels})["image"]
+        except GeneratorError:
+            if pixels.ndim == 3 or pixels.itemsize > 1:
+                raise
+            # The transform wants three channels. What it does to colours is not kept: grey stays grey.
+            result = cv2.cvtColor(run({"image": cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)})["image"], cv2.COLOR_RGB2GRAY)
         if result.dtype != pixels.dtype or result.ndim != pixels.ndim:
             raise GeneratorError(
                 f"albumentations gave {result.dtype} {result.shape} for class {label}: expected "
                 f"{pixels.dtype} with {pixels.ndim} dimensions; leave out transforms that change the type"
             )
         return np.ascontiguousarray(result)
+
+    def move(self, layer: Pixels, *, seed: int, label: str, attempt: int) -> Pixels:
+        """Move transparency, or the colours below it, as `apply` moves pixels. Raises as `apply`."""
+        image = np.zeros((*layer.shape[:2], 3), np.uint8)  # the draws do not depend on what it shows
+        moved = self._run({"image": image, "mask": layer}, seed=seed, label=label, attempt=attempt)["mask"]
+        return np.ascontiguousarray(moved)
+
+    def _run(self, layers: Mapping[str, Any], *, seed: int, label: str, attempt: int) -> Mapping[str, Any]:
+        generator = seeds.generator(seed, label, stream=STREAM, attempt=attempt)
+        self._compose.set_random_state(generator, random.Random(int(generator.integers(2**63))))
+        try:
+            return cast(Mapping[str, Any], self._compose(**layers))
+        except Exception as error:  # a transform may raise any exception on pixels that it does not support
+            first, pixels = str(error).splitlines()[0] if str(error) else type(error).__name__, layers["image"]
+            raise GeneratorError(f"albumentations on {pixels.dtype} {pixels.shape} of class {label}: {first}") from None
 
 
 @functools.cache

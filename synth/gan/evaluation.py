@@ -4,7 +4,8 @@ The losses of a GAN say nothing about its images, and with few real images no si
 chance then. So each measure has bounds, and each bound stands for one way to fail. The latest state that breaks the
 fewest bounds is chosen:
 
-    on_class    share of images that the judge assigns to their class, by networks that saw neither of their parents
+    on_class    share of images that the judge assigns to their class, by networks that each left out one of their
+                parents; in a class with few images, by networks that saw all of them
     sharpness   median variance of the Laplacian, as a fraction of that of real images with the same effects
     diversity   mean distance of two images in the judge's features, as a fraction of that of real images
     copies      share nearer to a real image or its mirror image than half the distance of the two closest real images

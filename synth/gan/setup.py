@@ -66,6 +66,12 @@ class GanSetup:
         """The job of the autoencoder and the judge."""
 
     def _refusals(self) -> dict[str, str]:
+        present = [label for label, n in self.job.dataset.train_counts.items() if n]
+        if len(present) == 1 and not self.job.recipe.judge:
+            raise TrainingError(
+                f'a GAN needs training images of at least two classes, got one ("{present[0]}"): its judge has to tell '
+                "classes apart. Use --method augment or smote, or give a --judge that knows the class"
+            )
         borrow = borrowing(self.job.recipe.gan.codes, self._counts)
         reasons = {
             label: refusal(number, self._counts, borrows=bool(borrow[number]))

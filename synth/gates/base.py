@@ -21,6 +21,9 @@ class Batch:
     """For each candidate, the networks of the judge that predicted it."""
     prediction: Prediction | None = None
     """None without a judge."""
+    parent_scores: Sequence[float | None] = ()
+    """For each candidate, the lowest score that a judge gives the class of one of its parents, 0..1; None if it is not
+    made of its parents' pixels."""
 
 
 class Gate(Protocol):

@@ -4,6 +4,8 @@ The bound for near copies is half of the distance between the two closest real i
 class with n real ones, about 2 in n - 1 are nearer to a real image than any two of those are to each other. Candidates
 made of their parents' own pixels are near to them by nature. With one parent, only exact copies are refused. With two,
 a candidate is also refused if it is as near to a real image as that image saved again.
+
+Distances between real images are those between different pictures: near-duplicates in the data say nothing about them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from synth.data.duplicates import one_of_each
 from synth.data.originals import Originals
 from synth.gates.base import Batch
 from synth.measures.copies import resave_error, thumbnail, tolerance
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from synth.classifier.judge import Judge
 
 MIN_IMAGES = 5
-"""A class with fewer images takes the widest spread of all classes instead of its own."""
+"""A class with fewer pictures takes the widest spread of all classes instead of its own."""
 MAX_IMAGES = 2000
 """Images that represent a class, at most."""
 SAMPLE = 200
@@ -106,8 +109,9 @@ class DistanceGate:
         return np.stack([thumbnail(self._originals.pixels(item)) for item in items]) if items else np.empty((0, 1))
 
     def _find_closest(self, label: str) -> float:
-        """Return the RMSE between the two nearest real images."""
-        different: Floats = np.unique(self._thumbnails(label), axis=0)
+        """Return the RMSE between the two nearest real images that show different pictures."""
+        pictures = one_of_each(self._train.get(label, ()))
+        different: Floats = np.unique(self._thumbnails(label)[pictures], axis=0)
         return float(neighbour_distances(different, 1).min()) if len(different) > 1 else 0.0
 
     def _find_resaved(self, label: str) -> float:
@@ -139,13 +143,15 @@ class DistanceGate:
         different = list({item.pixels_sha256: item for item in self._train.get(label, ())}.values())
         items = evenly_spaced(different, MAX_IMAGES)
         features = self._features(items, member)
-        unit = spread(features) if len(items) >= MIN_IMAGES else self._widest_spread(member)
+        pictures = one_of_each(items)
+        unit = spread(features[pictures]) if len(pictures) >= MIN_IMAGES else self._widest_spread(member)
         return features, tuple(item.pixels_sha256 for item in items), unit
 
     def _widest_spread(self, member: int) -> float:
-        """Return the widest spread of all classes with enough images; NaN if there is no such class."""
-        samples = [evenly_spaced(items, SAMPLE) for items in self._train.values() if len(items) >= MIN_IMAGES]
-        spreads = [spread(self._features(items, member)) for items in samples]
+        """Return the widest spread of all classes with enough pictures; NaN if there is no such class."""
+        samples = [evenly_spaced(items, SAMPLE) for items in self._train.values()]
+        pictures = [[items[place] for place in one_of_each(items)] for items in samples]
+        spreads = [spread(self._features(items, member)) for items in pictures if len(items) >= MIN_IMAGES]
         return max((value for value in spreads if np.isfinite(value)), default=float("nan"))
 
     def _features(self, items: Sequence[Item], member: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from synth.gates.classifier import ClassifierGate
 from synth.gates.distance import DistanceGate
 from synth.gates.integrity import IntegrityGate
 from synth.measures.subset import evenly_spaced
-from synth.records import Candidate, Item, Verdict
+from synth.records import Candidate, Item, Parent, Verdict
 from synth.settings.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class GateSet:
         """Args: known: hashes of the pixels of all real images, of every split."""
         self._train, self.judge = train, judge
         self._originals = Originals(recipe.data)
+        self._held_out_score = functools.cache(self._find_held_out_score)
         settings, originals = recipe.gate, self._originals
         self._classifier = None if judge is None else ClassifierGate(settings.classifier, judge)
         self._gates: list[Gate] = [
@@ -42,19 +44,30 @@ class GateSet:
 
     def verdicts(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Return the verdict on each candidate, with the scores and the reasons of all gates."""
-        return self._verdicts(candidates, [self._members(candidate) for candidate in candidates])
+        return self._verdicts(candidates, [self._parent_score(candidate) for candidate in candidates])
 
-    def _members(self, candidate: Candidate) -> tuple[int, ...]:
-        """Return the networks that did not learn from the parents; for a small class, those that learned from all."""
-        if self.judge is None:
-            return ()
-        if candidate.label in self.judge.few:
-            return self.judge.whole
-        return self.judge.unseen_by([parent.sha256 for parent in candidate.parents])
+    def _parent_score(self, candidate: Candidate) -> float | None:
+        """Return the lowest score of the parents whose pixels a candidate is made of; None if it is made of none."""
+        made_of_pixels = candidate.from_parent_pixels or candidate.file is not None
+        if self.judge is None or not made_of_pixels or not candidate.parents:
+            return None
+        return min(self._held_out_score(parent) for parent in candidate.parents)
 
-    def _verdicts(self, candidates: Sequence[Candidate], members: Sequence[tuple[int, ...]]) -> list[Verdict]:
-        prediction = self.judge.predict([c.pixels for c in candidates], members) if self.judge and candidates else None
-        batch = Batch(candidates, members, prediction)
+    def _find_held_out_score(self, parent: Parent) -> float:
+        """Return the probability of a real image's class by networks that did not learn from it."""
+        assert self.judge is not None
+        known = self.judge.held_out_score(parent.sha256)
+        if known is not None or not isinstance(parent, Item) or parent.label not in self.judge.classes:
+            return known if known is not None else 1.0
+        found = self.judge.predict([self._originals.pixels(parent)], [self.judge.unseen_by([parent.sha256])])
+        return float(found.probabilities[0, self.judge.classes.index(parent.label)])
+
+    def _verdicts(self, candidates: Sequence[Candidate], parent_scores: Sequence[float | None]) -> list[Verdict]:
+        members, prediction = [], None
+        if self.judge and candidates:
+            members = [self.judge.unseen_by([parent.sha256 for parent in c.parents]) for c in candidates]
+            prediction = self.judge.predict([c.pixels for c in candidates], members)
+        batch = Batch(candidates, members, prediction, parent_scores)
         by_candidate = zip(*(gate.judge(batch) for gate in self._gates), strict=True)
         return [
             Verdict(
@@ -64,16 +77,19 @@ class GateSet:
             for each in by_candidate
         ]
 
-    def real_acceptance(self, label: str) -> float | None:
-        """Return the share of a class's real training images that pass; None for a class without images.
+    def real_passed(self, label: str) -> tuple[int, int]:
+        """Return how many of a class's real training images pass, and how many were tried.
 
-        Networks that did not learn from an image judge it, and it may be a copy of itself.
+        Networks that did not learn from an image judge it, as a new image without parents; but it may be a copy.
         """
         items = evenly_spaced(self._train.get(label, ()), MAX_REAL)
         real = [Candidate(self._originals.pixels(i), label, REAL, 0, (i,), file=b"") for i in items]
-        members = [self.judge.unseen_by([item.sha256]) if self.judge else () for item in items]
-        verdicts = self._verdicts(real, members)
-        return sum(verdict.accepted for verdict in verdicts) / len(verdicts) if verdicts else None
+        verdicts = self._verdicts(real, [None] * len(real))
+        return sum(verdict.accepted for verdict in verdicts), len(verdicts)
+
+    def not_judged(self, label: str) -> str:
+        """Return why the judge rejects no image of a class; empty if it does, or if there is no judge."""
+        return self._classifier.not_judged.get(label, "") if self._classifier else ""
 
     def warnings(self, labels: Iterable[str]) -> list[str]:
         """Return what a user should know about the gates of these classes, one line each."""

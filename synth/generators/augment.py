@@ -5,7 +5,7 @@ from typing import Any
 
 from synth.data.originals import Originals
 from synth.effects.parameters import Params
-from synth.effects.policy import Policy, mapped_flips, mirror_classes
+from synth.effects.policy import Policy, mapped_flips, mirror_classes, with_hidden
 from synth.generators.base import Context, Generator, ParentOrder
 from synth.records import Candidate, Item
 
@@ -27,6 +27,10 @@ class AugmentGenerator(Generator):
             self._policy(label)
         self._pools: dict[str, tuple[list[Source], ParentOrder]] = {}
 
+    def parent_order(self, label: str) -> ParentOrder:
+        """Return the order in which the attempts of a class take its originals."""
+        return self._pool(label, self._policy(label))[1]
+
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """Yield one changed original for each attempt."""
         policy = self._policy(label)
@@ -47,7 +51,14 @@ class AugmentGenerator(Generator):
     ) -> Iterator[Candidate]:
         results = policy.apply([self._originals.pixels(item) for item in items], params, attempts=attempts)
         for pixels, attempt, item, drawn in zip(results, attempts, items, params, strict=True):
-            yield Candidate(pixels, policy.label, "augment", attempt, (item,), drawn, from_parent_pixels=True)
+            alpha = self._originals.alpha(item)
+            if alpha is not None:
+                layers = [alpha, self._originals.pixels(item)]
+                alpha, hidden = policy.move(layers, [drawn] * 2, attempts=[attempt] * 2)
+                pixels = with_hidden(pixels, hidden, alpha)
+            yield Candidate(
+                pixels, policy.label, "augment", attempt, (item,), drawn, from_parent_pixels=True, alpha=alpha
+            )
 
     def _policy(self, label: str) -> Policy:
         if label not in self._policies:

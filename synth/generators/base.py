@@ -1,5 +1,6 @@
 """The base class of all generators, and what a generator is given."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +20,15 @@ WITH_BUNDLE: Mapping[str, tuple[str, ...]] = {"smote": (AUTOENCODER, GAN), "gan"
 class ParentOrder:
     """The order in which the attempts of a class take n originals: each once in random order, then again, and so on.
 
-    Originals that earlier runs used more often wait until the others have caught up. So the numbers of uses differ by
-    at most one as soon as possible.
+    Originals that gave more images in earlier runs wait until the others have caught up. So the numbers of uses differ
+    by at most one as soon as possible.
     """
 
-    def __init__(self, used: Sequence[int], *, seed: int, label: str, first_attempt: int = 0) -> None:
-        """Start from how often earlier runs used each original: (n,)."""
+    def __init__(
+        self, used: Sequence[int], *, seed: int, label: str, first_attempt: int = 0, ids: Sequence[str] = ()
+    ) -> None:
+        """Args: used: (n,) images that each original gave in earlier runs. ids: (n,) their ids, for messages."""
+        self.used, self.ids = tuple(used), tuple(ids)
         self._used = np.asarray(used)
         self._seed, self._label, self._first = seed, label, first_attempt
         self._round = int(self._used.min()) if len(used) else 0
@@ -49,13 +53,13 @@ class Context:
     first_attempt: Mapping[str, int] = field(default_factory=dict)
     """{class: number of its first attempt in this run}: attempts of earlier runs come before."""
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """{class: {image id: how often earlier runs took it as the first parent}}."""
+    """{class: {image id: images of earlier runs whose first parent it is}}."""
 
     def parent_order(self, label: str, items: Sequence[Item]) -> ParentOrder:
         """Return the order in which the attempts of a class take these images as first parents."""
         used, first = self.used.get(label, {}), self.first_attempt.get(label, 0)
-        counts = [used.get(item.id, 0) for item in items]
-        return ParentOrder(counts, seed=self.recipe.seed, label=label, first_attempt=first)
+        counts, ids = [used.get(item.id, 0) for item in items], [item.id for item in items]
+        return ParentOrder(counts, seed=self.recipe.seed, label=label, first_attempt=first, ids=ids)
 
 
 class Generator(ABC):
@@ -70,6 +74,10 @@ class Generator(ABC):
         Raises:
             UsageError: with the reason.
         """
+
+    def parent_order(self, label: str) -> ParentOrder | None:
+        """Return the order in which the attempts of a class take their parents; None unless each has exactly one."""
+        return None
 
     @abstractmethod
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
@@ -104,6 +112,22 @@ class Generator(ABC):
     def remarks(self, labels: Iterable[str]) -> list[str]:
         """Return what a user should know about the images of these classes, one line each."""
         return []
+
+
+def opaque_remarks(train: Mapping[str, Sequence[Item]], labels: Iterable[str]) -> list[str]:
+    """Return a line for each class whose originals are transparent, for a generator that draws colours alone."""
+    clear = [label for label in labels if any(item.encoding.alpha for item in train.get(label, ()))]
+    return [f"{label}: originals are transparent, the new images are not: use augment or smote" for label in clear]
+
+
+def ranges_of(numbers: Sequence[int], *, gap: int = 1, size: int) -> Iterator[range]:
+    """Cut ascending numbers into ranges of at most `size`; neighbours in a range differ by at most `gap`."""
+    start = numbers[0]
+    for before, number in itertools.pairwise(numbers):
+        if number - before > gap or number - start >= size:
+            yield range(start, before + 1)
+            start = number
+    yield range(start, numbers[-1] + 1)
 
 
 def needs_parents(methods: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ import orjson
 from synth import seeds
 from synth.errors import GeneratorError, UsageError
 from synth.files import file_sha256
-from synth.generators.base import Context, Generator
-from synth.records import ENCODED_AS, Candidate, Item, Pixels
+from synth.generators.base import Context, Generator, opaque_remarks
+from synth.records import ENCODED_AS, STORED_AS, Candidate, Item, Pixels
 
 EXPECTED = "uint8 (H, W) or (H, W, 3), or uint16 (H, W)"
 
@@ -33,7 +33,7 @@ class CustomGenerator(Generator):
 
     def __init__(self, context: Context) -> None:
         self._method = context.recipe.method
-        self._seed = context.recipe.seed
+        self._seed, self._train = context.recipe.seed, context.train
         self._custom = load_custom(self._method)
         self.digest = code_digest(type(self._custom))
 
@@ -44,6 +44,10 @@ class CustomGenerator(Generator):
     def reads_parents(self, label: str, attempt: int) -> bool:
         """Return False: drawn images have no parents."""
         return False
+
+    def remarks(self, labels: Iterable[str]) -> list[str]:
+        """Return a line for each class whose originals are transparent."""
+        return opaque_remarks(self._train, labels)
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """Draw the attempt from its seed."""
@@ -68,7 +72,7 @@ def code_digest(custom: type) -> str:
 
 def _check_params(params: Any, where: str) -> None:
     try:
-        good = isinstance(params, dict) and ENCODED_AS not in params and orjson.dumps(params)
+        good = isinstance(params, dict) and not {ENCODED_AS, STORED_AS} & params.keys() and orjson.dumps(params)
     except TypeError:
         good = False
     if not good:

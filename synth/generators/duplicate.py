@@ -16,15 +16,20 @@ class DuplicateGenerator(Generator):
         self._originals = Originals(context.recipe.data)
         self._orders: dict[str, ParentOrder] = {}
 
+    def parent_order(self, label: str) -> ParentOrder:
+        """Return the order in which the attempts of a class take its originals."""
+        if label not in self._orders:
+            self._orders[label] = self._context.parent_order(label, self._context.train[label])
+        return self._orders[label]
+
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """Yield one exact copy for each attempt."""
-        items = self._context.train[label]
-        if label not in self._orders:
-            self._orders[label] = self._context.parent_order(label, items)
+        items, order = self._context.train[label], self.parent_order(label)
         for attempt in attempts:
-            yield self.remake(label, attempt, parents=[items[self._orders[label].pick(attempt)]], params={})
+            yield self.remake(label, attempt, parents=[items[order.pick(attempt)]], params={})
 
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
         """Copy the recorded parent again."""
         (item,) = parents
-        return Candidate(self._originals.pixels(item), label, "duplicate", attempt, (item,), file=read_file(item))
+        pixels, alpha = self._originals.pixels(item), self._originals.alpha(item)
+        return Candidate(pixels, label, "duplicate", attempt, (item,), file=read_file(item), alpha=alpha)

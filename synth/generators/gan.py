@@ -19,7 +19,7 @@ from synth.gan import codes
 from synth.gan.codes import CodeMix
 from synth.gan.evaluation import LOOK, NOT_USABLE
 from synth.gan.trained import open_gan
-from synth.generators.base import Context, Generator
+from synth.generators.base import Context, Generator, opaque_remarks
 from synth.generators.interpolation import render
 from synth.generators.safe_effects import SafeEffects
 from synth.records import CODES_OF, EFFECTS, Candidate, Item
@@ -101,7 +101,8 @@ class GanGenerator(Generator):
 
     def remarks(self, labels: Iterable[str]) -> list[str]:
         """Return the verdict on each class whose verdict is not "usable", and the classes whose codes it borrows."""
-        gan, found = self._gan, []
+        labels = list(labels)
+        gan, found = self._gan, opaque_remarks(self._context.train, labels)
         for label in labels:
             number = gan.numbers[label]
             word, reasons = gan.verdicts.get(label, ("", ()))

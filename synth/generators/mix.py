@@ -6,7 +6,6 @@ originals in the same order, so together they start from each equally often.
 """
 
 import hashlib
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from synth import seeds
-from synth.generators.base import WITH_BUNDLE, Context, Generator
+from synth.generators.base import WITH_BUNDLE, Context, Generator, ranges_of
 from synth.records import Candidate, Item
 
 PORTION = 32
@@ -80,15 +79,5 @@ class MixGenerator(Generator):
         many batches with a few wanted attempts each.
         """
         asked = set(wanted)
-        for attempts in _ranges(wanted, gap=PORTION if method in self._in_batches else 1):
+        for attempts in ranges_of(wanted, gap=PORTION if method in self._in_batches else 1, size=PORTION):
             yield from (each for each in self._inner[method].make(label, attempts) if each.attempt in asked)
-
-
-def _ranges(wanted: Sequence[int], *, gap: int) -> Iterator[range]:
-    """Cut ascending numbers into ranges of at most `PORTION`; neighbours in a range differ by at most `gap`."""
-    start = wanted[0]
-    for before, number in itertools.pairwise(wanted):
-        if number - before > gap or number - start >= PORTION:
-            yield range(start, before + 1)
-            start = number
-    yield range(start, wanted[-1] + 1)

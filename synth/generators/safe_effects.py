@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from synth import seeds
 from synth.effects.policy import Policy, mapped_flips
-from synth.generators.interpolation import Interpolator, Pair
+from synth.generators.interpolation import Interpolator, Pair, PixelInterpolator
 from synth.records import EFFECTS, FIRST, SECOND, Pixels
 from synth.settings.recipe import Augment
 
@@ -61,18 +61,32 @@ class SafeEffects:
         ]
         return self.on_whole(interpolator.interpolate(changed, self._label), params, attempts=attempts)
 
+    def interpolate_moved(self, pair: Pair, drawn: Mapping[str, Any], *, attempts: range) -> Pixels:
+        """Interpolate the transparency of two parents, or the colours below it, moved as one attempt moves them."""
+        (first,) = self._apply(FIRST, [pair.first], [drawn], attempts=attempts, moves_only=True)
+        (second,) = self._apply(SECOND, [pair.second], [drawn], attempts=attempts, moves_only=True)
+        mixed = PixelInterpolator().interpolate([Pair(first, second, pair.step)], self._label)
+        return self._apply(EFFECTS, mixed, [drawn], attempts=attempts, moves_only=True)[0]
+
     def on_whole(self, images: list[Pixels], params: Sequence[Mapping[str, Any]], *, attempts: range) -> list[Pixels]:
         """Return new images with the effects on the whole that are in their attempts' parameters."""
         return self._apply(EFFECTS, images, params, attempts=attempts)
 
     def _apply(
-        self, key: str, images: list[Pixels], params: Sequence[Mapping[str, Any]], *, attempts: range
+        self,
+        key: str,
+        images: list[Pixels],
+        params: Sequence[Mapping[str, Any]],
+        *,
+        attempts: range,
+        moves_only: bool = False,
     ) -> list[Pixels]:
-        """Change those images whose attempts drew effects under this key."""
-        policy = self._policies[key]
+        """Change, or only move, those images whose attempts drew effects under this key."""
+        apply = self._policies[key].move if moves_only else self._policies[key].apply
         touched = [index for index, drawn in enumerate(params) if key in drawn]
         if len(touched) == len(params):  # all at once is twice as fast
-            return policy.apply(images, [drawn[key] for drawn in params], attempts=attempts)
+            return apply(images, [drawn[key] for drawn in params], attempts=attempts)
         for index in touched:
-            (images[index],) = policy.apply([images[index]], [params[index][key]], attempts=attempts[index : index + 1])
+            one = attempts[index : index + 1]
+            (images[index],) = apply([images[index]], [params[index][key]], attempts=one)
         return images

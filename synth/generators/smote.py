@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synth.data.originals import Originals
+from synth.effects.policy import with_hidden
 from synth.errors import UsageError
 from synth.generators.base import Context, Generator, ParentOrder
 from synth.generators.feature_space import FeatureSpace, classifier_space, latent_space, pixel_space
@@ -125,8 +126,21 @@ class SmoteGenerator(Generator):
             ends = self._originals.pixels(first), self._originals.pixels(second)
             pairs.append(Pair(*ends, drawn["step"], (first.sha256, second.sha256)))
         images = self._effects_on(label).interpolate(self._interpolator, pairs, params, attempts=attempts)
-        for pixels, attempt, both, drawn in zip(images, attempts, parents, params, strict=True):
-            yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn, from_parent_pixels=True)
+        for pixels, attempt, both, drawn, pair in zip(images, attempts, parents, params, pairs, strict=True):
+            alphas = self._alphas(both, drawn["step"])
+            alpha = None
+            if alphas is not None:
+                effects, one = self._effects_on(label), range(attempt, attempt + 1)
+                alpha = effects.interpolate_moved(alphas, drawn, attempts=one)
+                pixels = with_hidden(pixels, effects.interpolate_moved(pair, drawn, attempts=one), alpha)
+            yield Candidate(pixels, label, "smote", attempt, tuple(both), drawn, from_parent_pixels=True, alpha=alpha)
+
+    def _alphas(self, both: Sequence[Item], step: float) -> Pair | None:
+        """Return the transparency of two parents; None if the first has none."""
+        first, second = self._originals.alpha(both[0]), self._originals.alpha(both[-1])
+        if second is None:
+            second = np.full((both[-1].height, both[-1].width), 255, np.uint8)
+        return None if first is None else Pair(first, second, step)
 
     def _class(self, label: str) -> _Class:
         if label not in self._classes:

@@ -25,6 +25,29 @@ def wilson(n_hits: int, n: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def p_less(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """Return the p-value of Fisher's exact test that a share is smaller than another (one-sided; Fisher 1922).
+
+    Args: one, other: (hits, n) of each share.
+    """
+    from scipy.stats import fisher_exact
+
+    table = [[hits, n - hits] for hits, n in (one, other)]
+    return float(fisher_exact(table, alternative="less").pvalue)
+
+
+def mean_of_differences(differences: Floats) -> tuple[float, float]:
+    """Return the interval of the mean of paired differences of shares, -1..1 each.
+
+    Wald's interval with half a pair added to each cell of the 2 x 2 table: a few pairs that all agree prove little
+    (Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions").
+    """
+    n = len(differences) + 2
+    mean = float(differences.sum()) / n
+    half = Z * math.sqrt((float(np.square(differences).sum()) + 1) / n - mean**2) / math.sqrt(n)
+    return max(mean - half, -1.0), min(mean + half, 1.0)
+
+
 def n_for_half_width(share: float, half_width: float) -> int:
     """Return about how many images measure a share to within +- half_width (normal approximation)."""
     return math.ceil(Z**2 * share * (1 - share) / half_width**2)

@@ -17,6 +17,7 @@ from synth.output.root_files import RECIPE, SUMMARY
 from synth.output.staging import Staging
 from synth.records import ShortRepr
 from synth.settings.recipe import load_recipe
+from synth.workers import Progress
 
 OURS = re.compile(
     r"(recipe|summary|rejected)(-[0-9a-f]{12})?\.(toml|json)|manifest\.jsonl|README\.md|report\.html"
@@ -46,7 +47,7 @@ class Audit(ShortRepr):
         return {**vars(self), "good": self.good}
 
 
-def verify(out: str | Path) -> Audit:
+def verify(out: str | Path, *, progress: Progress | None = None) -> Audit:
     """Read the whole manifest and every file that it lists.
 
     Raises:
@@ -61,22 +62,23 @@ def verify(out: str | Path) -> Audit:
     if not manifest.is_file():
         hint = " (an unfinished run is beside it: run the same command again)" if unfinished else ""
         raise OutputError(f"{out}: no {MANIFEST}, so not an output of synth{hint}")
-    rows, files, in_place = 0, 0, False
-    missing, changed, known = [], [], set()
+    rows, in_place, known = 0, False, dict[str, str | None]()
     for row in read_manifest(manifest):
         rows += 1
         in_place = in_place or (not row.synthetic and row.method is None)
-        if row.path is None:
-            continue
-        files += 1
-        known.add(row.path)
-        sha256 = file_sha256(out / row.path)
-        if sha256 is None:
-            missing.append(row.path)
-        elif sha256 != row.sha256:
-            changed.append(row.path)
-    unknown = tuple(_unknown(out, known, in_place=in_place))
-    return Audit(rows, files, tuple(missing), tuple(changed), unknown, unfinished)
+        if row.path is not None:
+            known[row.path] = row.sha256
+    missing, changed = [], []
+    for number, (path, sha256) in enumerate(known.items(), start=1):
+        found = file_sha256(out / path)
+        if found is None:
+            missing.append(path)
+        elif found != sha256:
+            changed.append(path)
+        if progress:
+            progress("files", number, len(known))
+    unknown = tuple(_unknown(out, set(known), in_place=in_place))
+    return Audit(rows, len(known), tuple(missing), tuple(changed), unknown, unfinished)
 
 
 def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:

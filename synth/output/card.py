@@ -1,10 +1,16 @@
 """The data card (README.md) of an output folder, for people who find the folder."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from synth.output.root_files import CARD_MARK
+from synth.data.manifest import MANIFEST, read_manifest
+from synth.errors import OutputError
+from synth.output.root_files import CARD_MARK, SUMMARY
 from synth.pictures.text import table_cell
+from synth.records import PARENT_SPLIT
 
 _FILLED = """---
 license: other
@@ -44,6 +50,32 @@ This dataset holds real images only. The training split:
 * `manifest.jsonl` has one line per image, and `recipe.toml` holds every setting. `synth verify` checks all files.
   `synth generate THIS OUT` fills the rare classes.
 """
+
+
+def card_of(out: Path, *, summary: str = SUMMARY, without: str | None = None) -> bytes | None:
+    """Return the card of an output folder from its summary and its manifest; None without a summary or a run.
+
+    Args:
+        summary: name of the summary in the folder.
+        without: a run that is left out.
+
+    Raises:
+        OutputError: the summary is damaged.
+    """
+    real, new, has_run = Counter[str](), Counter[str](), False
+    for row in read_manifest(out / MANIFEST):
+        if row.run != without or row.method is None:
+            has_run = has_run or row.method is not None
+            real[row.label] += not row.synthetic and row.split == PARENT_SPLIT
+            new[row.label] += row.synthetic and row.path is not None
+    if not has_run or not (out / summary).is_file():
+        return None
+    totals = {label: (real[label], new[label]) for label in sorted(real.keys() | new.keys())}
+    try:
+        found = json.loads((out / summary).read_text("utf-8"))
+        return (undersampled_card(found) if "thinned" in found else filled_card(found, totals)).encode()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise OutputError(f"{out / summary}: damaged, or synth did not write it: move it away") from None
 
 
 def filled_card(summary: Mapping[str, Any], totals: Mapping[str, tuple[int, int]]) -> str:

@@ -25,6 +25,7 @@ from synth.data.manifest import MANIFEST, parse_row, read_manifest, row_line
 from synth.errors import ManifestError, OutputError, in_the_way
 from synth.files import (
     file_sha256,
+    leads_out,
     naming,
     new_file,
     read_state,
@@ -173,10 +174,8 @@ class Staging:
         remove_work(self.folder)
 
     def _check_free(self) -> None:
-        inside = os.path.realpath(self.out)
         for row in read_manifest(self.journal):
-            folder = os.path.realpath(self.out / str(row.path or ".")).rpartition("/")[0]
-            if row.path is not None and not f"{folder}/".startswith(f"{inside}/"):
+            if row.path is not None and leads_out(self.out, row.path):
                 raise OutputError(f"{self.out / row.path}: a link there leads out of the output folder; remove it")
             if row.path is not None and row.method is not None and os.path.lexists(self.out / row.path):
                 raise in_the_way(self.out / row.path)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from synth.records import SWITCHED_OFF, ShortRepr
+from synth.data.findings import few
+from synth.records import REPEAT, SWITCHED_OFF, ShortRepr
 from synth.versions import versions
 
 
@@ -17,11 +18,19 @@ class ClassSummary(ShortRepr):
     """New images of earlier runs."""
     target: int
     planned: int
+    distinct: int | None = None
+    """Different pictures among the real images, if the plan counts these; None: it counts images."""
     attempted: int = 0
     accepted: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
-    real_acceptance: float | None = None
-    """Share of the class's real images that the same gates pass, each judged by networks that did not see it."""
+    real_passed: int = 0
+    """Real images of the class that the same gates pass, each judged by networks that did not see it."""
+    real_n: int = 0
+    """Real images that the gates were tried on."""
+    not_judged: str = ""
+    """Why the judge rejects no image of this class; empty if it does."""
+    given_up: tuple[str, ...] = ()
+    """Originals that gave fewer images than the others, because the gates reject nearly all that is made from them."""
     switched_off: bool = False
     """Whether too few images of the method passed: then none of them is used."""
     note: str = ""
@@ -34,9 +43,14 @@ class ClassSummary(ShortRepr):
 
     @property
     def acceptance(self) -> float | None:
-        """Share of the attempts that passed the gates, those of a method that was switched off included."""
-        withdrawn = self.rejected.get(SWITCHED_OFF, 0)
-        return (self.accepted + withdrawn) / self.attempted if self.attempted else None
+        """Share of the attempts that passed the gates, repeats and those of a method that was switched off included."""
+        passed = self.accepted + self.rejected.get(SWITCHED_OFF, 0) + self.rejected.get(REPEAT, 0)
+        return passed / self.attempted if self.attempted else None
+
+    @property
+    def real_acceptance(self) -> float | None:
+        """Share of the class's real images that pass; None if none was tried."""
+        return self.real_passed / self.real_n if self.real_n else None
 
     def switch_off(self) -> None:
         """Count the accepted images as rejected."""
@@ -44,7 +58,7 @@ class ClassSummary(ShortRepr):
         if self.accepted:
             self.rejected[SWITCHED_OFF] = self.rejected.get(SWITCHED_OFF, 0) + self.accepted
         self.accepted = 0
-        real = "" if self.real_acceptance is None else f", of held-out real images {self.real_acceptance:.0%}"
+        real = f", of {self.real_n} held-out real images {self.real_acceptance:.0%}" if self.real_n else ""
         self.note = f"switched off: the gates passed {self.acceptance:.0%} of {self.attempted} images{real}"
 
     def count(self, *, accepted: bool, reasons: tuple[str, ...]) -> None:
@@ -58,7 +72,8 @@ class ClassSummary(ShortRepr):
         """Return the class's entry in `summary.json`."""
         shares = {"acceptance": self.acceptance, "real_acceptance": self.real_acceptance}
         rounded = {name: None if share is None else round(share, 4) for name, share in shares.items()}
-        return {**vars(self), **rounded, "rejected": dict(sorted(self.rejected.items())), "short": self.short}
+        lists = {"rejected": dict(sorted(self.rejected.items())), "given_up": list(self.given_up)}
+        return {**vars(self), **rounded, **lists, "short": self.short}
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +102,14 @@ class Summary(ShortRepr):
     def short(self) -> int:
         """Planned images that are missing, over all classes."""
         return sum(entry.short for entry in self.classes.values())
+
+    def uneven(self) -> list[str]:
+        """Return a line for each class in which originals were given up."""
+        return [
+            f"{label}: the gates reject nearly all that is made from {few(entry.given_up)}: other originals gave more"
+            for label, entry in self.classes.items()
+            if entry.given_up and not entry.switched_off
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `summary.json` and of `--json`."""

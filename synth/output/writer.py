@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from synth.data import encoding
 from synth.data.dataset import Dataset
@@ -15,7 +16,7 @@ from synth.data.manifest import row_line
 from synth.errors import DatasetError, OutputError
 from synth.files import naming
 from synth.generators.base import method_slug
-from synth.records import ENCODED_AS, PARENT_SPLIT, Candidate, Encoding, Item, Row, Verdict
+from synth.records import ENCODED_AS, PARENT_SPLIT, STORED_AS, Candidate, Encoding, Item, Parent, Row, Verdict
 from synth.settings.recipe import Output, Recipe
 
 SLUG_LENGTH = 40
@@ -49,13 +50,17 @@ class Writer:
     def _encoded(self, candidate: Candidate) -> tuple[bytes, str]:
         """Return the bytes of the file and the suffix of its name."""
         form = form_of(candidate, self._output, class_form=self._class_forms.get(candidate.label))
-        return candidate.file or encoding.encode(candidate.pixels, form), encoding.extension(form, candidate.pixels)
+        data = candidate.file or encoding.encode(candidate.pixels, form, candidate.alpha)
+        return data, encoding.extension(form, candidate.pixels)
 
     def _row(self, candidate: Candidate, verdict: Verdict, file: tuple[bytes, str] | None) -> Row:
         path, sha256, params = None, None, candidate.params
         form = self._class_forms.get(candidate.label)
         if form is not None and _parents_form(candidate) is None:
-            params = {**params, ENCODED_AS: [form.format, form.quality, form.subsampling]}
+            extras = [form.extras] if form.extras else []
+            params = {**params, ENCODED_AS: [form.format, form.quality, form.subsampling, *extras]}
+        elif any(extras := [_recorded(parent) for parent in candidate.parents]):
+            params = {**params, STORED_AS: extras}
         if file is not None:
             name = f"{candidate.attempt:06d}-{candidate.pixels_sha256[:4]}{file[1]}"
             folder = f"{self._dataset.train_folder}{candidate.label}"
@@ -177,6 +182,12 @@ def _parents_form(candidate: Candidate) -> Encoding | None:
     if not candidate.from_parent_pixels and candidate.file is None:
         return None
     return next((parent.encoding for parent in candidate.parents[:1] if isinstance(parent, Item)), None)
+
+
+def _recorded(parent: Parent) -> dict[str, Any]:
+    """Return what a row records of a parent's file; its profile is in the file itself."""
+    extras = parent.encoding.extras if isinstance(parent, Item) else {}
+    return {name: True if name == "profile" else value for name, value in extras.items()}
 
 
 def most_common_form(items: Sequence[Item]) -> Encoding | None:

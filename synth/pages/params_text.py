@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from synth.pictures.text import shortened
-from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND
+from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND, STORED_AS
 
 PLAIN = "plain"
 UNITS = {"degrees": "°", "kelvin": " K", "sigma": " px"}
@@ -20,7 +20,7 @@ def param_words(params: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     Groups: `plain` values, `effects` on the image, and effects on its `first` or its `second` parent alone.
     """
     groups: dict[str, list[str]] = {PLAIN: [], EFFECTS: [], FIRST: [], SECOND: []}
-    left_out = (ENCODED_AS, *(FOR_REMAKING if CODES_OF in params else ()))
+    left_out = (ENCODED_AS, STORED_AS, *(FOR_REMAKING if CODES_OF in params else ()))
     for name, values in params.items():
         if name in (EFFECTS, FIRST, SECOND) and isinstance(values, Mapping):
             groups[name] += [_words(effect, drawn) for effect, drawn in values.items()]

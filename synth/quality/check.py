@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synth.data.dataset import Reading
+from synth.data.duplicates import one_of_each
 from synth.errors import UsageError, in_the_way
 from synth.files import replace_file
 from synth.measures.scores import Scores, score
@@ -38,7 +40,7 @@ class Quality(ShortRepr):
 
     classes: Mapping[str, ClassQuality]
     judge: Mapping[str, Any]
-    """{digest of its weights, classes that it knows}."""
+    """{digest of its weights, classes that it knows, warnings about its folds}."""
     refused: tuple[tuple[str, str], ...] = ()
     """(image, reason) of those that could not be read."""
 
@@ -91,10 +93,9 @@ def check(
     inputs = read_inputs(out, None if synthetic is None else Path(synthetic), n_workers=n_workers)
     with open_judge_for(inputs, judge, keep=keep, n_workers=n_workers, progress=progress, say=say) as opened:
         _check_known(inputs.images, opened)
-        samples, refused = read_samples(
-            inputs.images, opened, settings=inputs.recipe.data, n_workers=n_workers, progress=progress
-        )
-        known = {"digest": opened.digest, "classes": list(opened.classes)}
+        reading = Reading(inputs.recipe.data, inputs.dataset.levels)
+        samples, refused = read_samples(inputs.images, opened, reading=reading, n_workers=n_workers, progress=progress)
+        known = {"digest": opened.digest, "classes": list(opened.classes), "warnings": list(opened.warnings)}
         quality = Quality(_measure(inputs, samples, opened, seed=seed), known, refused)
     if write:
         replace_file(out / QUALITY, json.dumps(quality.to_json(), indent=1, allow_nan=False).encode())
@@ -115,7 +116,10 @@ def _measure(inputs: Inputs, samples: Samples, judge: Judge, *, seed: int) -> di
     for label in inputs.dataset.classes:
         if label in judge.classes:
             train, held_out, made = (samples.get((label, kind), empty) for kind in (TRAIN, HELD_OUT, SYNTHETIC))
-            images.append(ClassImages(label, judge.classes.index(label), train, held_out, made))
+            items = inputs.dataset.train[label]
+            first = {items[place].sha256 for place in one_of_each(items)}
+            different = [row for row, sha256 in enumerate(train.sha256s) if sha256 in first]
+            images.append(ClassImages(label, judge.classes.index(label), train, held_out, made, different))
     scores = _real_scores(images, judge, seed)
     return {
         entry.label: measure_class(

@@ -48,6 +48,8 @@ class ClassImages:
     train: Sample
     held_out: Sample
     made: Sample
+    different: Sequence[int]
+    """Rows of `train` with one image of each picture: distances between near-duplicates say nothing about the class."""
 
     @property
     def scored(self) -> Sample:
@@ -130,7 +132,7 @@ class _Near:
 
     def __init__(self, found: ClassImages, spread_max: float) -> None:
         self._found = found
-        self._reach = spread_max * neighbours.spread(found.train.features)
+        self._reach = spread_max * neighbours.spread(found.train.features[found.different])
 
     def made(self) -> Bools:
         """For each synthetic image; its own parents count."""

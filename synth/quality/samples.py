@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from synth import workers
 from synth.data import images
+from synth.data.dataset import Reading
 from synth.errors import ImageError
 from synth.measures.copies import resave_error, thumbnail
 from synth.measures.texture import descriptor
 from synth.records import Pixels, pixels_sha256
-from synth.settings.recipe import Data
 from synth.workers import Progress
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ _Read = tuple[Pixels, str, str, Floats, Floats, float]
 
 
 def read_samples(
-    files: Sequence[ImageFile], judge: Judge, *, settings: Data, n_workers: int = 1, progress: Progress | None = None
+    files: Sequence[ImageFile], judge: Judge, *, reading: Reading, n_workers: int = 1, progress: Progress | None = None
 ) -> tuple[Samples, tuple[tuple[str, str], ...]]:
     """Read all images once and ask the judge about each.
 
@@ -97,7 +97,7 @@ def read_samples(
     refused: list[tuple[str, str]] = []
     done = 0
     n = n_workers if len(files) > 4 * CHUNK else 1  # starting workers costs more than it saves
-    for chunk, results in workers.run(_read_chunk, settings, _chunks(files), n_workers=n):
+    for chunk, results in workers.run(_read_chunk, reading, _chunks(files), n_workers=n):
         refused += [(file.id, r) for file, r in zip(chunk, results, strict=True) if isinstance(r, str)]
         usable = [(file, r) for file, r in zip(chunk, results, strict=True) if not isinstance(r, str)]
         if usable:
@@ -117,19 +117,19 @@ def _chunks(files: Sequence[ImageFile]) -> Iterator[list[ImageFile]]:
         yield from (members[start : start + CHUNK] for start in range(0, len(members), CHUNK))
 
 
-def _read_chunk(settings: Data, files: Iterable[ImageFile]) -> list[_Read | str]:
-    return [_read(file, settings) for file in files]
+def _read_chunk(reading: Reading, files: Iterable[ImageFile]) -> list[_Read | str]:
+    return [_read(file, reading) for file in files]
 
 
-def _read(file: ImageFile, settings: Data) -> _Read | str:
+def _read(file: ImageFile, reading: Reading) -> _Read | str:
     """Measure one image; return the reason if it can't be read."""
     try:
-        data, decoded = images.read(file.path, settings)
+        data, decoded = images.read(file.path, reading.settings, levels=reading.levels)
     except ImageError as refused:
         return str(refused)
     pixels = decoded.pixels
     error = float("nan") if file.kind == SYNTHETIC else resave_error(pixels)
-    hashes = hashlib.sha256(data).hexdigest(), pixels_sha256(pixels)
+    hashes = hashlib.sha256(data).hexdigest(), pixels_sha256(pixels, decoded.alpha)
     return pixels, *hashes, descriptor(pixels), thumbnail(pixels), error
 
 

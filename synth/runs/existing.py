@@ -8,7 +8,7 @@ from pathlib import Path
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.files import file_sha256
 from synth.generators.base import method_slug
-from synth.records import PARENT_SPLIT
+from synth.records import CONTROL, PARENT_SPLIT
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class Existing:
     """Paths of all synthetic images."""
     first_attempt: Mapping[str, int] = field(default_factory=dict)
     """{class: the first attempt number that no earlier run used}."""
+    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """{class: hashes of the pixels and files of its synthetic images, those of `duplicate` left out}."""
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """{class: {image id: how often it was a first parent}}."""
+    """{class: {image id: new images whose first parent it is}}."""
 
 
 def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
@@ -45,6 +47,7 @@ def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
         return Existing()
     real, real_counts, new, paths = {}, Counter[str](), Counter[str](), set[str]()
     first: dict[str, int] = defaultdict(int)
+    hashes: dict[str, set[str]] = defaultdict(set)
     used: dict[str, Counter[str]] = defaultdict(Counter)
     slugs = set(map(method_slug, methods))
     for row in read_manifest(path):
@@ -55,7 +58,10 @@ def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
         if row.path is not None:
             new[row.label] += 1
             paths.add(row.path)
+            hashes[row.label] |= set() if row.method == CONTROL else {row.pixels_sha256, str(row.sha256)}
         if method_slug(str(row.method)) in slugs:
             first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
-            used[row.label].update(parent["path"] for parent in row.parents[:1])
-    return Existing(file_sha256(path) or "", real, real_counts, new, paths, first, used)
+            if row.path is not None:
+                used[row.label].update(parent["path"] for parent in row.parents[:1])
+    seen = {label: frozenset(found) for label, found in hashes.items()}
+    return Existing(file_sha256(path) or "", real, real_counts, new, paths, first, seen, used)

@@ -1,16 +1,19 @@
 """The work of a run: round after round of tasks, in any number of processes, each recorded when it is done."""
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth import workers
+from synth.generators.base import ranges_of
 from synth.output.staging import Staging
 from synth.output.summary import ClassSummary
 from synth.output.writer import Writer
-from synth.records import SWITCHED_OFF, Candidate
-from synth.runs.rounds import UNIT, ClassProgress, Copy, Make, attempts_left, cut_into_tasks, progress_of, task_size
+from synth.records import REPEAT, SWITCHED_OFF, Candidate
+from synth.runs.repeats import Repeats, repeats_note
+from synth.runs.rounds import UNIT, ClassProgress, Copy, Make, Rounds, cut_into_tasks, earliest, task_size
 from synth.runs.settle import SettledRun
 from synth.workers import Progress
 
@@ -27,15 +30,18 @@ def fill(
 ) -> None:
     """Copy the originals and make the planned images, from where an interrupted run stopped; count in `summaries`."""
     job, tally = Job(run, staging.tree), _Tally(run, summaries, progress)
+    repeats = Repeats(staging.tree, run.existing.hashes)
     for row in staging.resume():
         if row.synthetic:
             tally.count(row.label, row.reasons)
+            if not set(row.reasons) - {SWITCHED_OFF}:
+                repeats.note(row)
         else:
             tally.n_copied += 1
     tally.report()
     while True:
         standings = tally.standings()
-        attempts = attempts_left(standings, tally.passed, first=run.existing.first_attempt)
+        attempts = earliest(standings)
         copies = run.copies[tally.n_copied :]
         n_missing = len(copies) + sum(map(len, attempts.values()))
         if not n_missing:
@@ -43,15 +49,26 @@ def fill(
         n = n_workers if n_missing > 2 * UNIT else 1  # starting workers costs more than a few units
         tasks = cut_into_tasks(copies, attempts, size=task_size(n_missing, n))
         for task, (lines, verdicts) in workers.run(do_task, job, tasks, n_workers=n):
+            if isinstance(task, Make):
+                lines, verdicts = repeats.refuse(lines, verdicts)
             staging.append(lines)
             tally.n_copied += len(task.items) if isinstance(task, Copy) else 0
             for reasons in verdicts:
                 tally.count(task.label, reasons)  # type: ignore[union-attr]
             tally.report()
+    _finish(standings, staging, summaries)
+
+
+def _finish(standings: Mapping[str, ClassProgress], staging: Staging, summaries: Mapping[str, ClassSummary]) -> None:
+    """Withdraw the images of methods that were switched off, and say why classes are short."""
     off = [label for label, entry in standings.items() if entry.switched_off]
     staging.withdraw(off)
     for label in off:
         summaries[label].switch_off()
+    for label, entry in standings.items():
+        note = repeats_note(summaries[label])
+        summaries[label].note = note or summaries[label].note
+        summaries[label].given_up = () if note else tuple(entry.given_up)
 
 
 @dataclass
@@ -64,9 +81,25 @@ class _Tally:
     n_copied: int = 0
     passed: dict[str, list[bool]] = field(init=False)
     """{class: whether each attempt passed}."""
+    repeated: dict[str, list[bool]] = field(init=False)
+    """{class: whether each attempt passed the gates, but is a repeat}."""
+    rounds: dict[str, Rounds] = field(init=False)
 
     def __post_init__(self) -> None:
         self.passed = {label: [] for label in sorted(self.summaries)}
+        self.repeated = {label: [] for label in sorted(self.summaries)}
+        recipe, existing, generator = self.run.recipe, self.run.existing, self.run.generator
+        self.rounds = {
+            label: Rounds(
+                n,
+                existing.first_attempt.get(label, 0),
+                tries=recipe.tries,
+                acceptance_min=recipe.gate.acceptance_min,
+                real=(self.summaries[label].real_passed, self.summaries[label].real_n),
+                order=generator.parent_order(label),
+            )
+            for label, n in sorted(self.run.plan.new.items())
+        }
 
     def count(self, label: str, reasons: tuple[str, ...]) -> None:
         """Add one attempt."""
@@ -74,16 +107,11 @@ class _Tally:
         passed = not reasons or reasons == (SWITCHED_OFF,)
         self.summaries[label].count(accepted=passed, reasons=() if passed else reasons)
         self.passed[label].append(passed)
+        self.repeated[label].append(reasons == (REPEAT,))
 
     def standings(self) -> dict[str, ClassProgress]:
         """Return where each class is in its rounds."""
-        recipe, planned = self.run.recipe, self.run.plan.new
-        return {
-            label: progress_of(
-                planned.get(label, 0), passed, tries=recipe.tries, acceptance_min=recipe.gate.acceptance_min
-            )
-            for label, passed in self.passed.items()
-        }
+        return {label: rounds.follow(self.passed[label], self.repeated[label]) for label, rounds in self.rounds.items()}
 
     def report(self) -> None:
         """Tell the progress display how far the run is."""
@@ -113,7 +141,8 @@ def do_task(job: Job, task: Copy | Make) -> tuple[bytes, list[tuple[str, ...]]]:
     if isinstance(task, Copy):
         return writer.originals(task.items, in_place=run.in_place), []
     lines, reasons = b"", []
-    for batch in batches(run.generator.make(task.label, task.attempts)):
+    made = (run.generator.make(task.label, each) for each in ranges_of(task.attempts, size=len(task.attempts)))
+    for batch in batches(itertools.chain.from_iterable(made)):
         judged = run.gates.verdicts(batch)
         lines += writer.candidates(batch, judged)
         reasons += [verdict.reasons for verdict in judged]

@@ -87,14 +87,16 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
     staging.begin(run.id, run.dataset.real)
     for label in run.plan.new:
-        summary.classes[label].real_acceptance = run.gates.real_acceptance(label)
+        entry = summary.classes[label]
+        entry.real_passed, entry.real_n = run.gates.real_passed(label)
+        entry.not_judged = run.gates.not_judged(label)
     policy, policy_warnings = _policy_test(run)
     try:
         fill(run, staging, summary.classes, n_workers=n_workers, progress=progress)
     except UsageError:
         staging.remove()  # such a run can't be resumed, only started with other settings
         raise
-    warnings = (*run.warnings, *remarks, *run.gates.warnings(run.plan.new), *policy_warnings)
+    warnings = (*run.warnings, *remarks, *run.gates.warnings(run.plan.new), *policy_warnings, *summary.uneven())
     summary = dataclasses.replace(summary, warnings=warnings, policy=policy)
     root_files = _root_files(summary, run, staging.out)
     root_files[REJECTED] = rejected_document(staging.rejected(), run.generator, run.dataset.train)

@@ -13,7 +13,9 @@ from pathlib import Path
 from synth.data.dataset import Dataset
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import SynthError
-from synth.files import file_sha256, naming, replace_file
+from synth.files import file_sha256, leads_out, naming, replace_file
+from synth.output.card import card_of
+from synth.output.root_files import CARD, RECIPE, SUMMARY
 from synth.output.writer import put_link
 from synth.records import Item, Row
 from synth.runs.remake import Remaker
@@ -67,6 +69,8 @@ def mend(out: Path, dataset: Dataset) -> Mended:
     for row in wrong:
         path = str(row.path)
         try:
+            if leads_out(out, path):
+                raise SynthError("a link there leads out of the output folder")
             data = _original(row, items) if remaker is None or not row.synthetic else _synthetic(row, remaker)
         except SynthError as error:
             mended.lost.append(f"{path} ({error})")
@@ -76,7 +80,17 @@ def mend(out: Path, dataset: Dataset) -> Mended:
             _set_aside(out, path)
         _put(row, items, data, out / path)
         (mended.changed if was_there else mended.gone).append(path)
+    _mend_root_files(out, mended)
     return mended
+
+
+def _mend_root_files(out: Path, mended: Mended) -> None:
+    """Write the card again; only its run can write a recipe or a summary."""
+    mended.lost += [f"{name} (only its run can write it)" for name in (RECIPE, SUMMARY) if not (out / name).exists()]
+    card = None if os.path.lexists(out / CARD) else card_of(out)
+    if card is not None:
+        replace_file(out / CARD, card)
+        mended.gone.append(CARD)
 
 
 def changed_folder(out: Path) -> Path:

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synth.data import encoding
@@ -14,7 +14,7 @@ from synth.generators.base import Context, Generator
 from synth.generators.registry import open_generator
 from synth.output.root_files import RECIPE, archived, run_of
 from synth.output.writer import form_of
-from synth.records import ENCODED_AS, Encoding, Item, Row, ShortRepr
+from synth.records import ENCODED_AS, STORED_AS, Encoding, Item, Row, ShortRepr
 from synth.settings.recipe import Recipe, load_recipe
 
 
@@ -86,11 +86,15 @@ class Remaker:
             OutputError: a parent is missing or changed. UsageError, BundleError: its generator can't be opened.
         """
         recipe, generator = self._open(row.run)
-        candidate = generator.remake_row(row, lambda parent: self._parent(parent, recipe))
-        encoded_as = row.params.get(ENCODED_AS)
-        class_form = Encoding(encoded_as[0], "", *encoded_as[1:]) if encoded_as else None
-        form = form_of(candidate, recipe.output, class_form=class_form)
-        file = candidate.file or encoding.encode(candidate.pixels, form)
+        stored = dict(zip((parent["path"] for parent in row.parents), row.params.get(STORED_AS, ()), strict=False))
+
+        def find(parent: Mapping[str, str]) -> Item:
+            item = self._parent(parent, recipe)
+            return replace(item, encoding=item.encoding.with_extras(stored.get(parent["path"], {})))
+
+        candidate = generator.remake_row(row, find)
+        form = form_of(candidate, recipe.output, class_form=_class_form(row))
+        file = candidate.file or encoding.encode(candidate.pixels, form, candidate.alpha)
         return Remade(
             row.id,
             same_pixels=candidate.pixels_sha256 == row.pixels_sha256,
@@ -114,3 +118,11 @@ class Remaker:
                 return item
         hint = "" if self._data else " (name the input folder with --data)"
         raise OutputError(f"parent {id} is not there with the hash that the manifest gives{hint}")
+
+
+def _class_form(row: Row) -> Encoding | None:
+    """Return the recorded encoding of an image that is not made from its parents' own pixels."""
+    if not (recorded := row.params.get(ENCODED_AS)):
+        return None
+    extras = recorded[3] if len(recorded) > 3 else {}
+    return Encoding(recorded[0], "", *recorded[1:3]).with_extras(extras)

@@ -7,11 +7,9 @@ which is changed last. As long as the journal is there, the next command on OUT 
 import dataclasses
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from synth.data.manifest import MANIFEST, read_manifest, row_line
 from synth.errors import OutputError, in_the_way
@@ -26,11 +24,10 @@ from synth.files import (
     sync_folder,
 )
 from synth.output import root_files
-from synth.output.card import filled_card, undersampled_card
+from synth.output.card import card_of
 from synth.output.staging import Staging
-from synth.pages.page import read_json
 from synth.pages.report import write_report
-from synth.records import PARENT_SPLIT, Row, ShortRepr
+from synth.records import Row, ShortRepr
 from synth.workers import Progress
 
 
@@ -60,7 +57,7 @@ def settle_removal(out: Path, run: str | None) -> Removal:
     """Settle what to take out: the unfinished run; without one, the last run, or `run`. Writes nothing.
 
     Raises:
-        OutputError: no output of this package, or no such run in it.
+        OutputError: no output of this package, no such run in it, or a damaged summary.
     """
     state = Staging(out).state
     if state is not None and run in (None, state["run"]):
@@ -78,7 +75,11 @@ def settle_removal(out: Path, run: str | None) -> Removal:
     chosen = run or next(reversed(runs), "")
     if chosen not in runs:
         raise OutputError(f'{out}: no run "{chosen}" to undo: it has {", ".join(runs) or "none"}')
-    return Removal(chosen, root_files.replacements(out, chosen, runs=list(runs)), in_place)
+    restore = root_files.replacements(out, chosen, runs=list(runs))
+    summary = restore.get(root_files.SUMMARY, root_files.SUMMARY)
+    if summary is not None:  # a damaged document stops the undo here, not half way
+        card_of(out, without=chosen, summary=summary)
+    return Removal(chosen, restore, in_place)
 
 
 def write_journal(out: Path, removal: Removal) -> None:
@@ -168,27 +169,16 @@ def _remove(out: Path, row: Row) -> tuple[bool, bool]:
 
 def _write_rest(out: Path, run: str) -> None:
     """Write card and page of what is left; remove those of a folder without a run, and what a check found."""
-    real, new, left = Counter[str](), Counter[str](), False
-    for row in read_manifest(out / MANIFEST):
-        if _stays(row, run):
-            left = left or row.method is not None
-            real[row.label] += not row.synthetic and row.split == PARENT_SPLIT
-            new[row.label] += row.synthetic and row.path is not None
-    summary = read_json(out / root_files.SUMMARY) if left else None
+    card = card_of(out, without=run)
     if root_files.is_our_card(out / root_files.CARD):
-        totals = {label: (real[label], new[label]) for label in sorted(real.keys() | new.keys())}
-        _put_or_remove(out / root_files.CARD, _card(summary, totals) if summary else None)
+        _put_or_remove(out / root_files.CARD, card)
     if root_files.is_our_quality(out / root_files.QUALITY):
         _put_or_remove(out / root_files.QUALITY, None)
     if root_files.is_our_page(out / root_files.REPORT):
-        if summary:
+        if card is not None:
             write_report(out, without=run)
         else:
             _put_or_remove(out / root_files.REPORT, None)
-
-
-def _card(summary: Mapping[str, Any], totals: Mapping[str, tuple[int, int]]) -> bytes:
-    return (undersampled_card(summary) if "thinned" in summary else filled_card(summary, totals)).encode()
 
 
 def _put_or_remove(path: Path, data: bytes | None) -> None:

@@ -95,7 +95,7 @@ def check_list(dataset: Dataset, path: Path) -> None:
 
 def _is_list(dataset: Dataset, path: Path) -> bool:
     """Whether a file lists images of the dataset, as an earlier run of the command left it."""
-    known = {item.id.encode() for item in dataset.items}
+    known = {item.id.encode() for item in dataset.real}
     return path.is_file() and all(line in known for line in path.read_bytes().splitlines())
 
 

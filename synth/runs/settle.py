@@ -120,6 +120,7 @@ def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
         dataset,
         recipe.target,
         recipe.cap,
+        count=recipe.count,
         classes=recipe.classes,
         existing=existing.new,
         needs_parents=needs_parents(recipe.methods),

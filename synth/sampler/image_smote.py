@@ -140,7 +140,7 @@ class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
         self.folder = folder
 
     def __repr__(self) -> str:
-        return str(super().__repr__(N_CHAR_MAX=REPR_LENGTH))  # without blanks
+        return str(super().__repr__(N_CHAR_MAX=REPR_LENGTH // 2))  # it does not count blanks
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -23,7 +23,7 @@ class Classifier(Settings):
     rate: float = Field(3e-3, gt=0, description="peak learning rate (AdamW, one-cycle schedule)")
     folds: int = Field(5, ge=2, le=20, description="cross-validation folds; one network is trained without each fold")
     few: int = Field(
-        15, ge=0, description="a class with fewer images is gated by networks that are trained on all images"
+        15, ge=0, description="a GAN in training asks networks that saw all images about a class with fewer images"
     )
     seeds: int = Field(3, ge=1, le=20, description="number of networks that are trained on all images")
     precision: Precision = "auto"
@@ -46,9 +46,19 @@ class IntegrityGate(Settings):
 class ClassifierGate(Settings):
     """Rejects images whose class is improbable to a judge that did not learn from their parents."""
 
-    score_min: float = Field(0.2, ge=0, le=1, description="lowest probability of the class; lenient on purpose")
+    score_min: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="lowest probability of the class; lenient on purpose. A changed image may also keep half of what "
+        "its parent scores",
+    )
     held_out_min: float = Field(
-        0.5, ge=0, le=1, description="the gate skips a class if a smaller share of its held-out real images passes"
+        0.5,
+        ge=0,
+        le=1,
+        description="the gate skips a class if its held-out real images pass no more often than others, "
+        "or certainly (95 % interval) less often than this",
     )
 
 
@@ -73,7 +83,11 @@ class Gate(Settings):
     """The gates that every new image has to pass."""
 
     acceptance_min: float = Field(
-        0.5, ge=0, le=1, description="lowest share of images that pass; below it the method stops for the class"
+        0.5,
+        ge=0,
+        le=1,
+        description="the method stops for a class if its images pass less than this often, relative to held-out real "
+        "images, and if that is beyond chance",
     )
     integrity: IntegrityGate = IntegrityGate()
     classifier: ClassifierGate = ClassifierGate()

@@ -24,6 +24,9 @@ from synth.settings.oversampling import MIX, Autoencoder, Gan, Method, Mix, Smot
 from synth.settings.trial import Trial
 from synth.settings.undersampling import Undersample
 
+STORED = "stored"
+"""`data.background`: the colours that a file stores below its transparent pixels."""
+
 
 def _check_forbidden(names: tuple[str, ...]) -> tuple[str, ...]:
     # Effects are snake_case and albumentations transforms CamelCase. Only effects are checked here.
@@ -132,7 +135,11 @@ class Data(Settings):
     """Reading of the input."""
 
     max_pixels: int = Field(50_000_000, ge=1, description="an image with more pixels is refused before it is decoded")
-    background: Annotated[str, colour_or()] = Field("#ffffff", description="colour behind transparent pixels")
+    background: Annotated[str, colour_or(STORED)] = Field(
+        STORED,
+        description='what is below transparent pixels: "stored", the colours in the file, as most readers show them '
+        '(new images are transparent too), or a colour like "#ffffff" (new images are opaque)',
+    )
     groups: str = Field(
         "", description="regular expression on the path; its first group is the patient, scene or video"
     )
@@ -184,7 +191,12 @@ class Recipe(Settings):
         description='total of real and new images per class: majority, mean, median, a number, "2x" or a table',
     )
     cap: float = Field(10.0, ge=0, description="largest number of new images per real image of a class")
-    tries: int = Field(10, ge=1, description="largest number of attempts per planned image")
+    count: Literal["images", "distinct"] = Field(
+        "images", description="what target and cap count; distinct: real images of the same picture count once"
+    )
+    tries: int = Field(
+        10, ge=1, description="largest number of attempts per planned image, and per image that an original gives"
+    )
     classes: tuple[str, ...] = Field((), description="only these classes get new images; empty: all")
     bundle: str = Field("", description="folder of the trained network that the method uses; empty: none")
     judge: str = Field("", description="folder of the reference classifier; empty: none")

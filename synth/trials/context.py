@@ -10,6 +10,7 @@ import numpy as np
 
 from synth import seeds
 from synth.data.dataset import Dataset
+from synth.data.folds import groups_of
 from synth.records import Item
 from synth.settings.recipe import Recipe
 from synth.trials.arms import Arm
@@ -33,6 +34,8 @@ class TrialContext:
     """One for each split."""
     work: Path
     device: str
+    warnings: tuple[str, ...] = ()
+    """Of the splits, see `data.folds`."""
 
     @property
     def has_own_test(self) -> bool:
@@ -59,7 +62,8 @@ def open_context(
     """Split the training images, read all images, and give each split its own dataset, folder and seed."""
     train = [item for found in dataset.train.values() for item in found]
     test = [item for item in dataset.real if item.split == "test"]
-    items, splits = (*train, *test), splits_of(train, recipe.trial, seed=recipe.seed)
+    groups = groups_of(train)
+    items, splits = (*train, *test), splits_of(train, recipe.trial, seed=recipe.seed, groups=groups.numbers)
     if test:
         splits += (Split(OWN_TEST, np.arange(len(train)), len(train) + np.arange(len(test))),)
     inputs = read_learner_inputs(
@@ -71,7 +75,8 @@ def open_context(
         alone = dataclasses.replace(dataset, items=own, refused=(), findings=())
         folder = work / ("all" if split.number == OWN_TEST else f"split-{split.number}")
         data.append(SplitData(alone, folder, seeds.derived(recipe.seed, f"split {split.number}")))
-    return TrialContext(recipe, dataset.classes, items, inputs, splits, tuple(data), work, device)
+    shared = recipe, dataset.classes, items, inputs, splits, tuple(data)
+    return TrialContext(*shared, work, device, groups.warnings)
 
 
 def design_of(context: TrialContext, arms: Sequence[Arm], outcomes: Sequence[Outcome]) -> TrialDesign:
@@ -87,6 +92,7 @@ def design_of(context: TrialContext, arms: Sequence[Arm], outcomes: Sequence[Out
         "side": context.inputs.side,
         "asked": [arm.name for arm in arms],
         "shares": context.shares,
+        "warnings": list(context.warnings) or None,
         "corrected_after_filling": [arm.name for arm in arms if arm.corrects_twice] or None,
     }
     return TrialDesign(context.classes, settings.control, tuple(arms), float(ratio), settings.alpha, facts)

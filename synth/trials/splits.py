@@ -14,6 +14,7 @@ import numpy.typing as npt
 from synth import seeds
 from synth.data.dataset import Dataset
 from synth.data.folds import Integers, folds_of, groups_of
+from synth.errors import TrainingError
 from synth.records import Item
 from synth.settings.trial import Trial
 from synth.trials.arms import Arm
@@ -48,9 +49,21 @@ class SplitData:
         return seeds.derived(self.seed, f"draw {arm.draw}") if arm.draw > 1 else self.seed
 
 
-def splits_of(items: Sequence[Item], settings: Trial, *, seed: int) -> tuple[Split, ...]:
-    """Return the splits of a trial; the same images give the same splits."""
-    n_folds, groups = max(round(1 / settings.held_out), 2), groups_of(items)
+def splits_of(
+    items: Sequence[Item], settings: Trial, *, seed: int, groups: Integers | None = None
+) -> tuple[Split, ...]:
+    """Return the splits of a trial; the same images give the same splits.
+
+    Args: groups: (n,) images with the same number stay on one side; None: as `groups_of` finds them.
+
+    Raises:
+        TrainingError: all images are one group.
+    """
+    groups = groups_of(items).numbers if groups is None else groups
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise TrainingError(f"all {len(items)} training images show one picture: a trial can hold none of them out")
+    n_folds = min(max(round(1 / settings.held_out), 2), n_groups)
     found = []
     for number in range(settings.splits):
         again = seeds.derived(seed, f"trial {number // n_folds}")

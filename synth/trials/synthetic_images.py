@@ -143,7 +143,7 @@ def _read(out: Path, dataset: Dataset, recipe: Recipe, side: int) -> tuple[Image
     inputs, labels = [np.empty((0, side, side, 3), np.uint8)], []
     for row in read_manifest(out / MANIFEST) if out.exists() else ():
         if row.synthetic and row.path is not None:
-            _, decoded = images.read(out / row.path, recipe.data)
+            _, decoded = images.read(out / row.path, recipe.data, levels=dataset.levels)
             inputs.append(network_input(decoded.pixels, side)[None])
             labels.append(dataset.classes.index(row.label))
     return np.concatenate(inputs), np.array(labels, np.intp)

@@ -77,6 +77,8 @@ def trial(
             return read_verdict(out)
         context = open_context(dataset, recipe, work, device=where, n_workers=n_workers, progress=progress)
         scheduler = Scheduler(context, n_workers, progress, say or (lambda _: None))
+        for warning in context.warnings:
+            scheduler.say(f"note: {warning}")
         for arm in every:
             if arm.corrects_twice:
                 scheduler.say(f"{arm.name}: {arm.objective} uses the class counts after new and dropped images")

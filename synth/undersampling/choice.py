@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from synth import seeds
 from synth.data.balance import check_classes
-from synth.data.duplicates import picture_groups
+from synth.data.duplicates import pictures_of
 from synth.data.originals import Originals
 from synth.errors import UsageError, did_you_mean
 from synth.generators.feature_space import PORTION, classifier_space, pixel_space
@@ -69,7 +69,7 @@ def select(
     check_classes(classes, train)
     limit = limit_of(settings.size, [len(items) for items in train.values()])
     large = {c: train[c] for c in sorted(train) if len(train[c]) > limit and (not classes or c in classes)}
-    distinct = _distinct(large, seed, progress)
+    distinct = _distinct(train, large, seed=seed, progress=progress)
     crowded = {label: items for label, items in distinct.items() if len(items) > limit}
     chosen = _choose(crowded, train, settings, limit=limit, seed=seed, features=features) if crowded else {}
     found = {}
@@ -131,19 +131,21 @@ def draw(item: Item, seed: int) -> str:
 
 
 def _distinct(
-    large: Mapping[str, Sequence[Item]], seed: int, progress: Progress | None
+    train: Mapping[str, Sequence[Item]], large: Collection[str], *, seed: int, progress: Progress | None
 ) -> Mapping[str, Sequence[Item]]:
-    """Return one image of each picture in a class, sorted by id: the first in the random order."""
-    done, total, found = 0, sum(map(len, large.values())), {}
-    for label, items in large.items():
-        if progress:
-            progress("duplicates", done, total)
-        drawn = sorted(items, key=lambda item: draw(item, seed))
+    """Return one image of each picture in a large class, sorted by id: the first in the random order."""
+    if not large:
+        return {}
+    every = [item for items in train.values() for item in items]
+    if progress:
+        progress("duplicates", 0, len(every))
+    picture = dict(zip([item.id for item in every], pictures_of(every).numbers.tolist(), strict=True))
+    found = {}
+    for label in large:
         first: dict[int, Item] = {}
-        for item, picture in zip(drawn, picture_groups(drawn)[0].tolist(), strict=True):
-            first.setdefault(picture, item)
+        for item in sorted(train[label], key=lambda item: draw(item, seed)):
+            first.setdefault(picture[item.id], item)
         found[label] = sorted(first.values(), key=lambda item: item.id)
-        done += len(items)
     return found
 
 

@@ -1,0 +1,72 @@
+"""Even use of originals: which attempts come next, so that each original gives equally many accepted images.
+
+The number of an attempt decides its parent. A rejected image must be made up for by its own parent, so the next round
+skips the attempts of all parents that have enough. It takes, again and again, the next attempt of a parent with the
+fewest images. A parent may need many attempts: it is given up at the limit that the recipe sets per image, and the
+others take its place.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from synth.generators.base import ParentOrder
+
+
+class Attempts:
+    """The attempts of a class in a run, chosen round by round from the verdicts so far."""
+
+    def __init__(self, first: int, *, tries: int, order: ParentOrder | None) -> None:
+        """Start a run.
+
+        Args:
+            first: number of its first attempt.
+            tries: attempts that an original may need for each of its images.
+            order: which original each attempt starts from; None: attempts follow each other.
+        """
+        self._next, self._tries, self._order = first, tries, order
+        self._before = order.used if order else ()
+        self._tried, self._passed = [0] * len(self._before), [0] * len(self._before)
+        self.n_passed = 0
+
+    def choose(self, n: int) -> Sequence[int]:
+        """Return the numbers of the next n attempts; none if all originals were given up."""
+        if self._order is None:
+            return range(self._next, self._next + n)
+        images = [before + passed for before, passed in zip(self._before, self._passed, strict=True)]
+        usable = [not self._is_given_up(place) for place in range(len(images))]
+        n_with = Counter(images[place] for place, good in enumerate(usable) if good)
+        if not n_with:
+            return ()
+        fewest, chosen, attempt = min(n_with), list[int](), self._next
+        while len(chosen) < n:
+            place = self._order.pick(attempt)
+            if usable[place] and images[place] == fewest:
+                chosen.append(attempt)
+                images[place] += 1
+                n_with[fewest] -= 1
+                n_with[fewest + 1] += 1
+                fewest += not n_with[fewest]
+            attempt += 1
+        return chosen
+
+    def count(self, chosen: Sequence[int], verdicts: Sequence[bool]) -> None:
+        """Note which of the chosen attempts passed."""
+        self._next = chosen[-1] + 1
+        self.n_passed += sum(verdicts)
+        if self._order is not None:
+            for attempt, passed in zip(chosen, verdicts, strict=True):
+                place = self._order.pick(attempt)
+                self._tried[place] += 1
+                self._passed[place] += passed
+
+    def _is_given_up(self, place: int) -> bool:
+        return self._tried[place] >= self._tries * (self._passed[place] + 1)
+
+    @property
+    def given_up(self) -> list[str]:
+        """Ids of the originals that were given up."""
+        return (
+            [self._order.ids[place] for place in range(len(self._tried)) if self._is_given_up(place)]
+            if self._order
+            else []
+        )
