@@ -46,8 +46,8 @@ class ClassifierGate:
         enough = wilson(*own)[1] >= self._settings.held_out_min
         if enough and (not others[1] or p_less(others, own) < KNOWN_P):
             return ""
-        of_others = f", and {others[0] / others[1]:.0%} of those of other classes" if others[1] else ""
-        return f"{own[0]} of its {own[1]} held-out real images pass{of_others}"
+        of_others = f", {others[0] / others[1]:.0%} of others" if others[1] else ""
+        return f"{own[0]} of {own[1]} real images pass{of_others}"
 
     def warnings(self, labels: Iterable[str]) -> list[str]:
         """Return what a user should know: which classes are not judged, and which originals are untypical."""
