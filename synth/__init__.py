@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from synth.gates.policy_test import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
     from synth.output.summary import Summary
+    from synth.pages.inspection import InspectionFiles, write_inspection
     from synth.pages.report import write_report
     from synth.quality.check import Quality, check
     from synth.records import Candidate, Item, Row
@@ -60,6 +61,7 @@ _HOMES = {
     "synth.runs.preview": ("preview",),
     "synth.runs.removal": ("Undone",),
     "synth.runs.undo": ("undo",),
+    "synth.pages.inspection": ("InspectionFiles", "write_inspection"),
     "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),
     "synth.runs.undersample": ("undersample",),
@@ -87,6 +89,7 @@ __all__ = [
     "Foreignness",
     "ImageSMOTE",
     "Inspection",
+    "InspectionFiles",
     "Item",
     "Judge",
     "LatentSpace",
@@ -121,6 +124,7 @@ __all__ = [
     "undo",
     "verify",
     "with_choices",
+    "write_inspection",
     "write_report",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,7 +93,8 @@ def preview(
 ) -> int:
     """Draw a contact sheet of real and new images.
 
-    Real images are above the new ones that are made from them. Only the sheet is written.
+    Real images are above the new ones that are made from them. Without --class, the classes are those that a run would
+    fill, the rarest first. Only the sheet is written.
 
     Example: synth preview lights --class yellow
     """
@@ -170,8 +172,17 @@ def generate(
         summary = generate_images(
             dataset, None, recipe, folder, in_place=in_place, n_workers=common.n_workers, progress=report
         )
-    common.show(summary.to_json(), lambda: print_summary(summary, folder, notes))
+    steps = _next_steps(data, folder, recipe)
+    common.show(summary.to_json(), lambda: print_summary(summary, folder, notes=notes, next_steps=steps))
     return common.status(incomplete=bool(summary.refused or summary.short))
+
+
+def _next_steps(data: Path, out: Path, recipe: Recipe) -> str:
+    """Return the commands that are useful after a run, as the user names the folders."""
+    judge = f" --judge {shlex.quote(recipe.judge)}" if recipe.judge else ""
+    source, folder = shlex.quote(str(data)), shlex.quote(str(out))
+    check = f"synth check {source} --synthetic {folder}" if recipe.output.only_new else f"synth check {folder}"
+    return f"{check}{judge}; synth trial {source} VERDICT"
 
 
 def undersample(
