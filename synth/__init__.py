@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from synth.gates.policy_test import EffectTest, probe_effects
     from synth.output.audit import Audit, verify
     from synth.output.summary import Summary
+    from synth.pages.inspection import InspectionFiles, write_inspection
     from synth.pages.report import write_report
     from synth.quality.check import Quality, check
     from synth.records import Candidate, Item, Row
@@ -58,6 +59,7 @@ _HOMES = {
     "synth.runs.preview": ("preview",),
     "synth.runs.removal": ("Undone",),
     "synth.runs.undo": ("undo",),
+    "synth.pages.inspection": ("InspectionFiles", "write_inspection"),
     "synth.pages.report": ("write_report",),
     "synth.output.summary": ("Summary",),
     "synth.runs.undersample": ("undersample",),
@@ -84,6 +86,7 @@ __all__ = [
     "Finding",
     "ImageSMOTE",
     "Inspection",
+    "InspectionFiles",
     "Item",
     "Judge",
     "LatentSpace",
@@ -116,6 +119,7 @@ __all__ = [
     "undersample",
     "undo",
     "verify",
+    "write_inspection",
     "write_report",
 ]
 

@@ -77,3 +77,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of a message that suggests the nearest known name; an empty string if none is near."""
     near = difflib.get_close_matches(name, known, n=1)
     return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def printable(text: object) -> str:
+    """Return `text` as one safe line: control characters and broken bytes become escapes."""
+    plain = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)

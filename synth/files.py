@@ -31,6 +31,19 @@ def staging_folder(out: Path) -> Path:
     return real.with_name(real.name + ".incomplete")
 
 
+def path_from(folder: Path, path: str | Path) -> str:
+    """Return how a command that runs in `folder` names a path.
+
+    A path that was given as relative, or that is beside or below the folder, becomes relative to it. So both may be
+    moved together, and the text is the same on every machine. Any other path stays absolute.
+    """
+    here, given = Path(os.path.realpath(folder)), os.path.abspath(path)
+    real = os.path.join(os.path.realpath(os.path.dirname(given)), os.path.basename(given))
+    if os.path.isabs(path) and not Path(real).is_relative_to(here.parent):
+        return str(path)
+    return os.path.relpath(real, here)
+
+
 def removal_file(out: Path) -> Path:
     """Return the file that names the run which is being taken out of `out`."""
     real = Path(os.path.realpath(out))

@@ -36,7 +36,7 @@ def commands_of(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...],
 
 
 COMMANDS = commands_of(get_command(app))
-WITH_A_MEANING_OF_THEIR_OWN = {"--method", "--seed", "--format"}
+WITH_A_MEANING_OF_THEIR_OWN = {"--method", "--seed", "--format", "--out"}
 """Options that do not mean the same in every command."""
 
 
@@ -264,6 +264,15 @@ def test_preview_writes_only_the_sheet(lights: Path, tmp_path: Path, run: Run, m
     assert tree_state(lights) == before
     assert run("preview", lights, "--out", "preview.png", "--quiet") == 1
     assert run("preview", lights, "--out", lights / "sheet.png", "--quiet") == 1
+
+
+def test_preview_shows_the_classes_that_a_run_would_fill(lights: Path) -> None:
+    dataset = synth.open_dataset(lights)
+    sheet = synth.preview(dataset, synth.Recipe(), n=2)
+    filled = synth.preview(dataset, synth.Recipe(classes=("yellow", "green")), n=2)
+    assert sheet.tobytes() == filled.tobytes()  # yellow, the rarest, is above green; red is the majority
+    balanced = synth.preview(dataset, synth.Recipe(target=3), n=2)  # nothing to fill: all classes
+    assert balanced.height > sheet.height
 
 
 def test_preview_shows_what_generate_makes(lights: Path, tmp_path: Path) -> None:

@@ -381,8 +381,8 @@ def test_without_held_out_images_halves_of_the_training_images_serve(judge: Judg
     yellow, green = quality.classes["yellow"], quality.classes["green"]
     assert (yellow.real["held_out"], yellow.real["n"]) == ("out_of_fold", 9)
     assert (green.real["held_out"], green.real["n"]) == ("out_of_fold", 12)
-    assert yellow.note.startswith("only 2 held-out images: set measures compare with half of the training images")
-    assert green.note.startswith("no held-out image: set measures")
+    assert yellow.note.startswith("only 2 images held out: set measures compare with half of the training images")
+    assert green.note.startswith("no image held out: set measures")
     assert yellow.synthetic["coverage"] is not None
 
 

@@ -59,7 +59,7 @@ def test_all_other_public_objects() -> None:
 
 def test_a_repr_tells_what_matters() -> None:
     assert repr(synth.Recipe(seed=7, target={"yellow": 350})) == "Recipe(seed=7, target={'yellow': 350})"
-    assert repr(synth.ClassPlan(9, 0, 12, 3)) == "ClassPlan(real=9, existing=0, target=12, planned=3, note='')"
+    assert repr(synth.ClassPlan(9, 0, 12, 3)).startswith("ClassPlan(real=9, existing=0, target=12, planned=3, ")
     assert repr(synth.Finding("blank", ("a.png",), "one")) == "Finding(kind='blank', paths=['a.png'], message='one')"
 
 

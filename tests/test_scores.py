@@ -127,10 +127,10 @@ def one_class(n: int, n_right: int) -> ClassScores:
 @pytest.mark.parametrize(
     ("n", "n_right", "note"),
     [
-        (0, 0, "no held-out image"),
-        (1, 1, "only 1 held-out image: too few for a reliable score"),
-        (3, 1, "only 3 held-out images: too few for a reliable score"),
-        (9, 7, "9 held-out images: the recall is between 0.45 and 0.94; about 330 images would measure it to +-0.05"),
+        (0, 0, "no image"),
+        (1, 1, "only 1 image: too few for a reliable score"),
+        (3, 1, "only 3 images: too few for a reliable score"),
+        (9, 7, "9 images: the recall is between 0.45 and 0.94; about 330 images would measure it to +-0.05"),
         (200, 150, ""),
     ],
 )
@@ -164,7 +164,7 @@ def test_a_class_that_is_never_predicted_scores_0_and_nothing_is_known_of_its_pr
 def test_no_image_at_all() -> None:
     found = score(np.array([], int), np.zeros((0, 3)), LABELS)
     assert found.macro_f1 is None
-    assert found.classes["red"].note == "no held-out image"
+    assert found.classes["red"].note == "no image"
     json.dumps(found.to_json(), allow_nan=False)
 
 

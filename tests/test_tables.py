@@ -54,12 +54,16 @@ def test_separators_and_encodings_that_spreadsheets_write(
 
 def test_a_row_with_too_many_fields_is_refused_by_the_line_on_which_it_begins(tmp_path: Path) -> None:
     names = [f"{i}.png" for i in range(4)]
-    listed(tmp_path, names, 'file_name,label,note\n0.png,a,"two\nlines"\n1.png,red, dark,x\n2.png,"b, c",\n3.png,a\n')
+    listed(tmp_path, names, 'file_name,label,note\n0.png,a,"two\nlines"\n1.png,red, dark,x\n2.png,"b, c",\n3.png,a,,\n')
     dataset = synth.open_dataset(tmp_path)
-    assert {item.id: item.label for item in dataset.items} == {"0.png": "a", "2.png": "b, c", "3.png": "a"}
-    ((path, reason),) = dataset.refused
-    assert path == "1.png"
-    assert reason.startswith("metadata.csv:4: 4 fields, but the header has 3 columns")
+    assert {item.id: item.label for item in dataset.items} == {"0.png": "a", "2.png": "b, c"}
+    assert dataset.refused == (
+        (
+            "1.png",
+            "metadata.csv:4: 4 fields, but the header has 3 columns: a field that contains the separator needs quotes",
+        ),
+        ("3.png", "metadata.csv:6: 4 fields, but the header has 3 columns: end the row without a separator"),
+    )
 
 
 WORDS = ["NA", "None", "nan", "true", "1e3", "007", "7", " x", "0.10"]

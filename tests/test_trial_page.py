@@ -18,7 +18,7 @@ from conftest import Run, picture
 
 from synth.errors import OutputError
 from synth.output.root_files import is_our_page
-from synth.pages.trial_page import render_trial, write_trial_page
+from synth.pages.trial_page import rarest_class, render_trial, write_trial_page
 from synth.pictures import charts
 
 CLASSES = {"red": (578, 145), "yellow": (28, 7), "green": (343, 86)}
@@ -213,6 +213,30 @@ def test_first_come_advised_and_control_with_the_rarest_class() -> None:
     assert first.index("F1 of yellow") < first.index(f"{BEST}advised") < first.index(f"{CONTROL}the control")
 
 
+def test_a_class_of_one_image_is_in_no_headline() -> None:
+    verdict = document()
+    verdict["design"]["classes"]["yellow"] = {"train": 0.7, "held_out": 0.3, "needed": None}
+    words = Page(render_trial(verdict, None)).words
+    top = words[words.index("In points of 100") : words.index("All strategies")]
+    assert "F1 of green" in top
+    assert "yellow" not in top
+    assert rarest_class(verdict) == "green"
+
+
+def test_the_title_is_not_cut_and_the_commands_are_real(tmp_path: Path) -> None:
+    verdict = {**document(), "data": "../lights", "advised": "augment@2x+online"}
+    verdict["advice"] = (
+        f"Use augment@2x+online: {'macro-F1 +1.8 (interval +0.3 to +3.3), ' * 5}against {CONTROL}. More."
+    )
+    text = render_trial(verdict, None)
+    assert "<title>Use augment@2x+online \u2013 synth trial</title>" in text
+    words = Page(text).words
+    assert "dataset lights" in words
+    fill = "synth generate ../lights ../balanced --recipe recipe.toml --method augment --target 2x --judge ../judge"
+    again = f"synth trial ../lights ../verdict-2 --recipe recipe.toml --arms {','.join(ARMS)} --control {CONTROL}"
+    assert words.index("Next") < words.index(fill) < words.index(again) < words.index("All strategies")
+
+
 def test_where_words_differ_after_another_length_it_is_said() -> None:
     verdict = document()
     assert "no difference here, hurts at 1 200" in Page(render_trial(verdict, None)).words
@@ -260,7 +284,7 @@ def test_hostile_names_are_text() -> None:
         shown = {names[0]: pictures()["classes"]["yellow"]}
         return Page(render_trial(verdict, {**pictures(), "arm": names[0], "classes": shown}))
 
-    page, harmless = page_of(HOSTILE), page_of(("one", "two", "three", "four"))
+    page, harmless = page_of(HOSTILE), page_of(("one", "t wo", "t h re e", "four"))
     assert Counter(tag for tag, _ in page.tags) == Counter(tag for tag, _ in harmless.tags)
     assert not [key for _, attributes in page.tags for key in attributes if key.startswith("on")]
     for label in HOSTILE[:3]:

@@ -20,7 +20,7 @@ CLASSES = ("red", "yellow", "green")
 CONTROL = "duplicate+online"
 SHAM, COPIES, SMOTE = "noise+duplicate+online", "copies+duplicate+online", "smote+duplicate+online"
 KEYS = set(
-    "arms control advised comparisons advice do_not_use steps budgets doses test design stopped seconds "
+    "arms control advised comparisons advice do_not_use steps budgets doses test design stopped data run seconds "
     "versions".split()
 )
 

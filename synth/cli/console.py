@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from synth.errors import printable
 from synth.workers import duration
 
 if TYPE_CHECKING:
@@ -24,12 +25,6 @@ WIDTH = 120
 SLOW = 10.0
 """Below this rate per second no rate is shown: slow work is networks, not images."""
 Report = Callable[[str, int, int], None]
-
-
-def printable(text: object) -> str:
-    """Return `text` as one safe line: control characters and broken bytes become escapes."""
-    plain = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
 def say(text: str) -> None:

@@ -1,5 +1,6 @@
 """The commands that look at an input folder: inspect, weights."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Option
@@ -8,16 +9,31 @@ from synth.cli.options import Common, Data, Printing
 from synth.cli.printing import print_inspection, print_weights
 
 
-def inspect(data: Data, common: Common) -> int:
+def inspect(
+    data: Data,
+    out: Annotated[
+        Path | None, Option(metavar="FOLDER", help="Folder for a page with pictures and a list for --exclude.")
+    ] = None,
+    *,
+    common: Common,
+) -> int:
     """Count images and report problems in the data.
 
-    Example: synth inspect lights
+    With --out, FOLDER gets report.html, which shows the pictures of duplicates, leaks and conflicts, and exclude.txt,
+    which lists what could be left out. Commands that read DATA take the list with --exclude.
+
+    Example: synth inspect lights --out inspection
     """
     from synth.data.health import inspect as inspect_dataset
 
     dataset = common.dataset(data, common.recipe({}))
     found = inspect_dataset(dataset)
-    common.show(found.to_json(), lambda: print_inspection(found, dataset.synthetic))
+    written = None
+    if out is not None:
+        from synth.pages.inspection import write_inspection
+
+        written = write_inspection(dataset, found, out)
+    common.show(found.to_json(), lambda: print_inspection(found, dataset.synthetic, data=data, written=written))
     return common.status(incomplete=bool(found.refused))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,7 @@ from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.data.balance import Plan
+    from synth.settings.recipe import Recipe
 
 
 def plan(
@@ -85,7 +87,8 @@ def preview(
 ) -> int:
     """Draw a contact sheet of real and new images.
 
-    Real images are above the new ones that are made from them. Only the sheet is written.
+    Real images are above the new ones that are made from them. Without --class, the classes are those that a run would
+    fill, the rarest first. Only the sheet is written.
 
     Example: synth preview lights --class yellow
     """
@@ -157,8 +160,16 @@ def generate(
         summary = generate_images(
             dataset, None, recipe, folder, in_place=in_place, n_workers=common.n_workers, progress=report
         )
-    common.show(summary.to_json(), lambda: print_summary(summary, folder))
+    common.show(summary.to_json(), lambda: print_summary(summary, folder, next_steps=_next_steps(data, folder, recipe)))
     return common.status(incomplete=bool(summary.refused or summary.short))
+
+
+def _next_steps(data: Path, out: Path, recipe: Recipe) -> str:
+    """Return the commands that are useful after a run, as the user names the folders."""
+    judge = f" --judge {shlex.quote(recipe.judge)}" if recipe.judge else ""
+    source, folder = shlex.quote(str(data)), shlex.quote(str(out))
+    check = f"synth check {source} --synthetic {folder}" if recipe.output.only_new else f"synth check {folder}"
+    return f"{check}{judge}; synth trial {source} VERDICT"
 
 
 def undersample(

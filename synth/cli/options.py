@@ -63,6 +63,10 @@ Assignments = Annotated[
     Option("--set", metavar="KEY=VALUE", help="One setting, for example augment.effects.hue.p=0.2 (repeatable)."),
 ]
 Links = Annotated[bool, Option("--follow-symlinks", help="Also read links that lead out of DATA.")]
+Exclude = Annotated[
+    Path | None,
+    Option(metavar="FILE", help="Leave out the images that FILE lists, one path per line; see synth inspect --out."),
+]
 Workers = Annotated[int | None, Option(metavar="N", min=1, help="Number of processes (default: one per core).")]
 Json = Annotated[bool, Option("--json", help="Print one JSON document on standard output.")]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Show no progress.")]
@@ -118,12 +122,14 @@ class Common(Printing, Settings):
     """What every command on an input folder takes."""
 
     follow_symlinks: Links = False
+    exclude: Exclude = None
     workers: Workers = None
     strict: Strict = False
 
     def recipe(self, options: Mapping[str, object]) -> Recipe:
         """Return the recipe, with the options of this group."""
-        return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks})
+        exclude = None if self.exclude is None else str(self.exclude)
+        return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks, "data.exclude": exclude})
 
     def dataset(self, data: Path, recipe: Recipe, *checks: Callable[[], object]) -> Dataset:
         """Read DATA. Show progress, and print which images are refused.

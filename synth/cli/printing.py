@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,18 +17,25 @@ if TYPE_CHECKING:
     from synth.demo.run import Demo
     from synth.output.audit import Audit
     from synth.output.summary import ClassSummary, Summary
+    from synth.pages.inspection import InspectionFiles
     from synth.runs.remake import Remade
     from synth.runs.removal import Undone
     from synth.runs.selection import Selection
 
 SHOWN_FINDINGS, SHOWN_PATHS, SHOWN_REASONS = 3, 4, 3
+EARLIER = "made before"
+"""Column of the new images of earlier runs."""
 
 
-def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> None:
+def print_inspection(
+    inspection: Inspection, synthetic: Mapping[str, int], *, data: Path, written: InspectionFiles | None
+) -> None:
     """Print counts, files and findings.
 
     Args:
         synthetic: {class: images of earlier runs}; they have a column if there are any.
+        data: the dataset as the user named it.
+        written: the page and the list of the inspection, if they were asked for.
     """
     splits = list(dict.fromkeys(split for counts in inspection.classes.values() for split in counts))
     distinct = "distinct" if len(splits) == 1 else "distinct in train"
@@ -45,6 +53,11 @@ def print_inspection(inspection: Inspection, synthetic: Mapping[str, int]) -> No
         console.say(f"groups: {n_groups}; {n_with} of {inspection.files['used']} images have one")
     _print_left_out(inspection.skipped, ())
     _print_findings(inspection)
+    if written is None:
+        return
+    console.say(f"list: {written.exclude} ({written.n_out} images left out, {written.n_open} for you to decide)")
+    console.say(f"page: {written.page}")
+    console.say(f"next: synth plan {shlex.quote(str(data))} --exclude {shlex.quote(str(written.exclude))}")
 
 
 def _print_findings(inspection: Inspection) -> None:
@@ -59,7 +72,7 @@ def _print_findings(inspection: Inspection) -> None:
                 console.say(f"    ... {len(finding.paths) - SHOWN_PATHS} more")
     for kind, n in shown.items():
         if n > SHOWN_FINDINGS:
-            console.say(f"{kind}: {n} findings of this kind; --json lists all")
+            console.say(f"{kind}: {n} findings of this kind; --json lists all, and --out shows them on a page")
 
 
 def print_weights(weights: Mapping[str, float], form: str) -> None:
@@ -76,30 +89,41 @@ def print_weights(weights: Mapping[str, float], form: str) -> None:
 def print_plan(plan: Plan) -> None:
     """Print how many new images each class gets, and why it does not get more."""
     counted = ["distinct"] if any(p.distinct is not None for p in plan.classes.values()) else []
+    before = [EARLIER] if any(p.existing for p in plan.classes.values()) else []
     rows = [
-        [c, p.real, *([p.distinct] if counted else []), p.existing, p.planned, p.target]
+        [c, p.real, *([p.distinct] if counted else []), *([p.existing] if before else []), p.planned, p.target]
         for c, p in plan.classes.items()
     ]
-    console.table(["class", "real", *counted, "existing", "new", "target"], rows)
+    console.table(["class", "real", *counted, *before, "new", "target"], rows)
     _print_notes(plan.classes)
 
 
-def print_summary(summary: Summary, out: Path) -> None:
-    """Print what a run made."""
+def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
+    """Print what a run made.
+
+    Args:
+        next_steps: commands that are useful now.
+    """
+    from synth.pages.sentences import tell_plan
+
+    before = any(c.existing for c in summary.classes.values())
     rows = [
-        [label, c.real, c.existing, c.accepted, c.target, c.short, *_acceptance(c), _words(c.rejected)]
+        [label, c.real, *([c.existing] if before else []), c.accepted, c.target, c.short, *_gated(c)]
         for label, c in summary.classes.items()
     ]
-    columns = ["class", "real", "existing", "new", "target", "short", "passed", "real passed", "rejected"]
+    earlier = [EARLIER] if before else []
+    columns = ["class", "real", *earlier, "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
-    _print_notes(summary.classes)
     _print_left_out(summary.skipped, summary.refused)
     _print_warnings(summary.warnings)
+    console.say(tell_plan(summary.to_json()["classes"]).line)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
         console.say(
             f"{new} new images in {out} ({summary.seconds:.1f} s, run {summary.run}); page: {out / 'report.html'}"
         )
+        if next_steps:
+            console.say(f"next: {next_steps}")
 
 
 def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None) -> None:
@@ -162,7 +186,7 @@ def print_demo(made: Demo) -> None:
     console.say(f"next: synth verify {made.balanced}; synth inspect {made.data}; then your own folder")
 
 
-def _print_notes(classes: Mapping[str, ClassPlan] | Mapping[str, ClassSummary]) -> None:
+def _print_notes(classes: Mapping[str, ClassPlan]) -> None:
     for label, entry in classes.items():
         if entry.note:
             console.say(f"{label}: {entry.note}")
@@ -184,10 +208,7 @@ def _print_warnings(warnings: Sequence[str]) -> None:
         console.say(f"note: {warning}")
 
 
-def _acceptance(entry: ClassSummary) -> list[str]:
-    """Return the share of attempts, and of held-out real images, that passed the gates."""
-    return ["" if share is None else f"{share:.0%}" for share in (entry.acceptance, entry.real_acceptance)]
-
-
-def _words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {word}" for word, n in counts.items())
+def _gated(entry: ClassSummary) -> list[str]:
+    """Return the share of attempts, and of real images, that passed the gates, and the reasons to reject the others."""
+    shares = ("" if share is None else f"{share:.0%}" for share in (entry.acceptance, entry.real_acceptance))
+    return [*shares, ", ".join(f"{n} {word}" for word, n in entry.rejected.items())]

@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:
-    """Print the scores of a classifier for each class, on images that it did not learn from."""
+    """Print the scores of a classifier for each class, out of fold: by networks that did not learn from the image."""
     names = ("precision", "recall", "f1", "average_precision")
     rows = [
         [label, found["n"], *(_interval(found[name], found["intervals"].get(name)) for name in names)]
         for label, found in scores["classes"].items()
     ]
-    console.table(["class", "n", "precision", "recall", "F1", "average precision"], rows)
+    console.table(["class", "images", "precision", "recall", "F1", "average precision"], rows)
     for label, found in scores["classes"].items():
         if found["note"]:
             console.say(f"{label}: {found['note']}")
     shown = (("macro-F1", "macro_f1"), ("balanced accuracy", "balanced_accuracy"), ("worst recall", "worst_recall"))
-    console.say(", ".join(f"{name} {_number(scores[key])}" for name, key in shown))
+    found = ", ".join(f"{name} {_number(scores[key])}" for name, key in shown)
+    console.say(f"{found} (out of fold: by networks that did not learn from the image)")
 
 
 def print_reconstruction(found: Mapping[str, Any]) -> None:
@@ -62,20 +63,25 @@ def print_policy(tests: Sequence[EffectTest]) -> None:
 
 def print_quality(quality: Quality) -> None:
     """Print the measurements of synthetic images, and the same of real training images."""
-    for label, found in quality.to_json()["classes"].items():
-        made = found["synthetic"]
+    from synth.pages.sentences import tell_quality, verdict_word
+
+    document = quality.to_json()
+    for label, found in document["classes"].items():
+        made, real = found["synthetic"], found["real"]
         if not made["n"]:
             continue
-        console.say(f"{label}: {made['n']} synthetic images, compared with {found['real']['n']} held-out real images")
+        kind = "held-out" if real["held_out"] == "test" else "training"
+        console.say(f"{label}: {made['n']} new images, compared with {real['n']} {kind} images")
         rows = [
-            [word, entry["verdict"] or "-", _number(entry["score"]), _number(entry["real"]), entry["measure"]]
+            [word, verdict_word(entry), _number(entry["score"]), _number(entry["real"]), entry["measure"]]
             for word, entry in found["words"].items()
         ]
-        console.table(["", "verdict", "synthetic", "real", "measure"], rows)
+        console.table(["", "like real", "new", "real", "measure"], rows)
+        if found["note"]:
+            console.say(f"note: {found['note']}")
     for warning in quality.judge.get("warnings", ()):
         console.say(f"note: {warning}")
-    if quality.bad:
-        console.say(f"do not use the synthetic images of: {', '.join(quality.bad)}")
+    console.say(tell_quality(document).line)
 
 
 def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
@@ -85,20 +91,24 @@ def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
         out: the folder of the trial.
         next_step: print how to make the dataset of the advised arm.
     """
-    rarest = _rarest(verdict)
+    from synth.pages.trial_page import rarest_class
+
+    rarest = rarest_class(verdict.to_json())
     rows = [
         [
             name,
             _points(arm.macro_f1),
             _points(arm.worst_recall),
-            _points(arm.classes[rarest]["f1"]),
+            *([] if rarest is None else [_points(arm.classes[rarest]["f1"])]),
             _points(arm.fitted),
             *_compared(verdict, name),
         ]
         for name, arm in verdict.arms.items()
     ]
-    console.table(["arm", "macro-F1", "worst", f"F1 {rarest}", "fit", "minus control", ""], rows)
-    console.say("all in percentage points; worst: lowest recall of a class; fit: recall on the real training images")
+    of_rarest = [] if rarest is None else ["F1 of rarest"]
+    console.table(["arm", "macro-F1", "worst recall", *of_rarest, "fit", "against control", ""], rows)
+    named = "" if rarest is None else f"; rarest: {rarest}"
+    console.say(f"all in percentage points; fit: balanced accuracy on the real training images{named}")
     for note in dict.fromkeys(found.note for found in verdict.deciding.comparisons if found.macro and found.note):
         console.say(f"* {note}")
     if verdict.test:
@@ -111,17 +121,11 @@ def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
         console.say(f"next: the same command with --write BALANCED makes the dataset of {verdict.advised}")
 
 
-def _rarest(verdict: Verdict) -> str:
-    """Return the class with the fewest real training images."""
-    images = verdict.arms[verdict.control].images
-    return min(images, key=lambda label: images[label]["real"])
-
-
 def _compared(verdict: Verdict, arm: str) -> tuple[str, str]:
     """Return the difference of an arm's macro-F1 to the control with its interval, and the verdict in a word."""
     found = verdict.deciding.macro(arm)
     if found is None:
-        return "", "control"
+        return "", "the control"
     interval = found.delta.interval
     bounds = f" ({_points(interval[0], sign=True)} to {_points(interval[1], sign=True)})" if interval else ""
     difference = "" if found.delta.mean is None else f"{_points(found.delta.mean, sign=True)}{bounds}"
@@ -131,7 +135,7 @@ def _compared(verdict: Verdict, arm: str) -> tuple[str, str]:
 def _points(value: float | None, *, sign: bool = False) -> str:
     from synth.trials.advice import as_points  # its neighbours import NumPy, which help does not need
 
-    return "?" if value is None else as_points(value, sign=sign)
+    return "not known" if value is None else as_points(value, sign=sign)
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,7 @@
 """List the files of a folder with class, split and group, from the folder names or a metadata file."""
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,15 @@ from synth.data.metadata import METADATA, read_metadata
 from synth.data.output_paths import OutputPaths
 from synth.data.splits import split_of
 from synth.data.tree import FoundFile, Listing, Walk, bad_name, is_system
-from synth.errors import DatasetError
+from synth.errors import DatasetError, did_you_mean
 from synth.settings.recipe import Data
+
+EXCLUDED = "excluded"
+"""Why the files of the exclude list are skipped."""
+LOOKED_THROUGH = 20_000
+"""In larger folders no similar name is looked for, which would take long."""
+SHOWN = 80
+"""Characters of a path in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,36 @@ def list_files(root: Path, settings: Data) -> Listing:
         listing.findings += files_like_splits({file.id: file.output_path for file in listing.files})
     files = [_as_recorded(file, recorded.get(file.id)) for file in listing.files]
     sources = {path: entry.id for path, entry in recorded.items() if not entry.synthetic}
-    real = with_groups([file for file in files if not file.synthetic], settings.groups, sources)
+    real = [file for file in files if not file.synthetic]
+    real = with_groups(_without(settings.exclude, real, listing), settings.groups, sources)
     if settings.groups or any(file.group for file in real) or listing.has_groups:
         listing.findings += group_findings([file.group for file in real])
     listing.files = sorted([*real, *(file for file in files if file.synthetic)], key=lambda file: file.id)
     return listing
+
+
+def _without(exclude: Sequence[str], files: list[FoundFile], listing: Listing) -> list[FoundFile]:
+    """Return the files that are not excluded; count the others as skipped.
+
+    Raises:
+        DatasetError: the list has a path that is not an image of the folder.
+    """
+    if not exclude:
+        return files
+    known = [*(file.id for file in files), *(path for path, _ in listing.refused)]
+    same = {unicodedata.normalize("NFC", id): id for id in known}  # an editor may store accents in another form
+    same.update((id, id) for id in known)
+    excluded = set()
+    for path in exclude:
+        id = same.get(path) or same.get(unicodedata.normalize("NFC", path.strip()))
+        if id is None:
+            name = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
+            near = did_you_mean(path, known) if len(known) <= LOOKED_THROUGH else ""
+            raise DatasetError(f"the exclude list has {name!r}, which is not an image of the dataset{near}")
+        excluded.add(id)
+    listing.refused = [(path, reason) for path, reason in listing.refused if path not in excluded]
+    listing.skipped[EXCLUDED] = len(excluded)
+    return [file for file in files if file.id not in excluded]
 
 
 def _is_metadata(path: str) -> bool:

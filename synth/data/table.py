@@ -70,8 +70,11 @@ def _csv_rows(text: str, path: Path, column: str) -> Iterator[TableRow]:
     for line, fields in records:
         problem = ""
         if len(fields) > len(header):
-            quotes = "a field that contains the separator needs quotes"
-            problem = f"{len(fields)} fields, but the header has {len(header)} columns: {quotes}"
+            in_field = any(fields[len(header) :])
+            advice = (
+                "a field that contains the separator needs quotes" if in_field else "end the row without a separator"
+            )
+            problem = f"{len(fields)} fields, but the header has {len(header)} columns: {advice}"
         padded = [*fields, *[""] * (len(header) - len(fields))]
         if any(fields):  # spreadsheets leave rows of separators alone
             yield TableRow(line, dict(zip(header, padded, strict=False)), problem)

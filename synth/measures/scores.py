@@ -156,14 +156,14 @@ def score(
 
 def _note(n: int, recall: Interval | None) -> str:
     if n == 0 or recall is None:
-        return "no held-out image"
+        return "no image"
     if n < MIN_IMAGES:
-        return f"only {n} held-out image{'s' if n > 1 else ''}: too few for a reliable score"
+        return f"only {n} image{'s' if n > 1 else ''}: too few for a reliable score"
     low, high = recall
     if high - low <= WIDE:
         return ""
     needed = float(f"{intervals.n_for_half_width((low + high) / 2, WANTED):.1e}")  # two digits of a rough number
-    known = f"{n} held-out images: the recall is between {low:.2f} and {high:.2f}"
+    known = f"{n} images: the recall is between {low:.2f} and {high:.2f}"
     return f"{known}; about {needed:.0f} images would measure it to +-{WANTED}"
 
 

@@ -1,5 +1,6 @@
 """verify: every row of the manifest must have its file, with the same hash, and every file a row."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,11 +11,12 @@ from typing import Any
 
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
-from synth.errors import OutputError
+from synth.errors import OutputError, SynthError
 from synth.files import file_sha256, removal_file
-from synth.output.root_files import SUMMARY
+from synth.output.root_files import RECIPE, SUMMARY
 from synth.output.staging import Staging
 from synth.records import ShortRepr
+from synth.settings.recipe import load_recipe
 from synth.workers import Progress
 
 OURS = re.compile(
@@ -80,8 +82,8 @@ def verify(out: str | Path, *, progress: Progress | None = None) -> Audit:
 
 
 def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
-    # A folder that was filled in place holds its owner's files: only images count, without the refused ones.
-    expected = known | _refused(out) if in_place else known
+    # A folder that was filled in place holds its owner's files: only images count, without those that are not used.
+    expected = known | _not_used(out) if in_place else known
     for folder, _, names in os.walk(out):
         for name in sorted(names):
             path = (Path(folder) / name).relative_to(out).as_posix()
@@ -91,8 +93,11 @@ def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
                 yield shown(path)
 
 
-def _refused(out: Path) -> set[str]:
-    try:
-        return {entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
+def _not_used(out: Path) -> set[str]:
+    """Return the files that the last run refused, or left out by its exclude list."""
+    found = set[str]()
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found.update(entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"])
+    with contextlib.suppress(SynthError):
+        found.update(load_recipe(out / RECIPE).data.exclude)
+    return found

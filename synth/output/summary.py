@@ -90,6 +90,8 @@ class Summary(ShortRepr):
     """{kind of file: count}: files of the input that are no images of the dataset, or that nothing is made from."""
     seconds: float | None
     """None in the file of the output folder: the same run gives the same bytes."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """{data, judge, bundle: the path as seen from the output folder}, for the commands on its page."""
     warnings: tuple[str, ...] = ()
     judge: Mapping[str, Any] | None = None
     """The reference classifier: path, digest, classes, scores."""

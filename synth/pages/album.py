@@ -1,61 +1,109 @@
 """The report's pictures: a few of each class, evenly spaced over its attempts, neither the best nor the worst."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from synth.pages.captions import Parent, Picture, accepted, real, rejected
+from synth.pages.captions import Picture, accepted, real, rejected
 from synth.pages.folder import SHOWN, ClassFacts, Folder
-from synth.pages.thumbnails import PARENT_BOX, from_base64, on_one_scale, shrunk, thumbnail
-from synth.pictures.text import shortened
+from synth.pages.thumbnails import from_base64, on_one_scale, shrunk, thumbnail
 from synth.records import CODES_OF, Row
 
 SHEETS = 10
 """Classes with pictures."""
-BUDGET = 3_500_000
+BUDGET = 6_000_000
 """Characters that all pictures together may take: later classes are shown without pictures."""
+PARENTS = 2
+"""Parents that are shown beside a picture."""
+OTHERS = 4
+"""Real images that are shown beside those with new images."""
 
-Sheets = Mapping[str, Sequence[Picture]]
-"""The pictures of one class: {real, accepted, rejected}."""
+
+Places = Mapping[str, tuple[str, str]]
+"""{id of a real training image: (its path in the folder, its class)}."""
 
 
-def make_sheets(out: Path, folder: Folder, order: Sequence[ClassFacts]) -> dict[str, Sheets]:
+@dataclass(frozen=True)
+class Family:
+    """Pictures that were made from the same real images, and those real images."""
+
+    parents: tuple[Picture, ...]
+    children: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The pictures of one class."""
+
+    accepted: tuple[Family, ...]
+    rejected: tuple[Family, ...]
+    real: tuple[Picture, ...]
+    """Real images that are no parents of the others."""
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All pictures."""
+        families = [*self.accepted, *self.rejected]
+        return [*self.real, *(each for family in families for each in (*family.parents, *family.children))]
+
+    @property
+    def n_characters(self) -> int:
+        """Characters that its pictures take."""
+        return sum(len(each.thumbnail.source) for each in self.pictures if each.thumbnail)
+
+
+def make_sheets(out: Path, folder: Folder, order: Sequence[ClassFacts]) -> dict[str, Sheet]:
     """Return {class: its pictures} for the first classes, as long as the budget lasts."""
-    sheets: dict[str, Sheets] = {}
+    sheets: dict[str, Sheet] = {}
     left = BUDGET
-    for place, facts in enumerate(order[:SHEETS]):
+    for facts in order[:SHEETS]:
         if left > 0:
-            found = sheets[facts.label] = _sheets(out, folder.places, facts, place=place)
-            left -= sum(picture.n_characters for pictures in found.values() for picture in pictures)
+            sheets[facts.label] = _sheet(out, folder.places, facts)
+            left -= sheets[facts.label].n_characters
     return sheets
 
 
-def _sheets(out: Path, places: Mapping[str, str], facts: ClassFacts, *, place: int) -> Sheets:
-    """Return real images (first the parents of the new ones that are shown), accepted ones and rejected ones."""
+def _sheet(out: Path, places: Places, facts: ClassFacts) -> Sheet:
     label, made, tried = facts.label, facts.accepted.chosen(), list(facts.rejected.values())
-    own = [row for row in made if row.params.get(CODES_OF, row.label) == row.label]
-    ids = [*(id for id in _parent_ids(own) if id in places), *(row.id for row in facts.real.chosen())]
-    shown = list(dict.fromkeys(ids))[: SHOWN if facts.new or tried else SHOWN // 2]
-    pairs = [row for row in (*made, *(row for _, row in tried)) if row and len(row.parents) == 2]
-    beside = [id for id in _parent_ids(pairs) if id in places]
-    originals = list(dict.fromkeys([*shown, *beside]))
+    rows = [*made, *(row for _, row in tried if row)]
+    beside = list(dict.fromkeys(id for row in rows for id in _beside(row, places)))
+    others = [row.id for row in facts.real.chosen() if row.id not in beside]
+    shown = [*beside, *others[: OTHERS if rows or tried else SHOWN]]
     pixels = on_one_scale(
-        [shrunk(out / places[id]) for id in originals]
+        [shrunk(out / places[id][0]) for id in shown]
         + [shrunk(out / str(row.path)) for row in made]
         + [shrunk(from_base64(entry.get("thumbnail"))) for entry, _ in tried]
     )
-    parents = {}
-    for i, id in enumerate(originals):
-        name, anchor = (
-            (f"R{i + 1}", f"real-{place}-{i + 1}") if i < len(shown) else (shortened(id.rpartition("/")[2]), "")
-        )
-        parents[id] = Parent(id, name, anchor, thumbnail(pixels[i], PARENT_BOX) if id in beside else None)
-    pictures = iter([thumbnail(each) for each in (*pixels[: len(shown)], *pixels[len(originals) :])])
-    return {
-        "real": [real(parents[id], label, next(pictures)) for id in shown],
-        "accepted": [accepted(row, parents, next(pictures)) for row in made],
-        "rejected": [rejected(label, entry, row, parents=parents, thumbnail=next(pictures)) for entry, row in tried],
-    }
+    pictures = list(map(thumbnail, pixels))
+    originals = {id: real(id, places[id][1], pictures.pop(0)) for id in shown}
+    children: list[tuple[Row | None, Picture]] = [(row, accepted(row, pictures.pop(0))) for row in made]
+    failed: list[tuple[Row | None, Picture]] = [
+        (row, rejected(label, entry, row, thumbnail=pictures.pop(0))) for entry, row in tried
+    ]
+    return Sheet(
+        _families(children, places, originals),
+        _families(failed, places, originals),
+        tuple(originals[id] for id in shown if id not in beside),
+    )
 
 
-def _parent_ids(rows: Sequence[Row]) -> list[str]:
-    return [str(parent["path"]) for row in rows for parent in row.parents]
+def _beside(row: Row, places: Places) -> list[str]:
+    """Return the parents that can be shown beside an image; none if it borrows codes of other classes."""
+    if row.params.get(CODES_OF, row.label) != row.label:
+        return []
+    return [id for id in parent_ids(row) if id in places][:PARENTS]
+
+
+def parent_ids(row: Row) -> list[str]:
+    """Return the ids of the real images that an image was made from."""
+    return [str(parent["path"]) for parent in row.parents]
+
+
+def _families(
+    children: Sequence[tuple[Row | None, Picture]], places: Places, originals: Mapping[str, Picture]
+) -> tuple[Family, ...]:
+    """Group pictures by their parents, in the order of the first of each group."""
+    groups: dict[tuple[str, ...], list[Picture]] = {}
+    for row, picture in children:
+        groups.setdefault(tuple(_beside(row, places)) if row else (), []).append(picture)
+    return tuple(Family(tuple(originals[id] for id in ids), tuple(group)) for ids, group in groups.items())

@@ -18,28 +18,19 @@ ONLY_FOR = {"size": "size", "grain": "noise", "contrast": "blank"}
 
 
 @dataclass(frozen=True)
-class Parent:
-    """An original that a picture was made from."""
-
-    id: str
-    name: str
-    anchor: str = ""
-    """Anchor of its own picture on the page; empty if it has none."""
-    thumbnail: Thumbnail | None = None
-
-
-@dataclass(frozen=True)
 class Picture:
-    """One picture of a sheet with its caption."""
+    """One picture of a page with its caption."""
 
     id: str
     title: str
     alt: str
     thumbnail: Thumbnail | None
     """None if there is no file to show."""
-    anchor: str = ""
+    label: str = ""
+    """Class of a real image."""
     method: str = ""
-    parents: tuple[Parent, ...] = ()
+    made_from: tuple[str, ...] = ()
+    """Names of its parents' files."""
     step: float | None = None
     """Its place between its first parent (0) and its second (1); None if it has none."""
     params: str = ""
@@ -47,57 +38,44 @@ class Picture:
     """(word, value)."""
     reasons: tuple[str, ...] = ()
 
-    @property
-    def between(self) -> bool:
-        """Whether it lies between two originals that can both be shown beside it."""
-        return len(self.parents) == 2 and all(parent.thumbnail for parent in self.parents)
 
-    @property
-    def n_characters(self) -> int:
-        """Characters that its pictures take."""
-        beside = [parent.thumbnail for parent in self.parents] if self.between else []
-        return sum(len(each.source) for each in (self.thumbnail, *beside) if each)
+def file_name(id: str) -> str:
+    """Return the name of the file of an image."""
+    return id.rpartition("/")[2]
 
 
-Parents = Mapping[str, Parent]
-"""{id of a real image that is on the page: the image as a parent}."""
-
-
-def real(image: Parent, label: str, thumbnail: Thumbnail | None) -> Picture:
+def real(id: str, label: str, thumbnail: Thumbnail | None) -> Picture:
     """Return the picture of a real image."""
-    return Picture(image.id, image.name, f"Real training image {image.name} of {label}", thumbnail, image.anchor)
+    return Picture(id, file_name(id), f"Real training image {file_name(id)} of {label}", thumbnail, label=label)
 
 
-def accepted(row: Row, parents: Parents, thumbnail: Thumbnail | None) -> Picture:
+def accepted(row: Row, thumbnail: Thumbnail | None) -> Picture:
     """Return the picture of a new image."""
-    names = [parent.name for parent in _parents(row, parents)]
-    made_from = f", made from {' and '.join(names)}" if names else ""
+    names = _parent_names(row)
+    made_from = f", made from {' and '.join(names[:2])}" if names else ""
     alt = f"Accepted synthetic image of {row.label}, attempt {row.attempt}, by {row.method}{made_from}"
     picture = Picture(row.id, f"#{row.attempt}", alt, thumbnail, scores=_scores(row.label, row.scores))
-    return _with_making(picture, row, parents)
+    return _with_making(picture, row)
 
 
-def rejected(
-    label: str, entry: Mapping[str, Any], row: Row | None, *, parents: Parents, thumbnail: Thumbnail | None
-) -> Picture:
+def rejected(label: str, entry: Mapping[str, Any], row: Row | None, *, thumbnail: Thumbnail | None) -> Picture:
     """Return the picture of a rejected candidate, from its entry in `rejected.json` and its row of the manifest."""
     reasons, id = texts(entry.get("reasons")), str(entry["id"])
     title = f"#{row.attempt}" if row else shortened(id)
     alt = f"Rejected candidate for {label}, {title}: {', '.join(reasons) or 'no reason given'}"
     scores = _scores(label, mapping(entry, "scores"), reasons)
     picture = Picture(id, title, alt, thumbnail, scores=scores, reasons=reasons)
-    return _with_making(picture, row, parents) if row else picture
+    return _with_making(picture, row) if row else picture
 
 
-def _with_making(picture: Picture, row: Row, parents: Parents) -> Picture:
+def _with_making(picture: Picture, row: Row) -> Picture:
     """Add how a picture was made."""
     step, method = number(row.params.get("step")), str(row.method)
-    return replace(picture, method=method, parents=_parents(row, parents), step=step, params=_params(row.params))
+    return replace(picture, method=method, made_from=_parent_names(row), step=step, params=_params(row.params))
 
 
-def _parents(row: Row, parents: Parents) -> tuple[Parent, ...]:
-    ids = [str(parent["path"]) for parent in row.parents]
-    return tuple(parents.get(id) or Parent(id, shortened(id.rpartition("/")[2])) for id in ids)
+def _parent_names(row: Row) -> tuple[str, ...]:
+    return tuple(file_name(str(parent["path"])) for parent in row.parents)
 
 
 def _params(params: Mapping[str, Any]) -> str:
@@ -114,7 +92,7 @@ def _scores(label: str, scores: Mapping[str, Any], reasons: Sequence[str] = ()) 
     classes = {str(name): number(value) or 0 for name, value in mapping(scores, "classes").items()}
     top = max(classes, key=lambda name: classes[name], default=label)
     if top != label:
-        words["classes"] = shortened(top)
+        words["classes"] = top
     order = [word for word in (*SCORES, *words) if word in words]
     main = [word for word in order if word not in ONLY_FOR or ONLY_FOR[word] in reasons]
     return tuple((word, words[word]) for word in dict.fromkeys(main or order))

@@ -6,7 +6,7 @@ import numpy as np
 
 from synth.pictures.text import at, mapping
 
-MATRIX = 16
+MATRIX = 64
 """Up to this number of classes, the page shows the whole matrix; beyond it, only the largest confusions."""
 CONFUSIONS = 20
 

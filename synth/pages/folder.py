@@ -14,7 +14,7 @@ from synth.pages.page import VERDICT, read_json, records
 from synth.pictures.text import at, mapping, number, texts
 from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
 
-SHOWN = 12
+SHOWN = 8
 """Pictures of each kind and class."""
 
 
@@ -78,12 +78,6 @@ class ClassFacts:
         return int(number(self.entry.get(key)) or 0)
 
     @property
-    def main_reason(self) -> str:
-        """The most common reason of the last run against a candidate; empty if there is none."""
-        counts = {word: number(n) or 0 for word, n in mapping(self.entry, "rejected").items() if word != SWITCHED_OFF}
-        return max(counts, key=lambda word: counts[word], default="")
-
-    @property
     def originals(self) -> int:
         """Real training images, also if the folder holds the new ones alone."""
         return max(self.count("real"), self.n_real)
@@ -103,8 +97,8 @@ class Folder:
     quality: Mapping[str, Any] | None
     verdict: Mapping[str, Any] | None
     classes: dict[str, ClassFacts] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
-    """{id of a real training image: its path in the folder}."""
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """{id of a real training image: (its path in the folder, its class)}."""
     runs: dict[str, None] = field(default_factory=dict)
     """In the order of the manifest."""
     example: str = ""
@@ -121,7 +115,7 @@ class Folder:
             if row.split == PARENT_SPLIT:
                 facts.n_real += 1
                 facts.real.add(row)
-                self.places[row.id] = str(row.path)
+                self.places[row.id] = str(row.path), row.label
             return
         self.runs[row.run] = None
         tally = facts.methods.setdefault(str(row.method), Tally())

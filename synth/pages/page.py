@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +76,7 @@ def page_template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=percent, score=score, count=count, number=number, sh=shlex.quote, short=shortened)
+    environment.filters.update(share=percent, score=score, count=count, number=number, short=shortened)
     environment.filters.update(points=points, signed=signed)
     environment.globals.update(at=at, mapping=mapping, texts=texts, records=records, share=percent, score=score)
     return environment.get_template(name)

@@ -1,7 +1,6 @@
-"""Small pictures inside the pages: image files and pixels, as data URIs or base64."""
+"""Pictures inside the pages and documents: image files and pixels, as data URIs or base64."""
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,24 +8,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from synth.data.images import decode, to_uint8
 from synth.errors import ImageError
 from synth.records import Pixels
 from synth.settings.recipe import Data
 
-Box = tuple[int, int]
-BOX: Box = (128, 168)
-"""(width, height) of a thumbnail; smaller images are enlarged by a whole factor to fit into it."""
-PARENT_BOX: Box = (48, 48)
-"""Box of a parent beside the image that was made from it."""
-LOSSLESS_SIDE = 96
-"""Longest side of thumbnails without loss: in enlarged pictures, every pixel is visible."""
-QUALITY = {BOX: 85, PARENT_BOX: 90}
-"""Quality of JPEG thumbnails."""
-SIDE = 96
-"""Longest side of a picture in a document."""
+STORED = 360
+"""Longest side of the pixels inside a page: enough for a picture that is enlarged."""
+SHOWN = 208
+"""Longest side of a picture on a page, in CSS pixels; smaller images are enlarged to it."""
+CRISP = 3.0
+"""From this factor on, the pixels of an enlarged picture are shown as squares."""
+LOSSLESS = 96
+"""Longest side of pictures that are stored without loss: in enlarged ones, every pixel is visible."""
+QUALITY = 86
+"""Of the JPEG of larger ones."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +33,20 @@ class Thumbnail:
     source: str
     """Data URI."""
     width: int
+    """In CSS pixels; the longer side has `SHOWN`."""
     height: int
-    enlarged: bool
+    crisp: bool
     """Whether its pixels should show as squares."""
 
 
 def shrunk(image: Path | bytes) -> Pixels | None:
-    """Return the pixels of an image file, small enough for the box; None if it is not an image."""
+    """Return the pixels of an image file, at most `STORED` on a side; None if it is not an image."""
     try:
         data = image.read_bytes() if isinstance(image, Path) else image
         pixels = decode(data, Data()).pixels
     except (OSError, ImageError):
         return None
-    return _within(pixels, BOX)
+    return _within(pixels, STORED)
 
 
 def on_one_scale(pictures: Sequence[Pixels | None]) -> list[npt.NDArray[np.uint8] | None]:
@@ -62,19 +60,22 @@ def on_one_scale(pictures: Sequence[Pixels | None]) -> list[npt.NDArray[np.uint8
     return [None if pixels is None else as_uint8(pixels) for pixels in pictures]
 
 
-def thumbnail(pixels: npt.NDArray[np.uint8] | None, box: Box = BOX) -> Thumbnail | None:
-    """Return a picture that fits into the box: a PNG if it is small, else a JPEG. Parents are many, so always JPEG."""
+def thumbnail(pixels: npt.NDArray[np.uint8] | None) -> Thumbnail | None:
+    """Return the pixels that `shrunk` gave as a picture."""
     if pixels is None:
         return None
-    small = _within(pixels, box)
-    height, width = small.shape[:2]
-    factor = max(min(box[0] // width, box[1] // height), 1)
-    lossless = box == BOX and max(height, width) <= LOSSLESS_SIDE
-    kind, options = ("png", []) if lossless else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY[box]])
-    colours = small if small.ndim == 2 else small[:, :, ::-1]
-    data = cv2.imencode(f".{kind}", np.ascontiguousarray(colours), options)[1].tobytes()
+    height, width = pixels.shape[:2]
+    factor = SHOWN / max(height, width)
+    kind, data = _encoded(pixels)
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return Thumbnail(source, width * factor, height * factor, factor > 1)
+    return Thumbnail(source, max(round(width * factor), 1), max(round(height * factor), 1), factor >= CRISP)
+
+
+def _encoded(pixels: npt.NDArray[np.uint8]) -> tuple[str, bytes]:
+    """Return the format and the bytes of a picture: PNG if it is small, else JPEG."""
+    kind, options = ("png", []) if max(pixels.shape[:2]) <= LOSSLESS else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    colours = pixels if pixels.ndim == 2 else pixels[:, :, ::-1]
+    return kind, cv2.imencode(f".{kind}", np.ascontiguousarray(colours), options)[1].tobytes()
 
 
 def from_base64(text: object) -> bytes:
@@ -85,17 +86,13 @@ def from_base64(text: object) -> bytes:
         return b""
 
 
-def png_base64(pixels: Pixels) -> str:
-    """Return a small picture for a JSON document: PNG in base64."""
-    picture = Image.fromarray(np.ascontiguousarray(to_uint8(pixels)))
-    picture.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+def picture_base64(pixels: Pixels) -> str:
+    """Return a picture for a JSON document, at most `SHOWN` pixels on a side: PNG or JPEG in base64."""
+    return base64.b64encode(_encoded(to_uint8(_within(pixels, SHOWN)))[1]).decode()
 
 
-def _within(pixels: Pixels, box: Box) -> Pixels:
-    scale = min(box[0] / pixels.shape[1], box[1] / pixels.shape[0])
+def _within(pixels: Pixels, side: int) -> Pixels:
+    scale = side / max(pixels.shape[:2])
     if scale >= 1:
         return pixels
     size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)

@@ -4,18 +4,20 @@ This file chooses facts and puts them in order; words and layout are in trial.ht
 a document lacks is left out or "not known".
 """
 
+import functools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from synth.errors import OutputError
+from synth.pages.commands import DATA, trial_command, trial_steps
 from synth.pages.confusion import confusion
 from synth.pages.page import VERDICT, page_template, read_json, records, write_page
-from synth.pages.thumbnails import from_base64
+from synth.pages.thumbnails import Thumbnail, from_base64, on_one_scale, shrunk, thumbnail
 from synth.pictures import charts
-from synth.pictures.text import at, mapping, number
+from synth.pictures.text import at, mapping, number, texts
 
 EXAMPLES = "examples.json"
 MACRO = "macro"
@@ -29,7 +31,6 @@ SHOWN = 6
 SHOWN_CLASSES = 12
 OPEN_CLASSES = 3
 """Classes whose example images are visible; the others are folded."""
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
     others = [budget for budget in records(document.get("budgets")) if budget.get("steps") != document.get("steps")]
     named, duel = {arm.name: arm for arm in arms}, _duel(document, arms)
     headline, rest = _headline(str(document.get("advice") or ""), classes, [arm.name for arm in arms])
+    data, asked = _word(document.get("data")), texts(mapping(document, "design").get("asked"))
+    control, advised = document["control"] or "none", document["advised"]
+    again = functools.partial(trial_command, data or DATA, arms=asked or tuple(named), control=control)
     return page_template("trial.html.j2").render(
         verdict=document,
         headline=headline,
@@ -85,7 +89,12 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
         before=PLAIN if PLAIN in named else next((arm.name for arm in duel if arm.name != document["advised"]), None),
         classes=classes,
         wide=len(classes) > FEW_CLASSES,
-        columns=_columns(arms, classes),
+        turned=[f"|{label}" for label in classes],
+        rarest=rarest_class(document),
+        columns=_columns(arms, [label for label in classes if _has_two(document, label)]),
+        dataset=PurePath(data or "").name,
+        command=again("../again"),
+        next=trial_steps(data or DATA, advised, again) if advised else [],
         budgets=[{"steps": budget.get("steps"), "arms": _arms(budget)} for budget in others],
         refusals=records(document.get("do_not_use")),
         stops=records(document.get("stopped")),
@@ -105,6 +114,17 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def rarest_class(verdict: Mapping[str, Any]) -> str | None:
+    """Return the class with the fewest images, of those with at least two: one image shows nothing about a class."""
+    return next((label for label in _classes(verdict) if _has_two(verdict, label)), None)
+
+
+def _has_two(verdict: Mapping[str, Any], label: str) -> bool:
+    entry = mapping(verdict, "design", "classes", label)
+    sizes = [number(entry.get(part)) for part in ("train", "held_out")]
+    return None in sizes or sum(size or 0.0 for size in sizes) > 1.5  # means over splits, rounded
 
 
 def _classes(verdict: Mapping[str, Any]) -> list[str]:
@@ -177,15 +197,21 @@ def _curve(curve: Mapping[str, Any]) -> str | None:
     return charts.dose_curve(points, enough=enough, title=title) if points else None
 
 
+def _thumbnail(entry: Mapping[str, Any]) -> Thumbnail | None:
+    """Return the picture of an example; older trials call it "png"."""
+    pixels = on_one_scale([shrunk(from_base64(entry.get("thumbnail") or entry.get("png")))])
+    return thumbnail(pixels[0])
+
+
 def _pictures(examples: Mapping[str, Any], classes: Sequence[str]) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
-    """Return {class: {"gained": examples, "lost": examples}}, the rarest class first; only entries with a PNG."""
+    """Return {class: {"gained": examples, "lost": examples}}, the rarest class first; only entries with a picture."""
     given = mapping(examples, "classes")
     order = [label for label in classes if label in given] + sorted(given.keys() - set(classes))
-    found = {}
+    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for label in order:
         kinds = {kind: records(at(given[label], kind))[:SHOWN] for kind in ("gained", "lost")}
-        shown = {
-            kind: [entry for entry in entries if from_base64(entry.get("png")).startswith(PNG)]
+        shown: dict[str, list[Mapping[str, Any]]] = {
+            kind: [{**entry, "thumbnail": picture} for entry in entries if (picture := _thumbnail(entry))]
             for kind, entries in kinds.items()
         }
         if any(shown.values()):

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth import seeds
+from synth.data.findings import n_images
 from synth.measures import copies, detection, neighbours, sets
 from synth.measures.scores import ClassScores
 from synth.measures.words import MIN_REAL, Word, four_words
@@ -117,7 +118,8 @@ def _settle(found: ClassImages, seed: int) -> tuple[Sample, Sample, Sample, list
         found.train.take(np.sort(order[: (n + 1) // 2])),
         found.train.take(np.sort(order[(n + 1) // 2 :])),
     )
-    said = f"only {len(found.held_out)} held-out images" if len(found.held_out) else "no held-out image"
+    n_held_out = len(found.held_out)
+    said = f"only {n_images(n_held_out)} held out" if n_held_out else "no image held out"
     note = f"{said}: set measures compare with half of the training images instead"
     # Children of the reference would be near to it by birth: those of the other half stand for all, if there are any.
     known = set(other.sha256s)

@@ -19,7 +19,7 @@ from synth.errors import UsageError
 from synth.output.root_files import RECIPE
 from synth.quality.samples import HELD_OUT, SYNTHETIC, TRAIN, ImageFile
 from synth.records import PARENT_SPLIT
-from synth.settings.recipe import Recipe, load_recipe
+from synth.settings.recipe import Data, Recipe, load_recipe
 from synth.workers import Progress, duration
 
 if TYPE_CHECKING:
@@ -47,18 +47,24 @@ def read_inputs(out: Path, synthetic: Path | None, *, n_workers: int) -> Inputs:
     """
     is_ours = (out / MANIFEST).is_file() and (out / RECIPE).is_file()
     recipe = load_recipe(out / RECIPE) if is_ours else Recipe()
-    dataset = open_dataset(out, recipe.data, n_workers=n_workers)
+    dataset = open_dataset(out, _data_of(recipe, out), n_workers=n_workers)
     source, made, accepted = synthetic or out, list[ImageFile](), dict[str, float]()
     if (source / MANIFEST).is_file():
         made, accepted = _from_manifest(source)
     elif synthetic is not None:
-        elsewhere = recipe.data.model_copy(update={"groups": ""})  # its paths need not tell a group
+        elsewhere = _data_of(recipe, synthetic).model_copy(update={"groups": ""})  # its paths need not tell a group
         items = open_dataset(synthetic, elsewhere, n_workers=n_workers).items
         made = [ImageFile(item.id, item.path, item.label, SYNTHETIC) for item in items]
     _check(dataset, made, source)
     kinds = {PARENT_SPLIT: TRAIN}
     real = [ImageFile(item.id, item.path, item.label, kinds.get(item.split, HELD_OUT)) for item in dataset.real]
     return Inputs(dataset, recipe, (*real, *made), accepted)
+
+
+def _data_of(recipe: Recipe, folder: Path) -> Data:
+    """Return how to read a folder: what the run left out is here only if the run was in place."""
+    exclude = tuple(path for path in recipe.data.exclude if os.path.lexists(folder / path))
+    return recipe.data.model_copy(update={"exclude": exclude})
 
 
 def _from_manifest(folder: Path) -> tuple[list[ImageFile], dict[str, float]]:

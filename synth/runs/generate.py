@@ -15,6 +15,7 @@ from typing import Any
 from synth.data.balance import Plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
+from synth.files import path_from
 from synth.output.card import filled_card
 from synth.output.root_files import CARD, RECIPE, REJECTED, SUMMARY, is_our_card
 from synth.output.staging import Staging
@@ -68,9 +69,7 @@ def generate(
             done = "" if mended else "nothing to do: "
             done += "the planned images are there (for others: synth undo, or another OUT)"
             warnings = (*run.warnings, done)
-            summary = Summary(
-                None, recipe.seed, recipe.method, _classes(run), dataset.refused, dataset.skipped, None, warnings
-            )
+            summary = dataclasses.replace(_summary(run, out, None), warnings=warnings)
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
@@ -80,7 +79,9 @@ def generate(
 
 def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progress | None) -> Summary:
     """Make the images, from where an interrupted run stopped, and move them to the output."""
-    summary = _summary(run)  # opens generator and gates: a wrong setting leaves nothing behind
+    judge = None if run.gates.judge is None else run.gates.judge.to_json()
+    # The id opens generator and gates: a wrong setting leaves nothing behind.
+    summary = dataclasses.replace(_summary(run, staging.out, run.id), judge=judge)
     copied = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
     check_space(run.dataset, staging.out, copies=copied, new=run.plan.new)
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
@@ -103,15 +104,13 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
     return summary
 
 
-def _summary(run: SettledRun) -> Summary:
+def _summary(run: SettledRun, out: Path, id: str | None) -> Summary:
     """Return the summary of a run before any image is made."""
-    judge, recipe = None if run.gates.judge is None else run.gates.judge.to_json(), run.recipe
+    recipe, classes = run.recipe, {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
+    given = {"data": str(run.dataset.root), "judge": recipe.judge, "bundle": recipe.bundle}
+    paths = {name: path_from(out, path) if os.path.exists(path) else path for name, path in given.items() if path}
     left_out = run.dataset.refused, run.dataset.skipped
-    return Summary(run.id, recipe.seed, recipe.method, _classes(run), *left_out, None, judge=judge)
-
-
-def _classes(run: SettledRun) -> dict[str, ClassSummary]:
-    return {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
+    return Summary(id, recipe.seed, recipe.method, classes, *left_out, None, paths)
 
 
 def _policy_test(run: SettledRun) -> tuple[Sequence[Mapping[str, Any]] | None, list[str]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.data.originals import Originals
 from synth.errors import OutputError, UsageError
@@ -20,6 +19,7 @@ from synth.generators.registry import open_generator
 from synth.pages.params_text import PLAIN, param_words
 from synth.pictures.sheets import Strip, Tile, contact_sheet, in_lines
 from synth.records import EFFECTS, FIRST, SECOND, Candidate, Item, Verdict
+from synth.runs.settle import plan_for
 from synth.settings.recipe import Recipe
 
 ATTEMPTS_FOR_A_WALK = 4
@@ -27,9 +27,10 @@ ATTEMPTS_FOR_A_WALK = 4
 
 
 def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, captions: bool = False) -> Image.Image:
-    """Draw a contact sheet: for each class, rarest first, real images, and below each the candidate made from it.
+    """Draw a contact sheet: real images, and below each the candidate made from it.
 
-    If the method interpolates between two originals, the walks of the first attempts are shown below.
+    The classes are those of the recipe, else those that a run would fill, the rarest first. If the method interpolates
+    between two originals, the walks of the first attempts are shown below.
 
     Args:
         n: images in a row.
@@ -68,10 +69,11 @@ def save_sheet(sheet: Image.Image, path: Path | None = None, *, outside: Path | 
 
 
 def _labels(dataset: Dataset, recipe: Recipe) -> Sequence[str]:
-    check_classes(recipe.classes, dataset.classes)
+    """Return the classes of the recipe, else those that a run would fill, else all; the rarest first."""
+    plan = plan_for(dataset, recipe)  # it also checks the names of the recipe
     wanted = [
         label
-        for label in recipe.classes or dataset.classes
+        for label in recipe.classes or plan.new or dataset.classes
         if dataset.train[label] or not needs_parents(recipe.methods)
     ]
     if not wanted:

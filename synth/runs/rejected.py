@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from synth.generators.base import Generator
 from synth.measures.subset import evenly_spaced
-from synth.pages.thumbnails import png_base64
+from synth.pages.thumbnails import picture_base64
 from synth.records import Item, Row
 
 PER_REASON = 6
@@ -28,7 +28,7 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
             "scores": dict(row.scores),
             "params": dict(row.params),
             "parents": [parent["path"] for parent in row.parents],
-            "thumbnail": png_base64(generator.remake_row(row, lambda parent: by_id[parent["path"]]).pixels),
+            "thumbnail": picture_base64(generator.remake_row(row, lambda parent: by_id[parent["path"]]).pixels),
         }
         for row in shown
     ]

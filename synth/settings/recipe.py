@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomlkit
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from tomlkit.items import Table
 
 from synth.errors import UsageError, did_you_mean
 from synth.settings.base import Settings, colour_or
 from synth.settings.effects import Effects
+from synth.settings.exclusion import read_exclusion
 from synth.settings.gates import Classifier, Gate
 from synth.settings.oversampling import MIX, Autoencoder, Gan, Method, Mix, Smote
 from synth.settings.trial import Trial
@@ -141,6 +142,9 @@ class Data(Settings):
     )
     groups: str = Field(
         "", description="regular expression on the path; its first group is the patient, scene or video"
+    )
+    exclude: Annotated[tuple[str, ...], BeforeValidator(read_exclusion)] = Field(
+        (), description="images to leave out: paths below the input, or a text file with one path per line"
     )
     follow_symlinks: bool = Field(False, description="also read symbolic links that lead out of the input folder")
 
@@ -275,7 +279,11 @@ def _plain(value: Any) -> Any:
         table = tomlkit.inline_table()
         table.update({key: _plain(inner) for key, inner in value.items() if inner is not None})
         return table
-    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+    if not isinstance(value, tuple | list):
+        return value
+    if all(isinstance(inner, str) for inner in value):  # a long list is parsed in a second, but appended to in minutes
+        return tomlkit.array(f"[{', '.join(tomlkit.string(inner).as_string() for inner in value)}]")
+    return [_plain(inner) for inner in value]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.originals import Originals
-from synth.pages.thumbnails import png_base64
+from synth.pages.thumbnails import picture_base64
 from synth.trials.context import TrialContext
 from synth.trials.results import Outcome, Verdict
 
@@ -39,7 +39,7 @@ def examples_of(outcomes: Sequence[Outcome], verdict: Verdict, context: TrialCon
             kinds = classes.setdefault(item.label, {"gained": [], "lost": []})
             found = kinds["gained" if by_arm == truth else "lost"]
             if len(found) < SHOWN:
-                example = {"path": item.id, "png": png_base64(sources.pixels(item)), "truth": item.label}
+                example = {"path": item.id, "thumbnail": picture_base64(sources.pixels(item)), "truth": item.label}
                 names = {"control": context.classes[by_control], "arm": context.classes[by_arm]}
                 found.append({**example, **names, "split": split.number})
     return {"arm": arm, "control": control, "classes": classes}

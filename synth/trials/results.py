@@ -201,6 +201,8 @@ class Verdict(ShortRepr):
     """What was compared, and {class: {train, held_out, needed}} as its "classes"."""
     advice: str = ""
     test: Mapping[str, Any] | None = None
+    data: str | None = None
+    """The input folder as seen from the folder of the trial."""
     run: str = ""
     """A hash of all that decides the verdict: images, arms, settings, versions."""
     seconds: float | None = None
@@ -229,6 +231,6 @@ class Verdict(ShortRepr):
 
     def to_json(self) -> dict[str, Any]:
         """Return `verdict.json`: no number in it is infinite or not a number."""
-        own = "control advised advice do_not_use budgets doses test design stopped run seconds versions"
+        own = "control advised advice do_not_use budgets doses test design stopped data run seconds versions"
         document = {**vars(self.deciding), **{name: getattr(self, name) for name in own.split()}}
         return {name: rounded(value) for name, value in document.items()}

@@ -20,6 +20,7 @@ import numpy as np
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
+from synth.files import path_from
 from synth.measures.scores import score
 from synth.pages.page import VERDICT
 from synth.runs.preflight import check_recipe
@@ -89,6 +90,7 @@ def trial(
         verdict = dataclasses.replace(
             verdict,
             test=_test(scheduler, every, verdict) if context.has_own_test else None,
+            data=path_from(out, dataset.root),
             run=run,
             versions=versions(NETWORKS),
         )
