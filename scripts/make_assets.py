@@ -6,7 +6,8 @@ The dataset holds drawings with seed 0, no photographs: 300 training images (168
 images (28, 6, 20), as assets/demo-lights/{train,test}/{red,yellow,green}/NNN.jpg. The script first deletes the old
 images. It stops before that if the folder holds anything else.
 
-    preview.png   synth preview assets/demo-lights --n 10
+    preview.png   synth preview assets/demo-lights --n 10 --seed 5 --set augment.effects.flip_horizontal.p=0: a mirrored
+                  arrow is another signal; with seed 5 every image shown gets some effect
     smote.png     the same with --class yellow --method smote --bundle, and an autoencoder trained here (about a minute)
     gan.png       the same with --class yellow --method gan, and the bundle in models/demo (scripts/train_shelf.py)
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from synth import Recipe, open_dataset, preview, train
+from synth import Recipe, load_recipe, open_dataset, preview, train
 from synth.demo.traffic_lights import LABELS, SPLITS, draw_dataset
 
 DEMO_LIGHTS = Path(__file__).resolve().parent.parent / "assets" / "demo-lights"
@@ -34,7 +35,8 @@ def main() -> None:
     draw_dataset(DEMO_LIGHTS, seed=0)
     sizes = [path.stat().st_size for path in DEMO_LIGHTS.rglob("*.jpg")]
     dataset = open_dataset(DEMO_LIGHTS)
-    save(preview(dataset, Recipe(), n=10), "preview.png")
+    unmirrored = load_recipe(None, {"seed": 5, "augment.effects.flip_horizontal.p": 0})
+    save(preview(dataset, unmirrored, n=10), "preview.png")
     with tempfile.TemporaryDirectory() as folder:
         bundle = str(Path(folder) / "codes")
         train("autoencoder", dataset, Recipe(), bundle)

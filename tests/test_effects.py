@@ -209,7 +209,8 @@ def test_nothing_drawn_changes_nothing() -> None:
 
 def test_a_shifted_mirror_is_shifted() -> None:
     """A matrix that mirrors and moves is no plain mirror."""
-    both = one(picture(), {"flip_horizontal": {}, "shift": {"x": 0.25, "y": 0}}, interpolation="linear")
+    values = {"flip_horizontal": {}, "shift": {"x": 0.25, "y": 0}}
+    both = one(picture(), values, interpolation="linear", fill="reflect")
     assert np.array_equal(both[:, 14:], picture()[:, ::-1][:, :-14])
 
 
@@ -218,7 +219,7 @@ def test_a_shifted_mirror_is_shifted() -> None:
 def test_grey_stays_grey(name: str, top: int) -> None:
     """Channels and depth stay; what only moves colour leaves grey alone; nothing else does nothing."""
     source = picture(channels=1, top=top)
-    result = one(source, {name: STRONG[name]})
+    result = one(source, {name: STRONG[name]}, fill="edge")
     expected_shape = source.shape[::-1] if name == "quarter_turn" else source.shape
     assert (result.dtype, result.shape) == (source.dtype, expected_shape)
     only_colour = name in COLOUR and name not in ("brightness", "contrast", "gamma")

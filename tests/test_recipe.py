@@ -47,8 +47,10 @@ def test_every_setting_is_explained() -> None:
 
 def test_the_default_policy_is_the_safe_one() -> None:
     effects = synth.Recipe().augment.effects
+    assert effects.undecided == ("flip_horizontal", "flip_vertical", "quarter_turn")
+    effects = effects.decided({})
     on = {name for name, effect in effects if effect.p}
-    assert on == {"flip_horizontal", "scale", "rotate", "shift", "brightness", "contrast", "blur"}
+    assert on == {"scale", "rotate", "shift", "brightness", "contrast", "blur"}
     assert {effect.p for _, effect in effects if effect.p} == {0.5}
 
 
@@ -73,7 +75,7 @@ def test_a_class_has_its_own_effects() -> None:
     recipe = load_recipe(None, {"augment.classes": {"yellow": {"effects": {"rotate": {"degrees": [-3, 3]}}}}})
     assert recipe.augment.effects_for("yellow").rotate.degrees == (-3, 3)
     assert recipe.augment.effects_for("yellow").rotate.p == 0.5
-    assert recipe.augment.effects_for("red") == recipe.augment.effects
+    assert recipe.augment.effects_for("red") == recipe.augment.effects.decided({})
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,8 @@ def test_a_class_has_its_own_effects() -> None:
         ("augment.effects.rotat.p", 1, ["augment.effects.rotat", 'did you mean "rotate"']),
         ("augment.effects.rotate.degres", 1, ['did you mean "degrees"']),
         ("augment.effects.rotate.p", 1.5, ["augment.effects.rotate.p", "less than or equal to 1", "1.5"]),
+        ("augment.effects.flip_vertical.p", 1.5, ["augment.effects.flip_vertical.p", '"auto" or a number 0..1', "1.5"]),
+        ("augment.effects.rotate.p", "auto", ["augment.effects.rotate.p", "number", "auto"]),
         ("augment.effects.rotate.degrees", [10, -10], ["low <= high"]),
         ("augment.effects.rotate.degrees", [-400, 400], ["-180..180"]),
         ("augment.fill", "mirror", ["augment.fill", '"mirror"']),

@@ -34,6 +34,7 @@ from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.data.balance import Plan
+    from synth.data.dataset import Dataset
     from synth.settings.recipe import Recipe
 
 
@@ -59,12 +60,17 @@ def plan(
     settings = {"method": method, "target": target_of(target), "cap": cap, "count": count, "classes": classes}
     recipe = common.recipe(settings)
     dataset = common.dataset(data, recipe)
-    _show_plan(plan_for(dataset, recipe, out or data), common)
+    _show_plan(dataset, recipe, plan_for(dataset, recipe, out or data), common)
     return common.status(incomplete=bool(dataset.refused))
 
 
-def _show_plan(plan: Plan, common: Common) -> None:
-    common.show({"classes": plan.to_json(), "new": sum(plan.new.values())}, lambda: print_plan(plan))
+def _show_plan(dataset: Dataset, recipe: Recipe, plan: Plan, common: Common) -> None:
+    from synth.gates.choices import with_choices
+
+    line = with_choices(recipe, dataset.train)[1] if plan.new else ""
+    notes = [line] if line else []
+    document = {"classes": plan.to_json(), "new": sum(plan.new.values()), "notes": notes}
+    common.show(document, lambda: print_plan(plan, notes))
 
 
 def preview(
@@ -92,15 +98,18 @@ def preview(
 
     Example: synth preview lights --class yellow
     """
+    from synth.gates.choices import with_choices
     from synth.generators.registry import check_method
     from synth.runs.preview import preview as draw_preview
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"method": method, "classes": classes, "seed": seed, "bundle": bundle, "judge": judge})
     dataset = common.dataset(data, recipe, partial(check_method, recipe))
+    recipe, line = with_choices(recipe, dataset.train)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
-    common.show({"sheet": str(path)}, lambda: console.say(f"sheet: {path}"))
+    notes = [line] if line else []
+    common.show({"sheet": str(path), "notes": notes}, lambda: console.say("\n".join([*notes, f"sheet: {path}"])))
     return common.status(incomplete=bool(dataset.refused))
 
 
@@ -130,6 +139,7 @@ def generate(
 
     Example: synth generate lights balanced
     """
+    from synth.gates.choices import with_choices
     from synth.generators.registry import check_method
     from synth.runs.generate import generate as generate_images
     from synth.runs.settle import dry_run as plan_only
@@ -154,13 +164,16 @@ def generate(
     folder = out or data
     dataset = common.dataset(data, recipe, partial(check_method, recipe))
     if dry_run:
-        _show_plan(plan_only(dataset, recipe, folder, in_place=in_place), common)
+        _show_plan(dataset, recipe, plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
+    recipe, line = with_choices(recipe, dataset.train)
+    notes = [line] if line else []
     with common.progress() as report:
         summary = generate_images(
             dataset, None, recipe, folder, in_place=in_place, n_workers=common.n_workers, progress=report
         )
-    common.show(summary.to_json(), lambda: print_summary(summary, folder, next_steps=_next_steps(data, folder, recipe)))
+    next_steps = _next_steps(data, folder, recipe)
+    common.show(summary.to_json(), lambda: print_summary(summary, folder, notes=notes, next_steps=next_steps))
     return common.status(incomplete=bool(summary.refused or summary.short))
 
 

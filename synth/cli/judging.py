@@ -1,7 +1,9 @@
-"""The commands that ask a judge: policy, check."""
+"""The commands that measure effects and images: policy, check."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -20,7 +22,9 @@ from synth.cli.options import (
     n_processes,
 )
 from synth.cli.score_printing import print_policy, print_quality
-from synth.errors import UsageError
+
+if TYPE_CHECKING:
+    from synth.gates.policy_test import EffectTest
 
 
 def policy(
@@ -29,27 +33,44 @@ def policy(
     every: Annotated[bool, Option("--all", help="Test all effects, not only those of the recipe.")] = False,
     classes: Classes = None,
     seed: Seed = None,
+    out: Annotated[
+        Path | None, Option(help="PNG file for a sheet: real images, and the same images after each effect.")
+    ] = None,
     *,
     common: Common,
 ) -> int:
-    """Test which effects keep the class.
+    """Test what each effect does to real images.
 
-    Each effect changes real images. The judge classifies them before and after. An effect loses the class if the judge
-    then sees the class in fewer images.
+    How foreign is each effect: can a simple classifier tell changed images from real ones (AUC 1), or not (AUC 0.5)?
+    With a judge, also: does the effect keep the class? It loses the class if the judge then sees it in fewer images.
 
-    Example: synth policy lights --judge judge --all
+    Example: synth policy lights --all --out effects.png
     """
-    recipe = common.recipe({"judge": judge, "classes": classes, "seed": seed})
-    if not recipe.judge:
-        raise UsageError(
-            "the policy test needs a judge: run synth train classifier DATA BUNDLE, then add --judge BUNDLE"
-        )
-    dataset = common.dataset(data, recipe)
-    from synth.classifier.judge import open_judge  # torch is imported only when the data could be read
-    from synth.gates.policy_test import probe_effects
+    from synth.data.balance import check_classes
+    from synth.gates.choices import with_choices
+    from synth.gates.foreign import foreignness
+    from synth.runs.policy_sheet import policy_sheet
+    from synth.runs.preview import save_sheet
 
-    tests = probe_effects(dataset.train, recipe, open_judge(recipe.judge), classes=recipe.classes, every=every)
-    common.show({"policy": [test.to_json() for test in tests]}, lambda: print_policy(tests))
+    recipe = common.recipe({"judge": judge, "classes": classes, "seed": seed})
+    dataset = common.dataset(data, recipe)
+    check_classes(recipe.classes, dataset.classes)
+    recipe, line = with_choices(recipe, dataset.train)
+    found = foreignness(dataset.train, recipe, every=every)
+    sheet = str(save_sheet(policy_sheet(found), out, outside=dataset.root)) if out else None
+    tests: tuple[EffectTest, ...] = ()
+    if recipe.judge:
+        from synth.classifier.judge import open_judge  # torch is imported only for a judge
+        from synth.gates.policy_test import probe_effects
+
+        tests = probe_effects(dataset.train, recipe, open_judge(recipe.judge), classes=recipe.classes, every=every)
+    document = {
+        "foreign": [each.to_json() for each in found],
+        "policy": [test.to_json() for test in tests],
+        "sheet": sheet,
+        "notes": [line] if line else [],
+    }
+    common.show(document, lambda: print_policy(found, tests, line, sheet))
     return common.status(incomplete=bool(dataset.refused), do_not_use=any(test.loses for test in tests))
 
 

@@ -86,8 +86,8 @@ def print_weights(weights: Mapping[str, float], form: str) -> None:
         console.table(["class", "weight"], [[label, f"{weight:.4g}"] for label, weight in weights.items()])
 
 
-def print_plan(plan: Plan) -> None:
-    """Print how many new images each class gets, and why it does not get more."""
+def print_plan(plan: Plan, notes: Sequence[str]) -> None:
+    """Print how many new images each class gets, why it does not get more, and notes."""
     counted = ["distinct"] if any(p.distinct is not None for p in plan.classes.values()) else []
     before = [EARLIER] if any(p.existing for p in plan.classes.values()) else []
     rows = [
@@ -96,12 +96,14 @@ def print_plan(plan: Plan) -> None:
     ]
     console.table(["class", "real", *counted, *before, "new", "target"], rows)
     _print_notes(plan.classes)
+    _print_warnings(notes)
 
 
-def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
+def print_summary(summary: Summary, out: Path, *, notes: Sequence[str] = (), next_steps: str = "") -> None:
     """Print what a run made.
 
     Args:
+        notes: printed above the run's own warnings.
         next_steps: commands that are useful now.
     """
     from synth.pages.sentences import tell_plan
@@ -115,7 +117,7 @@ def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
     columns = ["class", "real", *earlier, "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
     _print_left_out(summary.skipped, summary.refused)
-    _print_warnings(summary.warnings)
+    _print_warnings([*notes, *summary.warnings])
     console.say(tell_plan(summary.to_json()["classes"]).line)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:

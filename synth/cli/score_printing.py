@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from synth.cli import console
 
 if TYPE_CHECKING:
+    from synth.gates.foreign import Foreignness
     from synth.gates.policy_test import EffectTest
     from synth.quality.check import Quality
     from synth.trials.results import Verdict
@@ -48,7 +49,25 @@ def print_drawn(found: Mapping[str, Any]) -> None:
             console.say(f"{label}: {'; '.join(entry['reasons'])}")
 
 
-def print_policy(tests: Sequence[EffectTest]) -> None:
+def print_policy(found: Sequence[Foreignness], tests: Sequence[EffectTest], line: str, sheet: str | None) -> None:
+    """Print how foreign each effect is to the dataset, and what the judge sees before and after it.
+
+    Args:
+        line: which symmetries were chosen; may be empty.
+        sheet: path of the sheet, if there is one.
+    """
+    rows = [[f.effect, f.n, f"{f.auc:.2f} ({f.interval[0]:.2f}-{f.interval[1]:.2f})", f.word] for f in found]
+    console.table(["effect", "n", "told from real images (AUC)", ""], rows)
+    console.say("AUC 0.50: the dataset looks the same after the effect; 1.00: no real image looks so")
+    console.say("it does not say which effects help a classifier: synth trial does")
+    for text in (line, f"sheet: {sheet}" if sheet else ""):
+        if text:
+            console.say(text)
+    if tests:
+        _print_tests(tests)
+
+
+def _print_tests(tests: Sequence[EffectTest]) -> None:
     """Print in how many real images the judge sees the class, before and after each effect."""
     from synth.gates.policy_test import warnings_of  # it needs torch, which the policy test has imported
 

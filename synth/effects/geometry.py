@@ -2,7 +2,8 @@
 
 Coordinates are those of pixel centres: (0, 0) is the centre of the top left pixel, x points right, y points down.
 The function of an effect returns the forward matrices source -> output of m images: (m, 3, 3) float64. Positive angles
-are anticlockwise on a screen. The conventions are those of albumentations' Affine.
+are anticlockwise on a screen. The conventions are those of albumentations' Affine. `synth.effects.inside` keeps the
+frame inside the source; here, what lies outside is filled.
 """
 
 import functools
@@ -21,7 +22,8 @@ Sizes = Floats  # (m, 2): width, height
 LARGE_SIDE = 256
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
 IDENTITY, FLIP, AFFINE, PERSPECTIVE = range(4)  # kinds of matrices; the first two need no interpolation
-_BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
+# With "inside" no pixel outside is shown; an interpolation at the border only reads its neighbours.
+_BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE, "inside": cv2.BORDER_REPLICATE}
 
 
 def _eye(m: int) -> Floats:

@@ -3,16 +3,16 @@
 Parameters are drawn for a whole chunk and then applied image by image, exactly as the manifest records them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from synth.effects import colour, geometry, texture
-from synth.effects.parameters import EffectBatch, Params, by_effect, draw_effect
+from synth.effects import colour, geometry, inside, texture
+from synth.effects.parameters import EffectBatch, Floats, Params, by_effect, draw_effect
 from synth.records import Alpha, Pixels
-from synth.settings.effects import Effect
-from synth.settings.recipe import Augment
+from synth.settings.effects import AUTO, Effect, Effects
+from synth.settings.recipe import Augment, ClassPolicy
 
 FLIPS = ("flip_horizontal", "flip_vertical")
 OPAQUE = "#ffffff"
@@ -29,7 +29,8 @@ class Policy:
         """
         forbidden = settings.forbidden_for(label)
         self.label, self.seed = label, seed
-        self.interpolation, self.fill = settings.interpolation, settings.fill
+        self.interpolation, self.zoom_max = settings.interpolation, settings.zoom_max
+        self.fill = "inside" if settings.fill == AUTO else settings.fill
         effects = settings.effects_for(label)
         self.effects: dict[str, Effect] = {
             name: effect for name, effect in effects if effect.p > 0 and name not in forbidden
@@ -91,13 +92,19 @@ class Policy:
 
     def _warped(self, batches: Sequence[EffectBatch], sources: Sequence[Pixels], *, fill: str) -> list[Pixels]:
         """Apply the geometric effects."""
-        source_sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
-        matrices, sizes = geometry.compose(batches, source_sizes)
+        matrices, sizes = self._composed(batches, sources)
         kinds = geometry.kinds_of(matrices, sizes)
         return [
             geometry.warp(*each, interpolation=self.interpolation, fill=fill)
             for each in zip(sources, matrices, sizes.astype(int).tolist(), kinds, strict=True)
         ]
+
+    def _composed(self, batches: Sequence[EffectBatch], sources: Sequence[Pixels]) -> tuple[Floats, Floats]:
+        """Return the matrix and the output size of each image."""
+        sizes = np.array([(pixels.shape[1], pixels.shape[0]) for pixels in sources], np.float64)
+        if self.fill != "inside" or not any(name in inside.NEUTRAL for name, _, _ in batches):
+            return geometry.compose(batches, sizes)
+        return inside.compose_inside(batches, sizes, zoom_max=self.zoom_max)
 
 
 def with_hidden(pixels: Pixels, hidden: Pixels, alpha: Alpha) -> Pixels:
@@ -118,3 +125,22 @@ def mirror_classes(settings: Augment, flip: str) -> Mapping[str, str]:
 def mapped_flips(settings: Augment, label: str) -> list[str]:
     """Return the flips that turn an image of the class into one of another class."""
     return [flip for flip in FLIPS if mirror_classes(settings, flip).get(label, label) != label]
+
+
+def alone(augment: Augment, label: str, *, every: bool = False) -> Iterator[tuple[str, Augment]]:
+    """Yield each effect that can fire for a class, as a policy with that effect alone, always on.
+
+    Args:
+        every: all effects, with their ranges, not only those that can fire.
+    """
+    own, forbidden = augment.effects_for(label), {*augment.forbidden_for(label), *mapped_flips(augment, label)}
+    common = augment.model_dump(include={"interpolation", "fill", "zoom_max"})
+    off = {name: {**effect.model_dump(), "p": 0.0} for name, effect in own}
+    for name, effect in own:
+        if every or (effect.p > 0 and name not in forbidden):
+            yield name, Augment(effects=Effects.model_validate({**off, name: {**off[name], "p": 1.0}}), **common)
+    for transform in augment.transforms_for(label):
+        if transform.get("name") not in forbidden:
+            policy = ClassPolicy(transforms=({**transform, "p": 1.0},))
+            settings = Augment(effects=Effects.model_validate(off), classes={label: policy}, **common)
+            yield str(transform.get("name")), settings

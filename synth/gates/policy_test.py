@@ -6,7 +6,7 @@ reported: it changes what the image shows (a hue shift on traffic lights), or at
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,11 @@ import numpy as np
 
 from synth.classifier.judge import Judge
 from synth.data.originals import Originals
-from synth.effects.policy import Policy, mapped_flips
+from synth.effects.policy import Policy, alone
 from synth.measures.intervals import mean_of_differences
 from synth.measures.subset import evenly_spaced
 from synth.records import Floats, Item, ShortRepr
-from synth.settings.effects import Effects
-from synth.settings.recipe import Augment, ClassPolicy, Recipe
+from synth.settings.recipe import Recipe
 
 N_IMAGES = 64
 """Changed images of each class; a class with fewer originals uses each several times."""
@@ -100,7 +99,7 @@ def probe_effects(
         before = _on_class(judge, [originals.pixels(item) for item in items], items, label)
         places = np.arange(N_IMAGES) % len(items)
         chosen = [items[place] for place in places.tolist()]
-        for effect, augment in _alone(recipe.augment, label, every=every):
+        for effect, augment in alone(recipe.augment, label, every=every):
             policy, attempts = Policy(augment, label, seed=recipe.seed), range(N_IMAGES)
             changed = policy.apply([originals.pixels(i) for i in chosen], policy.draw(attempts), attempts=attempts)
             after = _on_class(judge, changed, chosen, label)
@@ -108,23 +107,6 @@ def probe_effects(
             change = mean_of_differences(by_original - before)
             results.append(EffectTest(effect, label, N_IMAGES, float(before.mean()), float(after.mean()), change))
     return tuple(results)
-
-
-def _alone(augment: Augment, label: str, *, every: bool) -> Iterator[tuple[str, Augment]]:
-    """Yield each effect that can fire for a class, as a policy with that effect alone, always on."""
-    own, forbidden = augment.effects_for(label), {*augment.forbidden_for(label), *mapped_flips(augment, label)}
-    common = {"interpolation": augment.interpolation, "fill": augment.fill}
-    off = {name: {**effect.model_dump(), "p": 0.0} for name, effect in own}
-    for name, effect in own:
-        if every or (effect.p > 0 and name not in forbidden):
-            yield name, Augment(effects=Effects.model_validate({**off, name: {**off[name], "p": 1.0}}), **common)
-    for transform in augment.transforms_for(label):
-        if transform.get("name") not in forbidden:
-            alone = ClassPolicy(transforms=({**transform, "p": 1.0},))
-            yield (
-                str(transform.get("name")),
-                Augment(effects=Effects.model_validate(off), classes={label: alone}, **common),
-            )
 
 
 def _on_class(judge: Judge, images: Sequence[Any], items: Sequence[Item], label: str) -> Floats:

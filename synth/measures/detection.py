@@ -84,13 +84,14 @@ def _prepared(blocks: Sequence[Floats]) -> Floats:
 
     The rotation changes no distance and no angle, so a ridge-penalised regression gives the same answer, much faster.
     """
-    scaled = np.hstack([_scaled(block.astype(np.float64)) for block in blocks])
+    scaled = np.hstack([scaled_block(block.astype(np.float64)) for block in blocks])
     values, vectors = np.linalg.eigh(scaled @ scaled.T)
     rotated: Floats = vectors * np.sqrt(values.clip(0))
     return rotated
 
 
-def _scaled(block: Floats) -> Floats:
+def scaled_block(block: Floats) -> Floats:
+    """Return a block of features (n, F), standardised, so that blocks of any width have the same weight."""
     std = block.std(axis=0)
     usual = float(np.median(std[std > 0])) if (std > 0).any() else 1.0
     scaled: Floats = (block - block.mean(axis=0)) / np.maximum(std, STD_FLOOR * usual) / np.sqrt(block.shape[1])

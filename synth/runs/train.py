@@ -11,6 +11,7 @@ from synth.classifier.training import train_classifier
 from synth.data.dataset import Dataset
 from synth.errors import UsageError, did_you_mean
 from synth.gan.training import train_gan
+from synth.gates.choices import with_choices
 from synth.settings.recipe import Recipe
 from synth.training.bundle import Bundle
 from synth.training.job import TrainingJob
@@ -53,6 +54,7 @@ def train(
         raise UsageError(f'unknown network "{what}": expected {", ".join(TRAININGS)}{did_you_mean(what, TRAININGS)}')
     if tensorboard is not None and what != "gan":
         raise UsageError(f"only the training of a GAN writes for TensorBoard, not that of: {what}")
+    recipe, _ = with_choices(recipe, dataset.train)
     started, was_there = time.monotonic(), os.path.lexists(out)
     bundle = TRAININGS[what](TrainingJob(dataset, recipe, Path(out), n_workers, device, progress, tensorboard))
     return bundle if was_there else dataclasses.replace(bundle, seconds=round(time.monotonic() - started, 1))

@@ -76,7 +76,7 @@ class ImageSMOTE(BaseOverSampler):  # type: ignore[misc]
         step: range within 0..1 of the step from the first parent to the second, drawn uniformly.
         path: between two codes, "spherical" or "linear".
         residual: add back what the decoder loses of the two parents.
-        augment: "off", or the safe effects (mirroring, a little rotation, brightness ...): "together" on the new image,
+        augment: "off", or the safe effects (a little rotation, brightness ...): "together" on the new image,
             or "apart" on each parent. For uint8 and uint16. They can also fill a class of one image.
         reach: largest distance of a neighbour, in spreads of the class; 0: no limit.
         folder: where new image files are written, if X is paths. Created if missing; no file is overwritten.

@@ -1,17 +1,29 @@
 """The settings of every effect, with their ranges and defaults.
 
-The defaults are the safe policy: horizontal flip and a little rotation, scale, shift, brightness, contrast and blur,
-each with probability .5, so that some images keep their geometry. Effects that can change a class (hue, vertical flip,
-quarter turns ...) have `p = 0`.
+The defaults are the safe policy: a little rotation, scale, shift, brightness, contrast and blur, each with probability
+.5, so that some images keep their geometry. Mirrors and quarter turns are chosen from the images (`p = "auto"`, see
+`synth.gates.symmetries`). Other effects that can change a class (hue, shear ...) have `p = 0`.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from synth.settings.base import Pair, Settings, within
 
+SAFE_P = 0.5
+AUTO: Literal["auto"] = "auto"
+
+
+def _probability_or_auto(value: object) -> object:
+    if value != AUTO and not (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1):
+        raise ValueError(f'expected "auto" or a number 0..1, got {value!r:.40}')
+    return value
+
+
 Probability = Annotated[float, Field(ge=0, le=1)]
+ChosenProbability = Annotated[float | Literal["auto"], BeforeValidator(_probability_or_auto)]
 Degrees = Annotated[Pair, within(-180, 180)]
 Skew = Annotated[Pair, within(-60, 60)]
 Factor = Annotated[Pair, within(0, 4)]
@@ -24,15 +36,23 @@ class Effect(Settings):
     p: Probability = Field(0.0, description="probability that it is applied, 0..1")
 
 
-class FlipHorizontal(Effect):
+class Symmetry(Effect):
+    """An effect that some datasets have by nature, and that changes the class in others."""
+
+    p: ChosenProbability = Field(  # type: ignore[assignment]  # "auto" counts as 0 until the images have been asked
+        AUTO, description='probability that it is applied, 0..1; "auto": chosen from the images'
+    )
+
+
+class FlipHorizontal(Symmetry):
     """Swap left and right."""
 
 
-class FlipVertical(Effect):
+class FlipVertical(Symmetry):
     """Swap top and bottom."""
 
 
-class QuarterTurn(Effect):
+class QuarterTurn(Symmetry):
     """Rotate by a multiple of 90 degrees."""
 
     turns: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(
@@ -49,7 +69,7 @@ class Crop(Effect):
 class Scale(Effect):
     """Zoom about the centre."""
 
-    factor: Annotated[Pair, within(0.1, 10)] = Field((0.85, 1.15), description="zoom factor; above 1 enlarges")
+    factor: Annotated[Pair, within(0.1, 10)] = Field((1.0, 1.1), description="zoom factor; above 1 enlarges")
 
 
 class Shear(Effect):
@@ -76,8 +96,8 @@ class Rotate(Effect):
 class Shift(Effect):
     """Move the image in its frame."""
 
-    x: Share = Field((-0.08, 0.08), description="move to the right, as a share of the width")
-    y: Share = Field((-0.08, 0.08), description="move down, as a share of the height")
+    x: Share = Field((-0.04, 0.04), description="move to the right, as a share of the width")
+    y: Share = Field((-0.04, 0.04), description="move down, as a share of the height")
 
 
 class Brightness(Effect):
@@ -146,14 +166,11 @@ class Blur(Effect):
     sigma: Annotated[Pair, within(0, 20)] = Field((0.3, 0.8), description="standard deviation, pixels")
 
 
-SAFE_P = 0.5
-
-
 class Effects(Settings):
     """The effects in the order in which they run: geometry (one matrix), colour (one matrix, one table), blur."""
 
     crop: Crop = Crop()
-    flip_horizontal: FlipHorizontal = FlipHorizontal(p=SAFE_P)
+    flip_horizontal: FlipHorizontal = FlipHorizontal()
     flip_vertical: FlipVertical = FlipVertical()
     quarter_turn: QuarterTurn = QuarterTurn()
     scale: Scale = Scale(p=SAFE_P)
@@ -172,3 +189,18 @@ class Effects(Settings):
     hue: Hue = Hue()
     gamma: Gamma = Gamma()
     blur: Blur = Blur(p=SAFE_P)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Symmetries that are still to be chosen from the images."""
+        return tuple(name for name, effect in self if effect.p == AUTO)
+
+    def decided(self, choices: Mapping[str, float]) -> "Effects":
+        """Return the effects with these probabilities of undecided symmetries; others that are undecided get 0."""
+        chosen: dict[str, Any] = {
+            name: getattr(self, name).model_copy(update={"p": choices.get(name, 0.0)}) for name in self.undecided
+        }
+        return self.model_copy(update=chosen)
+
+
+SYMMETRIES = tuple(name for name, effect in Effects() if isinstance(effect, Symmetry))

@@ -17,7 +17,7 @@ from tomlkit.items import Table
 
 from synth.errors import UsageError, did_you_mean
 from synth.settings.base import Settings, colour_or
-from synth.settings.effects import Effects
+from synth.settings.effects import AUTO, Effects
 from synth.settings.exclusion import read_exclusion
 from synth.settings.gates import Classifier, Gate
 from synth.settings.oversampling import MIX, Autoencoder, Gan, Method, Mix, Smote
@@ -75,8 +75,13 @@ class Augment(Settings):
     interpolation: Literal["auto", "linear", "cubic", "lanczos"] = Field(
         "auto", description="interpolation between pixels; auto: cubic, and linear from 256 x 256 pixels"
     )
-    fill: Annotated[str, colour_or("reflect", "edge")] = Field(
-        "reflect", description='new pixels at the border: "reflect", "edge" or a colour like "#808080"'
+    fill: Annotated[str, colour_or(AUTO, "inside", "reflect", "edge")] = Field(
+        AUTO,
+        description='what enters the frame: "inside" (nothing: enlarged enough), "edge", "reflect" or a colour; '
+        "auto: edge if the images have borders of one colour, else inside",
+    )
+    zoom_max: float = Field(
+        1.15, ge=1, le=4, description='largest zoom that "inside" adds; warps that need more are weakened'
     )
     forbid: Forbidden = Field((), description="effects and albumentations transforms that must never run")
     transforms: tuple[Mapping[str, Any], ...] = Field(
@@ -110,16 +115,16 @@ class Augment(Settings):
         return self.classes.get(label, ClassPolicy())
 
     def effects_for(self, label: str) -> Effects:
-        """Return the effects of one class: the common ones with the exceptions of the class."""
+        """Return the effects of one class: the common ones with its exceptions. Undecided symmetries are off."""
         exceptions = self._exceptions(label).effects
         if not exceptions:
-            return self.effects
+            return self.effects.decided({})
         merged = self.effects.model_dump()
         for name, keys in exceptions.items():
             if name not in merged:
                 raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{did_you_mean(name, merged)}')
             merged[name] = {**merged[name], **keys}
-        return Effects.model_validate(merged)
+        return Effects.model_validate(merged).decided({})
 
     def forbidden_for(self, label: str) -> frozenset[str]:
         """Return the effects and transforms that must never touch this class."""

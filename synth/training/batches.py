@@ -13,6 +13,7 @@ from synth.data.originals import Originals
 from synth.effects.policy import Policy
 from synth.measures.subset import evenly_spaced
 from synth.records import Item
+from synth.settings.effects import SYMMETRIES, Effects
 from synth.settings.recipe import Augment, Recipe
 
 Images = npt.NDArray[np.uint8]
@@ -21,7 +22,7 @@ Ints = npt.NDArray[np.intp]
 
 
 def safe_policy(recipe: Recipe, *, without: Sequence[str] = ()) -> Augment:
-    """Return the default effects, without those that the recipe forbids for any class or that change a class.
+    """Return the default effects and the recipe's symmetries, without those that it forbids or that change a class.
 
     A judge that is trained with stronger effects (hue, say) can no longer see what these effects do to a class.
 
@@ -30,7 +31,9 @@ def safe_policy(recipe: Recipe, *, without: Sequence[str] = ()) -> Augment:
     """
     augment = recipe.augment
     forbidden = {*without, *augment.forbid, *(name for policy in augment.classes.values() for name in policy.forbid)}
-    return Augment(forbid=tuple(sorted(forbidden | {str(flip) for flip, pairs in augment.label_map.items() if pairs})))
+    effects = Effects().model_copy(update={name: getattr(augment.effects, name) for name in SYMMETRIES})
+    changing = {str(flip) for flip, pairs in augment.label_map.items() if pairs}
+    return Augment(forbid=tuple(sorted(forbidden | changing)), effects=effects)
 
 
 def read_inputs(items: Sequence[Item], originals: Originals, side: int) -> Images:

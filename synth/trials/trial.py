@@ -21,6 +21,7 @@ from synth.data.balance import check_classes
 from synth.data.dataset import Dataset
 from synth.errors import TrainingError, UsageError
 from synth.files import path_from
+from synth.gates.choices import with_choices
 from synth.measures.scores import score
 from synth.pages.page import VERDICT
 from synth.runs.preflight import check_recipe
@@ -69,6 +70,9 @@ def trial(
     settings = recipe.trial
     every, ladders = arms_of(arms, recipe)
     _check(dataset, recipe, every)
+    recipe, line = with_choices(recipe, dataset.train)
+    if line and say:
+        say(line)
     settled = [recipe.model_dump(mode="json"), {"arms": [arm.name for arm in every], "search": seconds is not None}]
     where = str(choose_device(device))
     run = run_id(dataset.real, dataset.classes, settled, seed=recipe.seed)

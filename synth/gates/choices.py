@@ -1,0 +1,65 @@
+"""What a recipe leaves to the images (`"auto"`): mirrors, quarter turns, and what enters the frame.
+
+The choices become plain settings of the recipe. The same recipe then asks the images no more.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from synth.data.originals import Originals
+from synth.gates.symmetries import Choice, in_words, sample_of, symmetries_of
+from synth.records import Item, Pixels
+from synth.settings.effects import AUTO, SAFE_P
+from synth.settings.recipe import Recipe
+
+PLAIN_LEVELS = 16
+"""Largest deviation of a plain border from its median, in levels of 255."""
+MOSTLY = 0.95
+"""Share of the images that must have a plain border."""
+
+
+def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[Recipe, str]:
+    """Decide what a recipe leaves to the images.
+
+    Args:
+        train: {class: its real training images}.
+
+    Returns: the recipe without "auto", and one line for a person; empty if there is nothing to say.
+    """
+    augment = recipe.augment
+    if recipe.methods == ("duplicate",) or not (augment.effects.undecided or augment.fill == AUTO):
+        return recipe, ""
+    choices = _symmetries(recipe, train)
+    parts = [f"symmetries of the images: {in_words(choices)}"] if choices else []
+    fill = augment.fill
+    if fill == AUTO:
+        share = plain_share(train, recipe)
+        fill = "edge" if share >= MOSTLY else "inside"
+        parts += [f"fill edge ({share:.0%} of the images have a border of one colour)"] if fill == "edge" else []
+    effects = augment.effects.decided({choice.effect: SAFE_P for choice in choices if choice.on})
+    decided = augment.model_copy(update={"effects": effects, "fill": fill})
+    return recipe.model_copy(update={"augment": decided}), "; ".join(parts)
+
+
+def _symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:
+    """Return a choice about each symmetry that is open; a label map decides about its flip."""
+    augment = recipe.augment
+    mapped = [flip for flip in augment.effects.undecided if augment.label_map.get(flip)]  # type: ignore[call-overload]
+    asked = [name for name in augment.effects.undecided if name not in {*augment.forbid, *mapped}]
+    found = symmetries_of(train, recipe, asked) if asked else []
+    return [*(Choice(flip, True, "label map") for flip in mapped), *found]
+
+
+def plain_share(train: Mapping[str, Sequence[Item]], recipe: Recipe) -> float:
+    """Return the share of training images whose border has one colour (cut-outs, scans, glyphs); 0 without images."""
+    originals = Originals(recipe.data)
+    plain = [has_plain_border(originals.pixels(item)) for item in sample_of(train)]
+    return float(np.mean(plain)) if plain else 0.0
+
+
+def has_plain_border(pixels: Pixels) -> bool:
+    """Whether the outermost pixels have one colour."""
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    deviation = np.abs(border - np.median(border, axis=0)).max()
+    return bool(deviation <= PLAIN_LEVELS * (257 if pixels.itemsize == 2 else 1))
