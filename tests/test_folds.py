@@ -98,13 +98,15 @@ def test_one_stated_group_for_all_leaves_pictures_together(repeated: list[Item])
     assert "red (13 images in 1 group)" in groups.warnings[0]
 
 
-def test_a_fixed_camera_is_split_by_image_and_its_images_are_distinct(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_scenes", [1, 2])
+def test_a_fixed_camera_is_split_by_image_and_its_images_are_distinct(tmp_path: Path, n_scenes: int) -> None:
     rng = np.random.default_rng(0)
-    blobs = Image.fromarray(rng.integers(20, 230, (6, 6, 3), np.uint8))
-    scene = np.asarray(blobs.resize((48, 48), Image.Resampling.BICUBIC), float)
+    blobs = [Image.fromarray(rng.integers(20, 230, (6, 6, 3), np.uint8)) for _ in range(n_scenes)]
+    scenes = [np.asarray(each.resize((48, 48), Image.Resampling.BICUBIC), float) for each in blobs]
     for label, n in (("good", 20), ("scratched", 6)):
         (tmp_path / label).mkdir()
         for index in range(n):
+            scene = scenes[index % n_scenes]
             pixels = scene * rng.uniform(0.97, 1.03) + rng.normal(0, 3, scene.shape)
             pixels[24, 4 : 4 + 10 * (label == "scratched")] = 0
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(tmp_path / label / f"{index}.png")

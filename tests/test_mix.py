@@ -211,6 +211,8 @@ def test_rejected_candidates_of_every_generator_are_shown(made: Made, tmp_path: 
         gate__classifier__score_min=0.9999,
         gate__acceptance_min=0,
         tries=3,
+        augment__effects__brightness__p=0.5,
+        augment__effects__brightness__factor=0,
     )
     summary = generated(judged.data, recipe, tmp_path / "out")
     rejected = {row.id: row.method for row in rows_of(tmp_path / "out") if row.reasons}

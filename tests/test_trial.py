@@ -27,12 +27,12 @@ QUICK = {
     "trial.budgets": (1.0, 2.0),
 }
 ARMS = ("none", "weights", "duplicate+online", "augment@12+duplicate+online", "undersample:cluster@2x+online")
-NOISE = """
+BLANK = """
 import numpy as np
 
 class Sham:
     def draw(self, label, rng):
-        return rng.integers(0, 256, (36, 24, 3), dtype=np.uint8)
+        return np.full((36, 24, 3), rng.integers(0, 256), np.uint8)
 """
 
 
@@ -206,9 +206,9 @@ def assert_far_along(told: Mapping[str, Sequence[tuple[int, int]]]) -> None:
     assert seen[-1][0] == seen[-1][1] > 0
 
 
-def test_noise_is_stopped_by_the_gates_or_hurts(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_images_are_stopped_by_the_gates(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("sham_of_a_trial.py").write_text(NOISE)
+    Path("sham_of_a_trial.py").write_text(BLANK)
     arm = "sham_of_a_trial:Sham+duplicate+online"
     document = tried(data, tmp_path / "out", ["duplicate+online", arm]).to_json()
     assert document["advised"] == "duplicate+online"
@@ -350,6 +350,6 @@ class TestCommand:
         self, data: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        Path("sham_of_a_command.py").write_text(NOISE)
+        Path("sham_of_a_command.py").write_text(BLANK)
         words = ("--arms", "sham_of_a_command:Sham+duplicate+online", "--strict", "--quiet", *self.settings())
         assert run("trial", data, tmp_path / "out", *words) == 4

@@ -172,8 +172,8 @@ def generate(
         summary = generate_images(
             dataset, None, recipe, folder, in_place=in_place, n_workers=common.n_workers, progress=report
         )
-    steps = _next_steps(data, folder, recipe)
-    common.show(summary.to_json(), lambda: print_summary(summary, folder, notes=notes, next_steps=steps))
+    next_steps = _next_steps(data, folder, recipe)
+    common.show(summary.to_json(), lambda: print_summary(summary, folder, notes=notes, next_steps=next_steps))
     return common.status(incomplete=bool(summary.refused or summary.short))
 
 

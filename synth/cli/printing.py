@@ -103,7 +103,7 @@ def print_summary(summary: Summary, out: Path, *, notes: Sequence[str] = (), nex
     """Print what a run made.
 
     Args:
-        notes: lines to show before the warnings.
+        notes: printed above the run's own warnings.
         next_steps: commands that are useful now.
     """
     from synth.pages.sentences import tell_plan

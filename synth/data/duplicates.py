@@ -67,30 +67,34 @@ class Pictures:
     n_cut: int = 0
     """Images for which the search was cut short (see `near_groups`)."""
     one_scene: tuple[str, ...] = ()
-    """Classes whose images nearly all look alike, as from one fixed camera. Their labels say that they differ, so only
-    those with the same pixels count as the same picture."""
+    """Classes of which nearly all images look like those of other classes, as from a fixed camera. The labels say that
+    they differ, so only those with the same pixels count as the same picture."""
 
 
 def pictures_of(items: Sequence[Item]) -> Pictures:
     """Group images that show the same picture, directly or through others."""
     numbers, n_cut = _alike(items)
-    labels = [item.label for item in items]
-    scene: dict[int, list[str]] = defaultdict(list)
-    for label, (number, share) in largest_shares(labels, numbers).items():
-        if share > NEARLY_ALL:
-            scene[number].append(label)
     pixels = groups_by_shared_keys([(item.pixels_sha256,) for item in items])
-    several = {
-        number: found for number, found in scene.items() if len(found) > 1 and _differ(pixels[numbers == number])
-    }
-    in_scene = np.isin(numbers, list(several))
-    numbers = np.where(in_scene, numbers.max(initial=0) + 1 + pixels, numbers)
-    return Pictures(numbers, n_cut, tuple(sorted(itertools.chain.from_iterable(several.values()))))
+    in_scene, labels = _in_scenes(items, numbers, pixels), np.array([item.label for item in items], object)
+    shares = {label: in_scene[labels == label].mean() for label in dict.fromkeys(labels[in_scene].tolist())}
+    classes = sorted(label for label, share in shares.items() if share > NEARLY_ALL)
+    if len(classes) < 2:
+        return Pictures(numbers, n_cut)
+    return Pictures(np.where(in_scene, numbers.max() + 1 + pixels, numbers), n_cut, tuple(classes))
 
 
-def _differ(pixels: Indices) -> bool:
-    """Whether images that look alike are too many to be a few pictures, each stored under several labels."""
-    return len(np.unique(pixels)) >= max(SCENE_MIN, len(pixels) / 2)
+def _in_scenes(items: Sequence[Item], numbers: Indices, pixels: Indices) -> npt.NDArray[np.bool_]:
+    """Whether each image is in a group of many different images, of several classes, that look alike: (n,)."""
+    found: dict[int, tuple[set[str], set[int], list[int]]] = defaultdict(lambda: (set(), set(), []))
+    for place, (item, number, own) in enumerate(zip(items, numbers.tolist(), pixels.tolist(), strict=True)):
+        labels, different, places = found[number]
+        labels.add(item.label)
+        different.add(own)
+        places.append(place)
+    inside = np.zeros(len(items), bool)
+    for labels, different, places in found.values():
+        inside[places] = len(labels) > 1 and len(different) >= max(SCENE_MIN, len(places) / 2)
+    return inside
 
 
 def largest_shares(labels: Sequence[str], groups: Indices) -> dict[str, tuple[int, float]]:

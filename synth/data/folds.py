@@ -27,8 +27,9 @@ NOT_BY_GROUP = (
     "nearly all images of a class are in one group: {}. Splits divide them image by image: scores may be too high",
 )
 """For each level from 1 on: why, and how, a class is split although its groups forbid it."""
+LOOK_ALIKE = "nearly all images of a class look alike: {}. Splits divide them image by image: scores may be too high"
 ONE_SCENE = (
-    "images of several classes all look alike, as from one fixed camera: {}. Splits divide them image by image: scores "
+    "images of several classes all look alike, as from a fixed camera: {}. Splits divide them image by image: scores "
     "may be too high"
 )
 ONE_PICTURE = (
@@ -97,7 +98,8 @@ def _warnings(
         elif not level:
             said[ONE_SCENE].append(f"{label} ({n_images(len(rows))})")
         else:
-            said[NOT_BY_GROUP[level]].append(
+            own_groups = any(items[row].group for row in rows)
+            said[NOT_BY_GROUP[level] if own_groups else LOOK_ALIKE].append(
                 f"{label} ({n_images(len(rows))} in {n_groups} group{'s' * (n_groups > 1)})"
             )
     n_stated, n_of = len({item.group for item in items if item.group}), sum(bool(item.group) for item in items)

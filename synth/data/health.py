@@ -174,7 +174,10 @@ def _few_distinct(counts: Mapping[str, int], distinct: Mapping[str, int]) -> Ite
     """Yield a finding if many images of a class are copies, so that it has far fewer pictures than files."""
     padded = [label for label, n in counts.items() if distinct[label] <= n * PADDED_MAX]
     if padded:
-        which = few(f"{label} ({n_images(counts[label])} of {distinct[label]} pictures)" for label in padded)
+        which = few(
+            f"{label} ({n_images(counts[label])} of {distinct[label]} picture{'s' * (distinct[label] > 1)})"
+            for label in padded
+        )
         message = (
             f"copies make classes look larger than they are: {which}; `synth plan --count distinct` counts pictures"
         )

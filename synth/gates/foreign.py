@@ -18,7 +18,7 @@ from synth.errors import UsageError
 from synth.gates.symmetries import sample_of
 from synth.measures.subset import evenly_spaced
 from synth.measures.told_apart import features_of, products, stacked, told_apart
-from synth.records import Item, Pixels
+from synth.records import Item, Pixels, ShortRepr
 from synth.settings.effects import SYMMETRIES
 from synth.settings.recipe import Recipe
 
@@ -27,8 +27,8 @@ WORDS = ((0.65, "like real images"), (0.85, "somewhat foreign"), (2.0, "foreign"
 """(upper bound of the AUC, word)."""
 
 
-@dataclass(frozen=True)
-class Foreignness:
+@dataclass(frozen=True, repr=False)
+class Foreignness(ShortRepr):
     """One effect on the images of a dataset."""
 
     effect: str

@@ -22,6 +22,7 @@ from synth.pages.captions import Picture, file_name
 from synth.pages.commands import EXCLUDE, inspection_steps
 from synth.pages.page import VERDICT, check_page, page_template, write_page
 from synth.pages.thumbnails import on_one_scale, shrunk, thumbnail
+from synth.records import ShortRepr
 
 SMALL = "tiny_class"
 """Kind of the findings about classes with few images."""
@@ -46,8 +47,8 @@ class Shown:
     """Images without a picture."""
 
 
-@dataclass(frozen=True)
-class InspectionFiles:
+@dataclass(frozen=True, repr=False)
+class InspectionFiles(ShortRepr):
     """The files of an inspection."""
 
     page: Path
