@@ -14,8 +14,8 @@ from scipy import stats
 from synth.effects.colour import COLOUR
 from synth.effects.geometry import GEOMETRY
 from synth.effects.policy import Policy
+from synth.settings.augment import Augment
 from synth.settings.effects import Effects
-from synth.settings.recipe import Augment
 
 N_ATTEMPTS = 20_000
 SIGMAS = 4.0

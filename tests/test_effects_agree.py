@@ -20,7 +20,7 @@ from synth.effects.geometry import GEOMETRY
 from synth.effects.policy import Policy
 from synth.effects.texture import Transforms
 from synth.errors import GeneratorError, UsageError
-from synth.settings.recipe import Augment
+from synth.settings.augment import Augment
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 sys.modules.setdefault("albumentations.pytorch", None)  # type: ignore[arg-type]  # it would import torch

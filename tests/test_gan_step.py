@@ -42,8 +42,8 @@ from synth.measures.copies import thumbnail
 from synth.networks.autoencoder import SIDES, STYLE, Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import HIDDEN, Discriminator
+from synth.settings.augment import Augment
 from synth.settings.oversampling import Gan
-from synth.settings.recipe import Augment
 from synth.training import loop
 from synth.training.batches import Images, TrainingSet, read_inputs, safe_policy
 from synth.training.distributed import SINGLE, ProcessGroup, joined_group

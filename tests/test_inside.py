@@ -11,8 +11,8 @@ from synth.effects.geometry import warp
 from synth.effects.inside import compose_inside, zoom_inside
 from synth.effects.parameters import by_effect
 from synth.effects.policy import Policy
+from synth.settings.augment import Augment
 from synth.settings.effects import Effects
-from synth.settings.recipe import Augment
 
 GEOMETRY = {
     "crop": {"p": 0.3},

@@ -21,7 +21,7 @@ from synth.errors import UsageError
 from synth.networks import pretrained
 from synth.networks.base import FrozenHead
 from synth.networks.pretrained import LITE, Backbone, open_backbone, weights_digest
-from synth.settings.recipe import Augment
+from synth.settings.augment import Augment
 from synth.training.inference import BATCH, one_thread, predict
 
 SHUFFLENET = "torchvision:shufflenet_v2_x0_5"

@@ -21,8 +21,8 @@ from synth.generators.registry import open_generator
 from synth.generators.safe_effects import SafeEffects
 from synth.records import Candidate, Row
 from synth.runs.remake import synthetic_ids
+from synth.settings.augment import Augment
 from synth.settings.oversampling import Smote
-from synth.settings.recipe import Augment
 
 
 def recipe_for(n: int = 20, **settings: object) -> synth.Recipe:

@@ -33,9 +33,10 @@ from synth import workers
 from synth.classifier.ensemble import ClassifierTask, Member, load_member, train_member
 from synth.data.images import read
 from synth.data.network_input import network_input
+from synth.settings.augment import Augment
 from synth.settings.effects import Effects
 from synth.settings.gates import Classifier
-from synth.settings.recipe import Augment, Data
+from synth.settings.recipe import Data
 from synth.training.batches import TrainingSet
 from synth.training.bundle import open_bundle
 

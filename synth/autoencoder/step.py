@@ -28,7 +28,8 @@ from synth.classifier.ensemble import WEIGHT_DECAY
 from synth.effects.policy import Policy
 from synth.networks.autoencoder import Autoencoder, on_sphere
 from synth.networks.small import Small
-from synth.settings.recipe import Augment, Recipe
+from synth.settings.augment import Augment
+from synth.settings.recipe import Recipe
 from synth.training.batches import Batches, TrainingSet, safe_policy
 from synth.training.bundle import AUTOENCODER
 from synth.training.device import autocast

@@ -24,8 +24,8 @@ from synth.effects.policy import Policy
 from synth.files import replace_file
 from synth.networks.base import FeatureClassifier
 from synth.networks.build import SMALL, build_network
+from synth.settings.augment import Augment
 from synth.settings.gates import Classifier
-from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Ints, TrainingSet
 from synth.training.device import autocast, choose_device
 from synth.training.inference import one_thread, predict, to_tensor

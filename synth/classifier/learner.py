@@ -27,8 +27,8 @@ from synth.effects.policy import Policy
 from synth.errors import TrainingError
 from synth.networks.base import FrozenHead
 from synth.networks.build import build_network
+from synth.settings.augment import Augment
 from synth.settings.gates import Classifier
-from synth.settings.recipe import Augment
 from synth.training.batches import Batches, Images, Ints
 from synth.training.device import choose_device
 from synth.training.inference import one_thread, predict

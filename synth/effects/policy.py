@@ -11,8 +11,8 @@ import numpy as np
 from synth.effects import colour, geometry, inside, texture
 from synth.effects.parameters import EffectBatch, Floats, Params, by_effect, draw_effect
 from synth.records import Alpha, Pixels
+from synth.settings.augment import Augment, ClassPolicy
 from synth.settings.effects import AUTO, Effect, Effects
-from synth.settings.recipe import Augment, ClassPolicy
 
 FLIPS = ("flip_horizontal", "flip_vertical")
 OPAQUE = "#ffffff"

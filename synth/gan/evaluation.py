@@ -27,8 +27,8 @@ from synth.gan.codes import FEW
 from synth.measures import neighbours, sets
 from synth.measures.copies import thumbnail
 from synth.measures.texture import sharpness
+from synth.settings.augment import Augment
 from synth.settings.gates import DistanceGate
-from synth.settings.recipe import Augment
 from synth.training.batches import Images, TrainingSet
 from synth.training.inference import Floats
 

@@ -20,7 +20,8 @@ from synth.files import replace_file
 from synth.gan.codes import FEW, CodeBank, borrowing, lenders_of, refusal
 from synth.gan.step import GanTask
 from synth.networks.autoencoder import Autoencoder
-from synth.settings.recipe import Augment, Recipe
+from synth.settings.augment import Augment
+from synth.settings.recipe import Recipe
 from synth.training.batches import TrainingSet
 from synth.training.device import choose_device
 from synth.training.distributed import SINGLE, ProcessGroup

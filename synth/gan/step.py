@@ -30,8 +30,8 @@ from synth.gan.codes import CodeBank, Ints, draw_mix
 from synth.networks.autoencoder import Generator
 from synth.networks.diffaugment import N_DRAWS, augmented
 from synth.networks.discriminator import Discriminator
+from synth.settings.augment import Augment
 from synth.settings.oversampling import Gan
-from synth.settings.recipe import Augment
 from synth.training.batches import Batches, TrainingSet
 from synth.training.bundle import GAN
 from synth.training.device import autocast

@@ -20,7 +20,8 @@ from synth.effects.policy import Policy
 from synth.measures.subset import evenly_spaced
 from synth.measures.told_apart import Apart, features_of, nearest_labels, products, stacked, told_apart
 from synth.records import Floats, Ints, Item, Pixels
-from synth.settings.recipe import Augment, Recipe
+from synth.settings.augment import Augment
+from synth.settings.recipe import Recipe
 
 N_IMAGES = 480
 """Images that are asked, at most."""

@@ -19,7 +19,7 @@ from synth import seeds
 from synth.effects.policy import Policy, mapped_flips
 from synth.generators.interpolation import Interpolator, Pair, PixelInterpolator
 from synth.records import EFFECTS, FIRST, SECOND, Pixels
-from synth.settings.recipe import Augment
+from synth.settings.augment import Augment
 
 LEFT_OUT = ("blur",)
 

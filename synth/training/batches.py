@@ -13,8 +13,9 @@ from synth.data.originals import Originals
 from synth.effects.policy import Policy
 from synth.measures.subset import evenly_spaced
 from synth.records import Item
+from synth.settings.augment import Augment
 from synth.settings.effects import SYMMETRIES, Effects
-from synth.settings.recipe import Augment, Recipe
+from synth.settings.recipe import Recipe
 
 Images = npt.NDArray[np.uint8]
 """(N, S, S, 3)."""
