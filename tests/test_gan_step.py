@@ -622,7 +622,8 @@ def real(judged: Judged) -> Real:
 @pytest.fixture(scope="module")
 def with_flips(judged: Judged, real: Real) -> Evaluator:
     """It knows the real images, and that their mirror images are of their class."""
-    return measurer(judged, real, safe_policy(synth.Recipe(), without=("blur",)))
+    recipe = synth.load_recipe(overrides={"augment.effects.flip_horizontal.p": 0.5})
+    return measurer(judged, real, safe_policy(recipe, without=("blur",)))
 
 
 def measurer(judged: Judged, real: Real, policy: Augment) -> Evaluator:

@@ -453,7 +453,7 @@ def test_an_input_that_is_no_dataset_is_one_line(
     elif what == "too long":
         data = tmp_path / ("x" * 300)
     assert run(verb, data, *([out] if verb == "generate" else [])) in (1, 2)
-    assert str(data) in error_line(capsys)
+    assert str(data)[:120] in error_line(capsys)  # the middle of a long name is left out
     assert {path.name for path in tmp_path.iterdir()} <= {"data"}  # no output, and no lock left behind
 
 

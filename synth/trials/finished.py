@@ -44,6 +44,7 @@ def _verdict(found: Mapping[str, Any]) -> Verdict:
         do_not_use=tuple(Refusal(each["arm"], each["class"], each["reason"]) for each in found["do_not_use"]),
         stopped=tuple(Stop(each["arm"], each["split"], each["class"], each["reason"]) for each in found["stopped"]),
         doses=tuple(map(_doses, found["doses"])),
+        data=found.get("data"),
         **plain,
     )
 
