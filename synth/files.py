@@ -220,9 +220,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def file_sha256(path: Path) -> str | None:
-    """Return the SHA-256 of a file; None if it can't be read."""
+    """Return the SHA-256 of a file; None if there is no such file.
+
+    Raises:
+        OutputError: the file is there, but it can't be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise OutputError(f"can't read {path}: {error.strerror}") from None

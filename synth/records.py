@@ -87,10 +87,10 @@ def _short(value: object) -> str:
 
 
 def pixels_sha256(pixels: Pixels, alpha: Alpha | None = None) -> str:
-    """Return the SHA-256 of dtype, shape, levels and transparency; the file format does not change it."""
+    """Return the SHA-256 of dtype, shape, levels and transparency (if any); the file format does not change it."""
     digest = hashlib.sha256(f"uint{8 * pixels.itemsize} {pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    if alpha is not None:
+    if alpha is not None and alpha.min(initial=255) < 255:
         digest.update(np.ascontiguousarray(alpha).data)
     return digest.hexdigest()
 

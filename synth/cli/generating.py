@@ -65,9 +65,9 @@ def plan(
 
 
 def _show_plan(dataset: Dataset, recipe: Recipe, plan: Plan, common: Common) -> None:
-    from synth.gates.choices import with_choices
+    from synth.gates.choices import with_run_choices
 
-    line = with_choices(recipe, dataset.train)[1] if plan.new else ""
+    line = with_run_choices(recipe, dataset.train)[1] if plan.new else ""
     notes = [line] if line else []
     document = {"classes": plan.to_json(), "new": sum(plan.new.values()), "notes": notes}
     common.show(document, lambda: print_plan(plan, notes))
@@ -98,14 +98,14 @@ def preview(
 
     Example: synth preview lights --class yellow
     """
-    from synth.gates.choices import with_choices
+    from synth.gates.choices import with_run_choices
     from synth.generators.registry import check_method
     from synth.runs.preview import preview as draw_preview
     from synth.runs.preview import save_sheet
 
     recipe = common.recipe({"method": method, "classes": classes, "seed": seed, "bundle": bundle, "judge": judge})
     dataset = common.dataset(data, recipe, partial(check_method, recipe))
-    recipe, line = with_choices(recipe, dataset.train)
+    recipe, line = with_run_choices(recipe, dataset.train)
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
     notes = [line] if line else []
@@ -139,7 +139,6 @@ def generate(
 
     Example: synth generate lights balanced
     """
-    from synth.gates.choices import with_choices
     from synth.generators.registry import check_method
     from synth.runs.generate import generate as generate_images
     from synth.runs.settle import dry_run as plan_only
@@ -166,14 +165,12 @@ def generate(
     if dry_run:
         _show_plan(dataset, recipe, plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
-    recipe, line = with_choices(recipe, dataset.train)
-    notes = [line] if line else []
     with common.progress() as report:
         summary = generate_images(
             dataset, None, recipe, folder, in_place=in_place, n_workers=common.n_workers, progress=report
         )
     next_steps = _next_steps(data, folder, recipe)
-    common.show(summary.to_json(), lambda: print_summary(summary, folder, notes=notes, next_steps=next_steps))
+    common.show(summary.to_json(), lambda: print_summary(summary, folder, next_steps=next_steps))
     return common.status(incomplete=bool(summary.refused or summary.short))
 
 

@@ -99,11 +99,10 @@ def print_plan(plan: Plan, notes: Sequence[str]) -> None:
     _print_warnings(notes)
 
 
-def print_summary(summary: Summary, out: Path, *, notes: Sequence[str] = (), next_steps: str = "") -> None:
+def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
     """Print what a run made.
 
     Args:
-        notes: printed above the run's own warnings.
         next_steps: commands that are useful now.
     """
     from synth.pages.sentences import tell_plan
@@ -117,7 +116,7 @@ def print_summary(summary: Summary, out: Path, *, notes: Sequence[str] = (), nex
     columns = ["class", "real", *earlier, "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
     _print_left_out(summary.skipped, summary.refused)
-    _print_warnings([*notes, *summary.warnings])
+    _print_warnings(summary.warnings)
     console.say(tell_plan(summary.to_json()["classes"]).line)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:

@@ -9,7 +9,7 @@ import numpy as np
 
 from synth.data.originals import Originals
 from synth.gates.symmetries import Choice, in_words, sample_of, symmetries_of
-from synth.records import Item, Pixels
+from synth.records import CONTROL, Item, Pixels
 from synth.settings.effects import AUTO, SAFE_P
 from synth.settings.recipe import Recipe
 
@@ -28,7 +28,7 @@ def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[R
     Returns: the recipe without "auto", and one line for a person; empty if there is nothing to say.
     """
     augment = recipe.augment
-    if recipe.methods == ("duplicate",) or not (augment.effects.undecided or augment.fill == AUTO):
+    if not (augment.effects.undecided or augment.fill == AUTO):
         return recipe, ""
     choices = _symmetries(recipe, train)
     parts = [f"symmetries of the images: {in_words(choices)}"] if choices else []
@@ -40,6 +40,11 @@ def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[R
     effects = augment.effects.decided({choice.effect: SAFE_P for choice in choices if choice.on})
     decided = augment.model_copy(update={"effects": effects, "fill": fill})
     return recipe.model_copy(update={"augment": decided}), "; ".join(parts)
+
+
+def with_run_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[Recipe, str]:
+    """Decide as `with_choices`, but leave a recipe as it is if its method changes no image."""
+    return (recipe, "") if recipe.methods == (CONTROL,) else with_choices(recipe, train)
 
 
 def _symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:

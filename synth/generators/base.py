@@ -116,7 +116,7 @@ class Generator(ABC):
 
 def opaque_remarks(train: Mapping[str, Sequence[Item]], labels: Iterable[str]) -> list[str]:
     """Return a line for each class whose originals are transparent, for a generator that draws colours alone."""
-    clear = [label for label in labels if any(item.encoding.alpha for item in train.get(label, ()))]
+    clear = [label for label in labels if any("alpha" in item.notes for item in train.get(label, ()))]
     return [f"{label}: originals are transparent, the new images are not: use augment or smote" for label in clear]
 
 

@@ -70,11 +70,15 @@ def verify(out: str | Path, *, progress: Progress | None = None) -> Audit:
             known[row.path] = row.sha256
     missing, changed = [], []
     for number, (path, sha256) in enumerate(known.items(), start=1):
-        found = file_sha256(out / path)
-        if found is None:
-            missing.append(path)
-        elif found != sha256:
+        try:
+            found = file_sha256(out / path)
+        except OutputError:  # it is there, but it can't be read
             changed.append(path)
+        else:
+            if found is None:
+                missing.append(path)
+            elif found != sha256:
+                changed.append(path)
         if progress:
             progress("files", number, len(known))
     unknown = tuple(_unknown(out, set(known), in_place=in_place))

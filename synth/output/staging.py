@@ -210,6 +210,8 @@ def _put(source: Path, target: Path, *, sha256: str | None) -> None:
             if file_sha256(target) != sha256:
                 raise in_the_way(target) from None
         except OSError:  # a file system without hard links, or another one
+            if os.path.lexists(target) and file_sha256(target) != sha256:
+                raise in_the_way(target) from None
             copy = target.with_name(f".{target.name}.tmp")
             copy.unlink(missing_ok=True)
             shutil.copyfile(source, copy, follow_symlinks=False)

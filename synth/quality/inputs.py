@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import tempfile
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from synth.data.balance import check_classes
 from synth.data.dataset import Dataset, open_dataset
 from synth.data.manifest import MANIFEST, read_manifest
-from synth.errors import UsageError
+from synth.errors import OutputError, UsageError
 from synth.output.root_files import RECIPE
 from synth.quality.samples import HELD_OUT, SYNTHETIC, TRAIN, ImageFile
 from synth.records import PARENT_SPLIT
@@ -132,18 +131,23 @@ def _train_judge(
     inputs: Inputs, out: Path, *, n_workers: int, progress: Progress | None, say: Callable[[str], None] | None
 ) -> Bundle:
     """Train the reference classifier, or open the one that an earlier check of the same images has kept."""
-    from synth.classifier.training import train_classifier
     from synth.runs.speed import stages_of, whole_progress
+    from synth.runs.train import train
     from synth.training.bundle import CLASSIFIER
-    from synth.training.job import TrainingJob
 
-    job = TrainingJob(inputs.dataset, inputs.recipe, out, n_workers)
-    if say and job.items and not out.exists():
-        stages = stages_of(CLASSIFIER, job.items, inputs.recipe, n_workers=n_workers, device=job.device)
+    # The seed of the run does not matter here: after a top-up with another seed, the judge is still the same.
+    recipe, whole = inputs.recipe.model_copy(update={"seed": 0}), None
+    items = [item for found in inputs.dataset.train.values() for item in found]
+    if say and items and not out.exists():
+        stages = stages_of(CLASSIFIER, items, recipe, n_workers=n_workers, device="auto")
         say(
             f"no judge was given, so one is trained first: about {duration(sum(stages.values()))} on this machine. "
             f"It stays in {out}"
         )
         whole = whole_progress(progress, CLASSIFIER, stages) if progress else None
-        job = dataclasses.replace(job, progress=whole)
-    return train_classifier(job)
+    try:
+        return train(CLASSIFIER, inputs.dataset, recipe, out, n_workers=n_workers, progress=whole)
+    except OutputError:
+        if not out.exists():
+            raise
+        raise OutputError(f"{out} learned from other images or settings: give --judge, or move it away") from None

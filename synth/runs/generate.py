@@ -68,7 +68,7 @@ def generate(
             refresh_page(out)
             done = "" if mended else "nothing to do: "
             done += "the planned images are there (for others: synth undo, or another OUT)"
-            warnings = (*run.warnings, done)
+            warnings = (*run.warnings, *([] if mended.lost else [done]))
             summary = dataclasses.replace(_summary(run, out, None), warnings=warnings)
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)

@@ -108,7 +108,7 @@ def _original(row: Row, items: Mapping[str, Item]) -> bytes:
 def _synthetic(row: Row, remaker: Remaker) -> bytes:
     made = remaker.remake(row)
     if not made.same_file:
-        raise SynthError("it would be another image now: other versions of the libraries")
+        raise SynthError("it would be another image now: settings or libraries have changed")
     return made.data
 
 

@@ -13,7 +13,7 @@ from synth.data.dataset import Dataset
 from synth.data.originals import Originals
 from synth.errors import OutputError, UsageError
 from synth.files import write_new
-from synth.gates.choices import with_choices
+from synth.gates.choices import with_run_choices
 from synth.gates.gate_set import GateSet, open_gates
 from synth.generators.base import Context, Generator, method_slug, needs_parents
 from synth.generators.registry import open_generator
@@ -42,7 +42,7 @@ def preview(dataset: Dataset, recipe: Recipe, *, n: int = 8, rows: int = 1, capt
         UsageError: the dataset does not have a class of the recipe, or no class has images to start from.
     """
     labels = _labels(dataset, recipe)
-    recipe, _ = with_choices(recipe, dataset.train)
+    recipe, _ = with_run_choices(recipe, dataset.train)
     generator = open_generator(Context(recipe, dataset.train), labels=recipe.classes)
     labels = _possible(labels, generator)
     gates = open_gates(recipe, dataset.train, known=dataset.pixels, labels=labels)

@@ -15,7 +15,7 @@ from pathlib import Path
 from synth.data.balance import Plan, check_classes, make_plan
 from synth.data.dataset import Dataset
 from synth.errors import UsageError
-from synth.gates.choices import with_choices
+from synth.gates.choices import with_run_choices
 from synth.gates.gate_set import GateSet, open_gates
 from synth.generators.base import Context, Generator, needs_parents
 from synth.generators.registry import open_generator
@@ -113,7 +113,8 @@ def settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path, *, in
     warnings = (*dataset_warnings(dataset), *check_originals(dataset, existing, out))
     settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
     if settled.new:
-        recipe, _ = with_choices(recipe, dataset.train)
+        recipe, line = with_run_choices(recipe, dataset.train)
+        warnings = (line, *warnings) if line else warnings
     fresh = () if recipe.output.only_new else [item for item in dataset.real if item.id not in existing.real]
     return SettledRun(dataset, recipe, settled, existing, fresh, in_place, warnings)
 

@@ -36,5 +36,6 @@ def undo(out: str | Path, run: str | None = None, *, progress: Progress | None =
             write_journal(out, removal)
         undone = take_out(out, removal, progress=progress)
     # The journal goes after the lock, as the very last: until then, the same command finishes this removal.
-    remove_journal(out)
+    if read_journal(out) == removal:  # another undo may have begun since
+        remove_journal(out)
     return undone

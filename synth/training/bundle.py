@@ -250,6 +250,7 @@ def training_folder(out: Path, run: str, *, record: str = INFO) -> Iterator[Path
         if os.path.lexists(out):
             if _run_of(out / record) != run:
                 raise OutputError(f"{out} exists, and is not the result of this command: choose another folder")
+            read_state(work)  # a folder of someone else is refused, not removed
             remove_work(work)
             yield None
             return
