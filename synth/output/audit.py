@@ -70,19 +70,22 @@ def verify(out: str | Path, *, progress: Progress | None = None) -> Audit:
             known[row.path] = row.sha256
     missing, changed = [], []
     for number, (path, sha256) in enumerate(known.items(), start=1):
-        try:
-            found = file_sha256(out / path)
-        except OutputError:  # it is there, but it can't be read
+        if not os.path.exists(out / path):
+            missing.append(path)
+        elif not _holds(out / path, sha256):
             changed.append(path)
-        else:
-            if found is None:
-                missing.append(path)
-            elif found != sha256:
-                changed.append(path)
         if progress:
             progress("files", number, len(known))
     unknown = tuple(_unknown(out, set(known), in_place=in_place))
     return Audit(rows, len(known), tuple(missing), tuple(changed), unknown, unfinished)
+
+
+def _holds(path: Path, sha256: str | None) -> bool:
+    """Whether a file can be read and has this hash."""
+    try:
+        return file_sha256(path) == sha256
+    except OutputError:
+        return False
 
 
 def _unknown(out: Path, known: set[str], *, in_place: bool) -> Iterator[str]:
