@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from synth.cli import console
 from synth.cli.options import (
     Bundle,
     Cap,
@@ -29,7 +28,7 @@ from synth.cli.options import (
     n_processes,
     target_of,
 )
-from synth.cli.printing import print_demo, print_plan, print_summary, print_thinning
+from synth.cli.printing import print_demo, print_plan, print_sheet, print_summary, print_thinning
 from synth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def preview(
     sheet = draw_preview(dataset, recipe, n=n, rows=rows, captions=params)
     path = save_sheet(sheet, out, outside=dataset.root)
     notes = [line] if line else []
-    common.show({"sheet": str(path), "notes": notes}, lambda: console.say("\n".join([*notes, f"sheet: {path}"])))
+    common.show({"sheet": str(path), "notes": notes}, lambda: print_sheet(path, notes))
     return common.status(incomplete=bool(dataset.refused))
 
 
@@ -169,17 +168,17 @@ def generate(
         summary = generate_images(
             dataset, None, recipe, folder, in_place=in_place, n_workers=common.n_workers, progress=report
         )
-    next_steps = _next_steps(data, folder, recipe)
+    next_steps = _next_steps(data, folder, recipe, common.as_typed)
     common.show(summary.to_json(), lambda: print_summary(summary, folder, next_steps=next_steps))
     return common.status(incomplete=bool(summary.refused or summary.short))
 
 
-def _next_steps(data: Path, out: Path, recipe: Recipe) -> str:
+def _next_steps(data: Path, out: Path, recipe: Recipe, exclude: str) -> str:
     """Return the commands that are useful after a run, as the user names the folders."""
     judge = f" --judge {shlex.quote(recipe.judge)}" if recipe.judge else ""
     source, folder = shlex.quote(str(data)), shlex.quote(str(out))
     check = f"synth check {source} --synthetic {folder}" if recipe.output.only_new else f"synth check {folder}"
-    return f"{check}{judge}; synth trial {source} VERDICT"
+    return f"{check}{judge}; synth trial {source} VERDICT{exclude}"
 
 
 def undersample(

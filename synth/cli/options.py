@@ -5,6 +5,7 @@ A group is a dataclass. A command that takes one has all of its options; see `co
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -130,6 +131,13 @@ class Common(Printing, Settings):
         """Return the recipe, with the options of this group."""
         exclude = None if self.exclude is None else str(self.exclude)
         return super().recipe({**options, "data.follow_symlinks": self.follow_symlinks, "data.exclude": exclude})
+
+    @property
+    def as_typed(self) -> str:
+        """The options that say which images of DATA count, for the next command; empty without any."""
+        exclude = [] if self.exclude is None else ["--exclude", str(self.exclude)]
+        words = [*exclude, *(["--follow-symlinks"] if self.follow_symlinks else [])]
+        return "".join(f" {shlex.quote(word)}" for word in words)
 
     def dataset(self, data: Path, recipe: Recipe, *checks: Callable[[], object]) -> Dataset:
         """Read DATA. Show progress, and print which images are refused.

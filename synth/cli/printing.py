@@ -86,6 +86,12 @@ def print_weights(weights: Mapping[str, float], form: str) -> None:
         console.table(["class", "weight"], [[label, f"{weight:.4g}"] for label, weight in weights.items()])
 
 
+def print_sheet(path: Path, notes: Sequence[str]) -> None:
+    """Print where a contact sheet is, and notes about it."""
+    _print_warnings(notes)
+    console.say(f"sheet: {path}")
+
+
 def print_plan(plan: Plan, notes: Sequence[str]) -> None:
     """Print how many new images each class gets, why it does not get more, and notes."""
     counted = ["distinct"] if any(p.distinct is not None for p in plan.classes.values()) else []
@@ -116,7 +122,7 @@ def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
     columns = ["class", "real", *earlier, "new", "target", "short", "passed", "real passed", "rejected"]
     console.table(columns, rows)
     _print_left_out(summary.skipped, summary.refused)
-    _print_warnings(summary.warnings)
+    _print_warnings([*([summary.choices] if summary.choices else []), *summary.warnings])
     console.say(tell_plan(summary.to_json()["classes"]).line)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:

@@ -119,11 +119,13 @@ def _train(
             tensorboard=tensorboard,
         )
     if os.environ.get("RANK", "0") == "0":  # torchrun starts several processes; only the first one prints
-        common.show({**bundle.scores, "seconds": bundle.seconds}, lambda: _print_bundle(what, training, bundle))
+        common.show(
+            {**bundle.scores, "seconds": bundle.seconds}, lambda: _print_bundle(what, training, bundle, common.as_typed)
+        )
     return common.status(incomplete=bool(dataset.refused))
 
 
-def _print_bundle(what: str, training: Training, bundle: Bundle) -> None:
+def _print_bundle(what: str, training: Training, bundle: Bundle, as_typed: str) -> None:
     key, print_result, use = RESULTS[what]
     print_result(bundle.scores[key])
     for name, reason in bundle.info["stopped"].items():
@@ -133,4 +135,4 @@ def _print_bundle(what: str, training: Training, bundle: Bundle) -> None:
     n_images = bundle.scores["n_images_seen"]
     took = "nothing to do: it is complete" if bundle.seconds is None else f"{bundle.seconds:.0f} s"
     console.say(f"bundle: {training.bundle} ({took}, {n_images} images seen)")
-    console.say(f"next: synth generate {training.data} OUT {use} {training.bundle}")
+    console.say(f"next: synth generate {training.data} OUT {use} {training.bundle}{as_typed}")

@@ -98,6 +98,9 @@ class Summary(ShortRepr):
     policy: Sequence[Mapping[str, Any]] | None = None
     """What each effect does to the judge's predictions for real images; None if it was not tested."""
 
+    choices: str = ""
+    """What was chosen from the images, as one line. It is not in the document: from the stored recipe, nothing is."""
+
     @property
     def short(self) -> int:
         """Planned images that are missing, over all classes."""
@@ -114,7 +117,7 @@ class Summary(ShortRepr):
     def to_json(self) -> dict[str, Any]:
         """Return the document of `summary.json` and of `--json`."""
         return {
-            **vars(self),
+            **{name: value for name, value in vars(self).items() if name != "choices"},
             "classes": {label: entry.to_json() for label, entry in self.classes.items()},
             **left_out_json(self.skipped, self.refused),
             "warnings": list(self.warnings),

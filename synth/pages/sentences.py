@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.pictures.text import at, count, mapping, number, shortened, texts
-from synth.records import SWITCHED_OFF
+from synth.records import REPEAT, SWITCHED_OFF
 
 NAMED = 4
 """Classes that a sentence names; the others are counted."""
@@ -18,6 +18,7 @@ REASONS = {
     "copy": "exact copy of a real image",
     "near_copy": "closer to a real image than real images are to each other",
     "outlier": "far from all real images of the class",
+    REPEAT: "the same as an earlier new image",
     SWITCHED_OFF: "its method was switched off for the class",
 }
 """{reason to reject a candidate: what it means}."""
@@ -71,6 +72,8 @@ def _why_short(classes: Mapping[str, Any], label: str) -> str:
     text = f"{label} got {count(entry.get('accepted'))} of {count(entry.get('planned'))} planned images"
     if entry.get("switched_off") is True:
         return f"{text}: {entry.get('note') or REASONS[SWITCHED_OFF]}"
+    if note := entry.get("note"):
+        return f"{text}: {note}"
     reason = main_reason(entry)
     return f"{text}; the most common reason for rejection: {REASONS.get(reason, shortened(reason))}" if reason else text
 

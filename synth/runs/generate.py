@@ -74,7 +74,9 @@ def generate(
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
     told = (*mended.messages(out), *summary.warnings)
-    return dataclasses.replace(summary, warnings=told, seconds=round(time.monotonic() - started, 3))
+    return dataclasses.replace(
+        summary, warnings=told, choices=run.choices, seconds=round(time.monotonic() - started, 3)
+    )
 
 
 def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progress | None) -> Summary:

@@ -38,6 +38,8 @@ class SettledRun:
     """Originals to put into the output."""
     in_place: bool
     warnings: tuple[str, ...]
+    choices: str = ""
+    """What was chosen from the images, as one line."""
 
     @functools.cached_property
     def gates(self) -> GateSet:
@@ -112,11 +114,11 @@ def settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path, *, in
     existing = read_existing(out, recipe.methods)
     warnings = (*dataset_warnings(dataset), *check_originals(dataset, existing, out))
     settled = _plan(dataset, recipe, existing) if plan is None else _remaining(plan, dataset, recipe, existing)
+    choices = ""
     if settled.new:
-        recipe, line = with_run_choices(recipe, dataset.train)
-        warnings = (line, *warnings) if line else warnings
+        recipe, choices = with_run_choices(recipe, dataset.train)
     fresh = () if recipe.output.only_new else [item for item in dataset.real if item.id not in existing.real]
-    return SettledRun(dataset, recipe, settled, existing, fresh, in_place, warnings)
+    return SettledRun(dataset, recipe, settled, existing, fresh, in_place, warnings, choices)
 
 
 def _plan(dataset: Dataset, recipe: Recipe, existing: Existing) -> Plan:
