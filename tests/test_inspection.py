@@ -55,20 +55,18 @@ def test_the_list_leaves_out_what_is_safe(planted: Path, tmp_path: Path, run: Ru
     before = tree_state(planted)
     lines = inspected(planted, tmp_path / "found", run)
     active = {line for line in lines if line and not line.startswith("#")}
-    assert active == {
-        "train/red/copy.png",
-        "train/red/copy 2.png",
-        "train/red/leaked.png",
-        f"train/{LONG}/#leaked nearly.png",
-    }
+    assert active == {"train/red/copy.png", "train/red/copy 2.png", "train/red/leaked.png"}
     open_ = {line for line in lines if re.match(r"#\S*/", line)}
     conflict = {"#train/red/3.png", f"#train/{LONG}/conflict.png"}
-    assert open_ == {*conflict, "#train/red/broken.png"}
+    assert open_ == {*conflict, "#train/red/broken.png", f"#train/{LONG}/#leaked nearly.png"}
     assert tree_state(planted) == before
 
 
 def test_applied_the_list_leaves_no_duplicate_and_no_leak(planted: Path, tmp_path: Path, run: Run) -> None:
-    inspected(planted, tmp_path / "found", run)
+    lines = inspected(planted, tmp_path / "found", run)
+    near = [line.removeprefix("#") for line in lines if "leaked nearly" in line and line.startswith("#train")]
+    with (tmp_path / "found/exclude.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{near[0]}\n")  # a person decides that it goes
     recipe = load_recipe(None, {"data.exclude": str(tmp_path / "found/exclude.txt")})
     dataset = synth.open_dataset(planted, recipe.data)
     found = synth.inspect(dataset)

@@ -43,11 +43,19 @@ def proposals(inspection: Inspection, items: Iterable[Item]) -> list[Proposal]:
             kept = next((id for id in finding.paths if id not in known), None)
             fresh = tuple(id for id in finding.paths if id not in known and id != kept)
         groups = {(by_id[id].label, by_id[id].split) for id in fresh if id in by_id}
-        safe = finding.kind == "exact_duplicates" or (finding.kind == "split_leak" and not groups & too_many)
+        safe = finding.kind == "exact_duplicates" or (
+            finding.kind == "split_leak" and not groups & too_many and _shown_elsewhere(fresh, finding, by_id)
+        )
         if fresh:
             found.append(Proposal(finding, fresh, safe))
         known.update(out if finding.kind == "label_conflict" else fresh)
     return found
+
+
+def _shown_elsewhere(out: Sequence[str], finding: Finding, by_id: Mapping[str, Item]) -> bool:
+    """Whether the other images of a finding have the same pixels, each of these once at least."""
+    others = {by_id[id].pixels_sha256 for id in finding.paths if id in by_id and id not in out}
+    return all(by_id[id].pixels_sha256 in others for id in out)
 
 
 def _could_go(finding: Finding, by_id: Mapping[str, Item]) -> tuple[str, ...]:
