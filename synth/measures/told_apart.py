@@ -88,7 +88,10 @@ def products(real: Sequence[Floats], changed: Sequence[Floats]) -> Floats:
 
 
 def told_apart(kernel: Floats, groups: Ints) -> Apart:
-    """Return the cross-validated AUC, with its interval (DeLong et al. 1988) over groups.
+    """Return the cross-validated AUC, with its interval over groups.
+
+    A real image and what was made of it are in one group, so their placements vary together: the interval is that for
+    clustered data (Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data").
 
     Args:
         kernel: (2n, 2n), see `products`.
@@ -105,7 +108,7 @@ def told_apart(kernel: Floats, groups: Ints) -> Apart:
             wins[:, asked] += above.mean(axis=1), above.mean(axis=0)
     by_group = np.array([np.bincount(groups, side) for side in wins]) / np.bincount(groups)
     mean = float(by_group.mean())
-    half = Z * float(np.sqrt(by_group.var(axis=1, ddof=1).sum() / len(names)))
+    half = Z * float(np.sqrt(by_group.sum(axis=0).var(ddof=1) / len(names)))
     return Apart(len(names), mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
 
 
