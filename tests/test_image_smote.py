@@ -455,3 +455,16 @@ synth.ImageSMOTE(random_state=0).fit_resample(np.random.default_rng(0).random((2
 assert "imblearn" in sys.modules and "torch" not in sys.modules
 """
     subprocess.run((sys.executable, "-c", script), check=True, capture_output=True)
+
+
+def test_files_of_16_bits_keep_their_levels(tmp_path: Path) -> None:
+    paths = []
+    for number in range(9):
+        levels = np.random.default_rng(number).integers(100, 1000 if number % 2 else 4000, (24, 24)).astype(np.uint16)
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(levels).save(paths[-1])
+    more, _ = ImageSMOTE(k_neighbors=2, random_state=0, folder=tmp_path / "new").fit_resample(paths, [0] * 6 + [1] * 3)
+    for path in more[9:]:
+        with Image.open(path) as image:
+            assert image.mode == "I;16"
+            assert 100 <= np.asarray(image).min() <= np.asarray(image).max() < 4000

@@ -24,6 +24,7 @@ from synth.errors import ManifestError, OutputError
 from synth.pages.album import BUDGET
 from synth.pages.folder import Spread
 from synth.pages.report import write_report
+from synth.pages.thumbnails import on_one_scale, shrunk
 from synth.pictures.text import percent
 from synth.records import Row
 
@@ -517,3 +518,12 @@ def test_both_themes_can_be_read(browser: Any, mixed: Path) -> None:
         assert min(found)[0] >= 4.5, min(found)
         context.close()
     assert grounds[0] != grounds[1]
+
+
+def test_deep_pictures_share_one_range(tmp_path: Path) -> None:
+    for name, high in (("light", 4000), ("dark", 1000)):
+        Image.fromarray(np.linspace(0, high, 400).reshape(20, 20).astype(np.uint16)).save(tmp_path / f"{name}.png")
+    light, dark = on_one_scale([shrunk(tmp_path / "light.png"), shrunk(tmp_path / "dark.png")])
+    assert light is not None
+    assert dark is not None
+    assert (light.max(), dark.max()) == (255, 64)

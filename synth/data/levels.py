@@ -20,6 +20,8 @@ USUAL: Mapping[str, tuple[Levels, ...]] = {
     FLOAT: ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0)),
 }
 """{kind of deep image: the ranges that software writes}."""
+AS_STORED: Mapping[str, Levels | None] = {"16-bit": None}
+"""A range to read with: files of 16 bits keep their levels."""
 FILLED = 0.5
 """A dataset that uses at least this share of a usual range has that range, and not one of its own."""
 STUCK = 0.005

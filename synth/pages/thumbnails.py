@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.data.images import decode, to_uint8
+from synth.data.levels import AS_STORED
 from synth.errors import ImageError
 from synth.records import Pixels
 from synth.settings.recipe import Data
@@ -43,19 +44,22 @@ def shrunk(image: Path | bytes) -> Pixels | None:
     """Return the pixels of an image file, at most `STORED` on a side; None if it is not an image."""
     try:
         data = image.read_bytes() if isinstance(image, Path) else image
-        pixels = decode(data, Data()).pixels
+        pixels = decode(data, Data(), levels=AS_STORED).pixels
     except (OSError, ImageError):
         return None
     return _within(pixels, STORED)
 
 
 def on_one_scale(pictures: Sequence[Pixels | None]) -> list[npt.NDArray[np.uint8] | None]:
-    """Return the pictures with 8 bits; one factor scales all 16-bit ones, so that they are comparable and not black."""
-    highest = max([256, *(int(p.max()) for p in pictures if p is not None and p.dtype == np.uint16)])
+    """Return the pictures with 8 bits. All 16-bit ones share one range, so that they are comparable and not black."""
+    deep = [pixels for pixels in pictures if pixels is not None and pixels.dtype == np.uint16]
+    low = min((int(pixels.min()) for pixels in deep), default=0)
+    high = max([low + 256, *(int(pixels.max()) for pixels in deep)])
 
     def as_uint8(pixels: Pixels) -> npt.NDArray[np.uint8]:
-        wide = pixels.dtype == np.uint16
-        return to_uint8(np.round(pixels * (65535 / highest)).astype(np.uint16) if wide else pixels)
+        if pixels.dtype != np.uint16:
+            return to_uint8(pixels)
+        return to_uint8(np.round((pixels.astype(np.float64) - low) * (65535 / (high - low))).astype(np.uint16))
 
     return [None if pixels is None else as_uint8(pixels) for pixels in pictures]
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from synth.data import images
 from synth.data.encoding import encode
+from synth.data.levels import AS_STORED
 from synth.errors import ImageError, OutputError, UsageError
 from synth.generators.feature_space import FeatureSpace, pixel_space
 from synth.generators.neighbour_graph import Floats, Indices
@@ -113,7 +114,7 @@ class FileRows:
     def _read(self, row: int) -> Pixels:
         path, settings = self._paths[row], self._settings
         try:
-            return images.read(path, settings)[1].pixels
+            return images.read(path, settings, levels=AS_STORED)[1].pixels
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
 
