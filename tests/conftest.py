@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,3 +200,19 @@ def codes(judged: Judged, shared: Shared) -> Path:
 
 def trained(kind: str, data: Path, out: Path, settings: Mapping[str, object]) -> synth.Bundle:
     return synth.train(kind, synth.open_dataset(data), synth.load_recipe(None, settings), out)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; tests that need it are skipped where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: the page is not shown in a browser")
+    if CHROMIUM is None:
+        pytest.skip("no chromium: the page is not shown in a browser")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()

@@ -6,7 +6,6 @@ import base64
 import io
 import itertools
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -410,21 +409,6 @@ def test_each_word_has_its_own_shape(word: str, mark: str) -> None:
     drawn = charts.difference(0.02, [0.01, 0.03], word, scale=scale, title="<b>")
     assert f'class="{mark}"' in drawn
     assert "<title>&lt;b&gt;</title><desc>+2.0 points, interval +1.0 to +3.0: " + word in drawn
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="no playwright: the page is not shown in a browser")
-    if CHROMIUM is None:
-        pytest.skip("no chromium: the page is not shown in a browser")
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("verdict", [document(), many(), document((CONTROL, *HOSTILE), HOSTILE), {}])

@@ -50,7 +50,7 @@ def open_generator(context: Context, *, labels: Sequence[str] = ()) -> Generator
             and has none, or has one and does not use it; it can't make images of a class.
         BundleError: the bundle is damaged or does not fit.
     """
-    check_method(context.recipe)
+    _check_bundle(context.recipe)
     generator = _open(context)
     for label in labels:
         generator.check(label)
@@ -63,10 +63,16 @@ def check_method(recipe: Recipe) -> None:
     Raises:
         UsageError, BundleError: as `open_generator`.
     """
-    methods, bundle = recipe.methods, recipe.bundle
-    for method in methods:
+    for method in recipe.methods:
         if ":" in method:
             load_custom(method)
+    _check_bundle(recipe)
+
+
+def _check_bundle(recipe: Recipe) -> None:
+    """Check that the methods and the bundle of a recipe fit together."""
+    methods, bundle = recipe.methods, recipe.bundle
+    for method in methods:
         if bundle and method in WITH_BUNDLE:
             open_bundle(bundle, *WITH_BUNDLE[method])
     if bundle and not set(methods) & set(WITH_BUNDLE):
