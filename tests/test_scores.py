@@ -84,6 +84,33 @@ def test_wilson_against_a_published_table() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("n_images", [1, 3, 8, 40])
+@pytest.mark.parametrize("right", [True, False])
+def test_few_images_never_measure_a_score_exactly(n_images: int, right: bool) -> None:
+    truth = np.repeat([0, 1], n_images)
+    found = score(truth, np.eye(2)[truth if right else 1 - truth], ["worn", "whole"]).classes["worn"]
+    assert found.f1 == found.recall == float(right)
+    for name in ("precision", "recall", "f1"):
+        low, high = found.intervals[name] or (0.5, 0.5)
+        assert high - low > 0.05
+        assert (high == 1) if right else (low == 0)
+    low, high = found.intervals["average_precision"] or (0.5, 1)
+    assert high - low > 0
+
+
+def test_the_interval_of_f1_holds_the_true_score_about_as_often_as_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intervals, "N_RESAMPLES", 2)  # of average precision, which takes the time
+    rng, held = np.random.default_rng(1), 0
+    for _ in range(200):  # 15 and 60 images, 90 % and 95 % right: the true F1 is 2 * 13.5 / (15 + 13.5 + 3)
+        truth = np.repeat([0, 1], [15, 60])
+        called = np.where(rng.random(75) < np.where(truth == 0, 0.9, 0.95), truth, 1 - truth)
+        low, high = score(truth, np.eye(2)[called], ["rare", "common"]).classes["rare"].intervals["f1"] or (0, 0)
+        held += low <= 27 / 31.5 <= high
+    assert 0.92 <= held / 200 <= 1
+
+
 def test_resampled_average_precision_is_the_weighted_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intervals, "N_RESAMPLES", 100)
     # With ties: probabilities of one digit.

@@ -162,4 +162,6 @@ def _number(value: float | None) -> str:
 
 
 def _interval(value: float | None, bounds: Sequence[float] | None) -> str:
-    return f"{_number(value)} ({bounds[0]:.2f}-{bounds[1]:.2f})" if bounds else _number(value)
+    """Return a score with its interval; bundles of earlier versions hold intervals without a width, which say nothing."""
+    shown = f" ({bounds[0]:.2f}-{bounds[1]:.2f})" if bounds and bounds[0] < bounds[1] else ""
+    return f"{_number(value)}{shown}"

@@ -12,17 +12,18 @@ Z = statistics.NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 N_RESAMPLES = 1000
 
 
-def wilson(n_hits: int, n: int) -> tuple[float, float]:
+def wilson(n_hits: float, n: int) -> tuple[float, float]:
     """Return the score interval of a share n_hits / n (Wilson 1927; equation 4 of Brown, Cai and DasGupta 2001).
 
-    Unlike the Wald interval it is right for few images and for shares of 0 or 1. It is (0, 1) for n = 0.
+    Unlike the Wald interval it is right for few images and for shares of 0 or 1. It is (0, 1) for n = 0. `n_hits` may
+    be a fraction, as in the share of images in fewer groups of images, which SciPy does not allow.
     """
-    from scipy.stats import binomtest
-
     if n == 0:
         return 0.0, 1.0
-    interval = binomtest(n_hits, n).proportion_ci(CONFIDENCE, "wilson")
-    return float(interval.low), float(interval.high)
+    share, spread = n_hits / n, Z**2 / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
+    return (0.0 if share == 0 else centre - half), (1.0 if share == 1 else centre + half)
 
 
 def p_less(one: tuple[int, int], other: tuple[int, int]) -> float:

@@ -1,9 +1,10 @@
 """Per-class scores of a classifier with confidence intervals, and notes about classes with too few images.
 
-Point values agree with scikit-learn. Intervals are 95 %: Wilson's for precision and recall, which are shares; the
-percentile bootstrap over images (or over groups of similar images) for F1 and average precision. Note that a percentile
-interval of a perfect score has no width, however few images there are, so read it together with that of the recall; and
-that Wilson's interval assumes independent images, so it is too narrow for large groups.
+Point values agree with scikit-learn. Intervals are 95 %. Precision and recall are shares, so they have Wilson's interval,
+which has a width for scores of 0 and 1 too. F1 is 2 s / (1 + s) of a share s: the images of the class that are found,
+of all that are of the class or assigned to it (Hand, Christen and Kirielle 2021, "F*: an interpretable transformation of
+the F-measure"). So its interval is that of s, transformed. Images of one group of similar images count as one image
+there. Average precision has the percentile interval of the bootstrap over groups, and none if that would have no width.
 """
 
 import math
@@ -25,6 +26,7 @@ WANTED = 0.05
 NAMES = ("precision", "recall", "f1", "average_precision")
 
 Interval = tuple[float, float]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class ClassScores:
     f1: float | None = None
     average_precision: float | None = None
     intervals: Mapping[str, Interval | None] = field(default_factory=lambda: dict.fromkeys(NAMES))
-    """{name of a score: (low, high)}."""
+    """{name of a score: (low, high)}; None if the images are too few to show one."""
     note: str = ""
     """Why the scores are uncertain; empty if they are not."""
 
@@ -136,15 +138,18 @@ def score(
         classes = {label: ClassScores(0, note=_note(0, None)) for label in labels}
         return Scores(classes, tuple(labels), None, None, None, tuple((0,) * len(labels) for _ in labels))
     found = points(truth, probabilities)
-    f1_bounds, ap_bounds = _resample(truth, probabilities, groups, seed)
+    units = np.arange(len(truth)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    predicted, resampled = probabilities.argmax(axis=1), _resampled_units(units, seed)
     classes = {}
     for c, label in enumerate(labels):
-        n, n_called, n_right = int(found.confusion[c].sum()), int(found.confusion[:, c].sum()), found.confusion[c, c]
+        is_class, called = truth == c, predicted == c
+        n, right = int(is_class.sum()), is_class & called
+        low, high = _interval(right, is_class | called, units)
         bounds = {
-            "precision": intervals.wilson(int(n_right), n_called),
-            "recall": intervals.wilson(int(n_right), n),
-            "f1": f1_bounds[c],
-            "average_precision": ap_bounds[c],
+            "precision": _interval(right, called, units),
+            "recall": _interval(right, is_class, units),
+            "f1": (2 * low / (1 + low), 2 * high / (1 + high)),
+            "average_precision": _ap_interval(is_class, probabilities[:, c], units, resampled),
         }
         precision, recall, f1, ap = (float(getattr(found, name)[c]) for name in NAMES)
         note = _note(n, bounds["recall"])
@@ -167,31 +172,26 @@ def _note(n: int, recall: Interval | None) -> str:
     return f"{known}; about {needed:.0f} images would measure it to +-{WANTED}"
 
 
-def _resample(
-    truth: Ints, probabilities: Floats, groups: Ints | None, seed: int
-) -> tuple[list[Interval | None], list[Interval | None]]:
-    """Return the intervals of F1 and of average precision of each class."""
-    units = np.arange(len(truth)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    counts = intervals.resampled_counts(int(units.max()) + 1, np.random.default_rng(seed), intervals.N_RESAMPLES)
-    n_classes = probabilities.shape[1]
-    f1 = _f1_of_resamples(truth, probabilities.argmax(axis=1), n_classes=n_classes, units=units, counts=counts)
-    ap = [_ap_of_resamples(truth == c, probabilities[:, c], units, counts) for c in range(n_classes)]
-    return [intervals.percentile_interval(values) for values in f1], [intervals.percentile_interval(v) for v in ap]
+def _interval(hits: Bools, of: Bools, units: Ints) -> Interval:
+    """Return the interval of the share of images that are hits; images of one unit count as one."""
+    n, n_units = int(of.sum()), len(np.unique(units[of]))
+    return intervals.wilson(int(hits.sum()) * n_units / max(n, 1), n_units)
 
 
-def _f1_of_resamples(truth: Ints, predicted: Ints, *, n_classes: int, units: Ints, counts: Floats) -> Floats:
-    """Return (C, n_resamples); NaN if a class is neither present nor predicted."""
-    shape = len(counts), n_classes
-    right = _tally(units[truth == predicted], truth[truth == predicted], shape)
-    either = _tally(units, truth, shape) + _tally(units, predicted, shape)
-    twice, total = 2 * (right.T @ counts), either.T @ counts
-    return _divided(twice, total)
+def _resampled_units(units: Ints, seed: int) -> Floats:
+    return intervals.resampled_counts(int(units.max()) + 1, np.random.default_rng(seed), intervals.N_RESAMPLES)
 
 
-def _ap_of_resamples(is_class: npt.NDArray[np.bool_], probability: Floats, units: Ints, counts: Floats) -> Floats:
+def _ap_interval(is_class: Bools, probability: Floats, units: Ints, counts: Floats) -> Interval | None:
+    """Return the interval of average precision; None if the images are too few to show one."""
+    if is_class.sum() < MIN_IMAGES:
+        return None
+    found = intervals.percentile_interval(_ap_of_resamples(is_class, probability, units, counts))
+    return found if found and found[0] < found[1] else None
+
+
+def _ap_of_resamples(is_class: Bools, probability: Floats, units: Ints, counts: Floats) -> Floats:
     """Return (n_resamples,): the sum over thresholds of (gain in recall) x precision, for resampled images."""
-    if not is_class.any():
-        return np.full(counts.shape[1], np.nan)
     order = np.argsort(-probability, kind="stable")
     hits = is_class[order]
     # Equal probabilities are one threshold. Only thresholds that find an image of the class add to the recall.
