@@ -162,6 +162,6 @@ def _number(value: float | None) -> str:
 
 
 def _interval(value: float | None, bounds: Sequence[float] | None) -> str:
-    """Return a score with its interval; bundles of earlier versions hold intervals without a width, which say nothing."""
+    """Return a score with its interval; bundles of earlier versions hold some without a width, which say nothing."""
     shown = f" ({bounds[0]:.2f}-{bounds[1]:.2f})" if bounds and bounds[0] < bounds[1] else ""
     return f"{_number(value)}{shown}"

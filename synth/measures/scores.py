@@ -1,10 +1,10 @@
 """Per-class scores of a classifier with confidence intervals, and notes about classes with too few images.
 
-Point values agree with scikit-learn. Intervals are 95 %. Precision and recall are shares, so they have Wilson's interval,
-which has a width for scores of 0 and 1 too. F1 is 2 s / (1 + s) of a share s: the images of the class that are found,
-of all that are of the class or assigned to it (Hand, Christen and Kirielle 2021, "F*: an interpretable transformation of
-the F-measure"). So its interval is that of s, transformed. Images of one group of similar images count as one image
-there. Average precision has the percentile interval of the bootstrap over groups, and none if that would have no width.
+Point values agree with scikit-learn. Intervals are 95 %. Precision and recall are shares, so they have Wilson's
+interval, which has a width at 0 and 1 too. F1 is 2 s / (1 + s) of a share s: the images of the class that are found, of
+all that belong to the class or are assigned to it (Hand, Christen and Kirielle 2021, "F*: an interpretable
+transformation of the F-measure"). So its interval is that of s, transformed. There, similar images of one group count as
+one. Average precision has the percentile interval of the bootstrap over groups, and none if it would have no width.
 """
 
 import math
