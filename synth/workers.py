@@ -25,6 +25,8 @@ Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
 """Called with (name of the step, images done, images in total)."""
+PERCENT = " %"
+"""End of the name of work that is told as a percentage, since its parts are nothing to count."""
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 WAIT_SECONDS = 0.5
 IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat

@@ -179,7 +179,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
 ) -> None:
     assert run("generate", lights, tmp_path / "out") == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].startswith("images: 42 of 42, ")
+    assert lines[-1].startswith("images: 42 of 42")
     assert all("\x1b" not in line for line in lines)
 
 

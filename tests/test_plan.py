@@ -42,7 +42,7 @@ def test_target(dataset: synth.Dataset, target: int | str | dict[str, int], new:
 def test_cap_is_per_real_image_and_said(dataset: synth.Dataset) -> None:
     plan = synth.make_plan(dataset, 100, 2)
     assert plan.classes["yellow"].planned == 6
-    assert "97 would be needed" in plan.classes["yellow"].note
+    assert "the target needs 97" in plan.classes["yellow"].note
     assert synth.make_plan(dataset, 100, 0).new == {}
 
 

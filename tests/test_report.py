@@ -168,7 +168,7 @@ def test_a_class_that_fell_short_comes_first_with_its_reason(out: Path) -> None:
 def test_fulfilled_is_said_only_where_the_target_is_reached(
     lights: Path, tmp_path: Path, run: Run, capsys: Any
 ) -> None:
-    told = "Below target in 1 class. yellow has 9 of 12 images (cap of 2 new images per real one: 9 would be needed)."
+    told = "Below target in 1 class. yellow has 9 of 12 images (cap of 2 new images per real one: the target needs 9)."
     options = ("--cap", "2", "--quiet", "--workers", 1)
     assert run("generate", lights, tmp_path / "capped", *options) == 0
     assert told in capsys.readouterr().out

@@ -14,6 +14,7 @@ from conftest import Run, contents, make_dataset, tree_state
 import synth
 from synth.errors import OutputError, TrainingError, UsageError
 from synth.trials.results import Verdict
+from synth.workers import PERCENT
 
 COUNTS = {"train": {"red": 24, "yellow": 8, "green": 16}, "test": {"red": 4, "yellow": 3, "green": 4}}
 QUICK = {
@@ -144,14 +145,14 @@ def killed_at(what: str, n: int) -> Any:
 def test_a_killed_trial_repeats_nothing(done: tuple[Verdict, Path], data: Path, tmp_path: Path) -> None:
     out, runs = tmp_path / "killed", tmp_path / "killed.incomplete/runs"
     with pytest.raises(KilledError):
-        tried(data, out, progress=killed_at("classifiers", 7))
+        tried(data, out, progress=killed_at(f"classifiers{PERCENT}", 7))
     assert not out.exists()
     before = {path.name: path.stat().st_mtime_ns for path in runs.iterdir()}
     assert len(before) == 7
     seen: dict[str, int] = {}
 
     def progress(doing: str, done: int, total: int) -> None:
-        if doing == "classifiers":
+        if doing == f"classifiers{PERCENT}":
             seen.update({path.name: path.stat().st_mtime_ns for path in runs.iterdir()})
 
     again = tried(data, out, progress=progress)
@@ -187,7 +188,7 @@ def killed_after_telling(told: dict[str, list[tuple[int, int]]]) -> Any:
 
     def progress(doing: str, done: int, total: int) -> None:
         told.setdefault(doing, []).append((done, total))
-        if doing == "classifiers":
+        if doing == f"classifiers{PERCENT}":
             raise KilledError
 
     return progress
@@ -201,7 +202,7 @@ def test_networks_tell_how_far_they_are_with_two_workers_too(data: Path, tmp_pat
 
 
 def assert_far_along(told: Mapping[str, Sequence[tuple[int, int]]]) -> None:
-    seen = told["classifier of each split, images seen"]
+    seen = told[f"classifier of each split{PERCENT}"]
     assert list(seen) == sorted(seen)
     assert seen[-1][0] == seen[-1][1] > 0
 

@@ -71,8 +71,8 @@ def confusion_sheet(
         worst = found[np.argsort(probabilities[found, t], kind="stable")][:SHOWN]
         tiles = []
         for i in worst:
-            lines = [f"{labels[column]} {probabilities[i, column]:.2f}" for column in (t, p)]
-            tiles.append(Tile(originals.pixels(items[i]), (items[i].id.rpartition("/")[2][:18], *lines)))
+            lines = [f"{word} {probabilities[i, column]:.2f}" for word, column in (("true class", t), ("taken for", p))]
+            tiles.append(Tile(originals.pixels(items[i]), (items[i].id.rpartition("/")[2], *lines)))
         title = f"{labels[t]} taken for {labels[p]}: {len(found)} of {int((truth == t).sum())}"
         strips.append(Strip(title, tuple(tiles)))
     return sheet_png(strips) if strips else b""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synth.errors import printable
-from synth.workers import duration
+from synth.workers import PERCENT, duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -24,6 +24,8 @@ WIDTH = 120
 """Columns of a table if standard output is no terminal."""
 SLOW = 10.0
 """Below this rate per second no rate is shown: slow work is networks, not images."""
+TELLING_SECONDS = 1.0
+"""A rate is shown after this time: before, it says nothing."""
 Report = Callable[[str, int, int], None]
 
 
@@ -71,24 +73,25 @@ def progress_display(*, quiet: bool) -> Iterator[Report | None]:
 
 def _bar() -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description:>12}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[state]}"),
         TimeRemainingColumn(),
     )
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _bar_report(bar: Progress) -> Report:
-    task = bar.add_task("", total=None, rate="")
+    task = bar.add_task("", total=None, state="")
     pace = _Pace()
 
     def report(what: str, done: int, total: int) -> None:
-        bar.update(task, description=what, completed=done, total=total, rate=_rate(pace.rate(what, done)).strip(", "))
+        pace.add(what, done)
+        state = _state(what, done, total, pace)
+        bar.update(task, description=what.removesuffix(PERCENT), completed=done, total=total, state=state)
 
     return report
 
@@ -98,18 +101,23 @@ def _line_report() -> Report:
 
     def report(what: str, done: int, total: int) -> None:
         nonlocal last, shown
-        rate, now = pace.rate(what, done), time.monotonic()
+        pace.add(what, done)
+        now = time.monotonic()
         if (now - last < LINE_EVERY_SECONDS and done < total) or done == pace.first or (what, done) == shown:
             return
         last, shown = now, (what, done)
-        left = f", about {duration((total - done) / rate)} left" if rate and done < total else ""
-        note(f"{what}: {done} of {total}{_rate(rate)}{left}")
+        left = f", about {duration((total - done) / pace.rate)} left" if pace.rate and done < total else ""
+        note(f"{what.removesuffix(PERCENT)}: {_state(what, done, total, pace)}{left}")
 
     return report
 
 
-def _rate(per_second: float) -> str:
-    return f", {per_second:.0f} images/s" if per_second >= SLOW else ""
+def _state(what: str, done: int, total: int, pace: _Pace) -> str:
+    """Return how much is done: `40 % done`, or `128 of 379, 149 per second`."""
+    if what.endswith(PERCENT):
+        return f"{100 * done // max(total, 1)} % done"
+    telling = pace.rate >= SLOW and pace.seconds >= TELLING_SECONDS
+    return f"{done} of {total}{f', {pace.rate:.0f} per second' if telling else ''}"
 
 
 class _Pace:
@@ -117,14 +125,20 @@ class _Pace:
 
     def __init__(self) -> None:
         self.what, self.begin, self.first, self.done = "", 0.0, 0, 0
+        self.seconds = 0.0
+        """Since the first report of this kind of work, or of this round of it."""
 
-    def rate(self, what: str, done: int) -> float:
-        """Return things per second since the first report of this kind of work, or of this round of it."""
+    @property
+    def rate(self) -> float:
+        """Things per second in that time."""
+        return (self.done - self.first) / max(self.seconds, 1e-6)
+
+    def add(self, what: str, done: int) -> None:
+        """Take the next report."""
         now = time.monotonic()
         if what != self.what or done < self.done:
             self.what, self.begin, self.first = what, now, done
-        self.done = done
-        return (done - self.first) / max(now - self.begin, 1e-6)
+        self.done, self.seconds = done, now - self.begin
 
 
 @contextlib.contextmanager

@@ -111,19 +111,20 @@ def print_summary(summary: Summary, out: Path, *, next_steps: str = "") -> None:
     Args:
         next_steps: commands that are useful now.
     """
-    from synth.pages.sentences import tell_plan
+    from synth.pages.sentences import missing, tell_plan
 
+    classes = summary.to_json()["classes"]
     before = any(c.existing for c in summary.classes.values())
     rows = [
-        [label, c.real, *([c.existing] if before else []), c.accepted, c.target, c.short, *_gated(c)]
+        [label, c.real, *([c.existing] if before else []), c.accepted, c.target, missing(classes, label), *_gated(c)]
         for label, c in summary.classes.items()
     ]
     earlier = [EARLIER] if before else []
-    columns = ["class", "real", *earlier, "new", "target", "short", "passed", "real passed", "rejected"]
+    columns = ["class", "real", *earlier, "new", "target", "missing", "passed", "real passed", "rejected"]
     console.table(columns, rows)
     _print_left_out(summary.skipped, summary.refused)
     _print_warnings([*([summary.choices] if summary.choices else []), *summary.warnings])
-    console.say(tell_plan(summary.to_json()["classes"]).line)
+    console.say(tell_plan(classes).line)
     new = sum(c.accepted for c in summary.classes.values())
     if summary.run:
         console.say(

@@ -106,7 +106,7 @@ def _train(
     stages = {}
     if not common.quiet and items and not training.bundle.exists():
         stages = stages_of(what, items, recipe, n_workers=common.n_workers, device=training.device)
-        console.note(f"training takes about {duration(sum(stages.values()))} on this machine, as busy as it is now")
+        console.note(f"training takes about {duration(sum(stages.values()))}, and longer if other programs run")
     with common.progress() as report:
         bundle = train(
             what,

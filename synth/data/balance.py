@@ -98,7 +98,7 @@ def _class_plan(real: int, existing: int, *, target: int, cap: float, needs_pare
     if missing and not real and needs_parents:
         return ClassPlan(real, existing, target, 0, note="no training image to start from")
     room = missing if math.isinf(cap) else max(math.floor(exact_product(cap, real)) - existing, 0)
-    note = f"cap of {cap:g} new images per {per}: {missing} would be needed" if room < missing else ""
+    note = f"cap of {cap:g} new images per {per}: the target needs {target - real}" if room < missing else ""
     return ClassPlan(real, existing, target, min(missing, room), note=note)
 
 

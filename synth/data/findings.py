@@ -1,10 +1,11 @@
 """Findings about images that show the same picture: conflicting labels, leaks and duplicates."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from synth.errors import shortened
 from synth.records import SPLITS, Item, ShortRepr
 
 Key = TypeVar("Key", bound=Hashable)
@@ -93,11 +94,15 @@ def ids_of(items: Iterable[Item]) -> tuple[str, ...]:
     return tuple(sorted(item.id for item in items))
 
 
-def few(names: Iterable[str]) -> str:
-    """Return the first names, long ones shortened, and how many more there are."""
-    listed = [name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 3]}..." for name in names]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more
+def few(names: Iterable[str], tell: Callable[[str], str] | None = None) -> str:
+    """Return the first names, and how many more there are. The middle of a long name is left out.
+
+    Args:
+        tell: what to say of a name, in brackets behind it; it is never shortened.
+    """
+    listed = list(names)
+    told = [shortened(name, NAME_LENGTH) + (f" ({tell(name)})" if tell else "") for name in listed[:SHOWN]]
+    return ", ".join(told) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
 
 
 def n_images(n: int) -> str:

@@ -175,8 +175,7 @@ def _few_distinct(counts: Mapping[str, int], distinct: Mapping[str, int]) -> Ite
     padded = [label for label, n in counts.items() if distinct[label] <= n * PADDED_MAX]
     if padded:
         which = few(
-            f"{label} ({n_images(counts[label])} of {distinct[label]} picture{'s' * (distinct[label] > 1)})"
-            for label in padded
+            padded, lambda label: f"{n_images(counts[label])} of {distinct[label]} picture{'s' * (distinct[label] > 1)}"
         )
         message = (
             f"copies make classes look larger than they are: {which}; `synth plan --count distinct` counts pictures"

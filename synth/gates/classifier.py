@@ -46,15 +46,15 @@ class ClassifierGate:
         enough = wilson(*own)[1] >= self._settings.held_out_min
         if enough and (not others[1] or p_less(others, own) < KNOWN_P):
             return ""
-        of_others = f", {others[0] / others[1]:.0%} of others" if others[1] else ""
-        return f"{own[0]} of {own[1]} real images pass{of_others}"
+        of_others = f", and {others[0] / others[1]:.0%} of those of other classes do" if others[1] else ""
+        return f"{own[0]} of its {own[1]} real images pass{of_others}"
 
     def warnings(self, labels: Iterable[str]) -> list[str]:
         """Return what a user should know: which classes are not judged, and which originals are untypical."""
         wanted, found = list(labels), list[str]()
         unknown = [label for label in wanted if label in self.not_judged]
         if unknown:
-            which = few(f"{label} ({self.not_judged[label]})" for label in unknown)
+            which = few(unknown, self.not_judged.__getitem__)
             found.append(f"the judge does not know {which}: its scores reject no image of {_these(unknown)}")
         for label in wanted:
             low = [] if label in self.not_judged else self._judge.held_out_below(label, self._settings.score_min)

@@ -3,8 +3,8 @@
 Point values agree with scikit-learn. Intervals are 95 %. Precision and recall are shares, so they have Wilson's
 interval, which has a width at 0 and 1 too. F1 is 2 s / (1 + s) of a share s: the images of the class that are found, of
 all that belong to the class or are assigned to it (Hand, Christen and Kirielle 2021, "F*: an interpretable
-transformation of the F-measure"). So its interval is that of s, transformed. There, similar images of one group count as
-one. Average precision has the percentile interval of the bootstrap over groups, and none if it would have no width.
+transformation of the F-measure"). So its interval is that of s, transformed. Similar images of one group count as
+one there. Average precision has the percentile interval of the bootstrap over groups, and none if that has no width.
 """
 
 import math

@@ -12,7 +12,7 @@ from synth.errors import OutputError
 from synth.output.root_files import QUALITY, RECIPE, REJECTED, SUMMARY
 from synth.pages.page import VERDICT, read_json, records
 from synth.pictures.text import at, mapping, number, texts
-from synth.records import PARENT_SPLIT, SWITCHED_OFF, Row
+from synth.records import PARENT_SPLIT, REPEAT, SWITCHED_OFF, Row
 
 SHOWN = 8
 """Pictures of each kind and class."""
@@ -51,8 +51,8 @@ class Tally:
 
     @property
     def share(self) -> float | None:
-        """The share that passed the gates, also if the method was switched off afterwards."""
-        passed = self.accepted + self.reasons[SWITCHED_OFF]
+        """The share that passed the gates: repeats too, and images of a method that was switched off afterwards."""
+        passed = self.accepted + self.reasons[SWITCHED_OFF] + self.reasons[REPEAT]
         return passed / self.attempted if self.attempted else None
 
 

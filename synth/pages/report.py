@@ -4,6 +4,7 @@ The same folder gives the same bytes: the page holds no time and no machine name
 A date would make the pages of two equal runs differ.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -13,7 +14,7 @@ from synth.pages.commands import RunCommands, words
 from synth.pages.confusion import confusion
 from synth.pages.folder import ClassFacts, Folder, read_folder
 from synth.pages.page import page_template, records, write_page
-from synth.pages.sentences import REASONS, tell_plan, tell_quality, verdict_word
+from synth.pages.sentences import REASONS, missing, tell_plan, tell_quality, verdict_word
 from synth.pictures.text import at, mapping, number, texts
 
 OPEN_CLASSES = 3
@@ -66,6 +67,7 @@ def _render(folder: Folder, order: Sequence[ClassFacts], sheets: Mapping[str, Sh
         plan=plan,
         passing=_passing(made),
         reason_words=REASONS,
+        missing=functools.partial(missing, mapping(summary, "classes")),
         top=max([1, *(max(facts.after, facts.count("target")) for facts in order)]),
         runs=list(folder.runs),
         example=folder.example,

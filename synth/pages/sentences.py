@@ -47,7 +47,7 @@ class Told:
 def tell_plan(classes: Mapping[str, Any]) -> Told:
     """Tell whether the classes of a summary reached their targets, and why not."""
     short = [label for label in classes if _count(classes, label, "short") > 0]
-    below = [label for label in classes if label not in short and _now(classes, label) < _target(classes, label)]
+    below = [label for label in classes if label not in short and missing(classes, label)]
     planned = sum(_count(classes, label, "planned") for label in classes)
     text = _named(short, lambda label: _why_short(classes, label))
     if short and below:
@@ -95,7 +95,14 @@ def _count(classes: Mapping[str, Any], label: str, key: str) -> int:
 
 
 def _now(classes: Mapping[str, Any], label: str) -> int:
-    return sum(_count(classes, label, key) for key in ("real", "existing", "accepted"))
+    entry = mapping(classes, label)
+    real = "real" if number(entry.get("distinct")) is None else "distinct"
+    return sum(int(number(entry.get(key)) or 0) for key in (real, "existing", "accepted"))
+
+
+def missing(classes: Mapping[str, Any], label: str) -> int:
+    """Return how many images a class of a summary lacks to its target, as planned or not."""
+    return max(_target(classes, label) - _now(classes, label), 0)
 
 
 def _target(classes: Mapping[str, Any], label: str) -> int:

@@ -2,8 +2,9 @@
 
 import functools
 import io
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,6 +16,10 @@ TILE = 112
 GAP = 6
 LINE = 14
 MARGIN = 10
+TITLE_WIDTH = 4 * (TILE + GAP)
+"""A sheet of few columns is made so much wider, if its titles need it."""
+MAX_LINES = 3
+"""Of a title, and of each text below an image; what does not fit is left out in the middle."""
 PAPER, INK, FAINT, REJECTED = "#ffffff", "#1c1c1c", "#6a6a6a", "#c62828"
 
 
@@ -22,7 +27,8 @@ PAPER, INK, FAINT, REJECTED = "#ffffff", "#1c1c1c", "#6a6a6a", "#c62828"
 class Tile:
     """One image of a sheet, with lines of text below it."""
 
-    pixels: Pixels
+    pixels: Pixels | None
+    """None: its place stays empty."""
     caption: tuple[str, ...] = ()
     rejected: bool = False
 
@@ -59,22 +65,38 @@ def sheet_png(strips: Sequence[Strip]) -> bytes:
 
 
 def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
-    """Draw rows of images on one sheet, each scaled to its tile; long captions are shortened."""
-    n_lines = [max((len(tile.caption) for tile in strip.tiles), default=0) for strip in strips]
-    heights = [LINE + 3 + TILE + n * LINE + 2 * GAP for n in n_lines]
-    width = 2 * MARGIN + max(len(strip.tiles) for strip in strips) * (TILE + GAP)
-    sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights)), PAPER)
+    """Draw rows of images on one sheet, each scaled to its tile; long texts are broken into lines."""
+    columns = max(len(strip.tiles) for strip in strips) * (TILE + GAP)
+    width = max(columns, min(TITLE_WIDTH, max(math.ceil(_width(_printable(strip.title))) for strip in strips)))
+    strips = [Strip("\n".join(_wrapped(strip.title, width)), tuple(map(_with_lines, strip.tiles))) for strip in strips]
+    heights = [_title_height(strip) + TILE + _n_lines(strip) * LINE + 2 * GAP for strip in strips]
+    sheet = Image.new("RGB", (2 * MARGIN + width, 2 * MARGIN + sum(heights)), PAPER)
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
     for strip, height in zip(strips, heights, strict=True):
-        draw.text((MARGIN, top), _fitted(strip.title, width - 2 * MARGIN), INK, font=_font())
+        for i, line in enumerate(strip.title.split("\n")):
+            draw.text((MARGIN, top + i * LINE), line, INK, font=_font())
         for column, tile in enumerate(strip.tiles):
-            _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + LINE + 3))
+            _draw_tile(sheet, draw, tile, at=(MARGIN + column * (TILE + GAP), top + _title_height(strip)))
         top += height
     return sheet
 
 
+def _title_height(strip: Strip) -> int:
+    return LINE * len(strip.title.split("\n")) + 3
+
+
+def _n_lines(strip: Strip) -> int:
+    return max((len(tile.caption) for tile in strip.tiles), default=0)
+
+
+def _with_lines(tile: Tile) -> Tile:
+    return replace(tile, caption=tuple(line for text in tile.caption for line in _wrapped(text, TILE)))
+
+
 def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, *, at: tuple[int, int]) -> None:
+    if tile.pixels is None:
+        return
     picture = Image.fromarray(np.ascontiguousarray(to_uint8(tile.pixels))).convert("RGB")
     scale = TILE / max(picture.size)
     size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
@@ -84,7 +106,7 @@ def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, *, at:
     if tile.rejected:
         draw.rectangle((left, top, left + size[0] - 1, top + size[1] - 1), outline=REJECTED, width=3)
     for i, line in enumerate(tile.caption):
-        draw.text((at[0], at[1] + TILE + 2 + i * LINE), _fitted(line, TILE), FAINT, font=_font())
+        draw.text((at[0], at[1] + TILE + 2 + i * LINE), line, FAINT, font=_font())
 
 
 @functools.cache
@@ -96,9 +118,33 @@ def _width(text: str) -> float:
     return _font().getlength(text)
 
 
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text.replace("\u2212", "-"))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return a text as printable lines of at most `MAX_LINES`, broken between words."""
+    text = _printable(text)
+    lines = _lines(text, width)
+    kept = len(text)
+    while kept and len(lines) > MAX_LINES:
+        kept -= 1
+        lines = _lines(f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}", width)
+    return [_fitted(line, width) for line in lines] or [""]
+
+
+def _lines(text: str, width: int) -> list[str]:
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and _width(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
 def _fitted(text: str, width: int) -> str:
-    """Return a text in printable characters, shortened in its middle if it is too wide: names differ at their ends."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in text.replace("\u2212", "-"))
+    """Return a word, shortened in its middle if it is too wide: names differ at their ends."""
     fitting, kept = text, len(text)
     while kept and _width(fitting) > width:
         kept -= 1

@@ -141,8 +141,8 @@ def _train_judge(
     if say and items and not out.exists():
         stages = stages_of(CLASSIFIER, items, recipe, n_workers=n_workers, device="auto")
         say(
-            f"no judge was given, so one is trained first: about {duration(sum(stages.values()))} on this machine. "
-            f"It stays in {out}"
+            f"no judge was given, so one is trained first: about {duration(sum(stages.values()))}, and longer "
+            f"if other programs run. The judge stays in {out}"
         )
         whole = whole_progress(progress, CLASSIFIER, stages) if progress else None
     try:

@@ -3,7 +3,7 @@
 import io
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,8 +116,11 @@ class _Sheet:
         """Return rows of real images, each with the row of candidates below it."""
         strips = []
         for first in range(0, rows * self.n, self.n):
-            candidates = list(self.generator.make(label, range(first, first + self.n)))
-            real = [Tile(self.originals.pixels(item)) for item in self._above(candidates, label, first)]
+            candidates = _by_parent(self.generator.make(label, range(first, first + self.n)))
+            above = self._above(candidates, label, first)
+            # A parent is shown once, above the first of its children.
+            shown = [None if i and above[i - 1].id == item.id else item for i, item in enumerate(above)]
+            real = [Tile(self.originals.pixels(item) if item else None) for item in shown]
             made = [
                 Tile(c.pixels, self._caption(c, verdict), rejected=not verdict.accepted)
                 for c, verdict in zip(candidates, self.gates.verdicts(candidates), strict=True)
@@ -161,6 +164,14 @@ class _Sheet:
             tiles[place] = Tile(shown[place].pixels, ("real", *_likeliest(verdicts[place])))
         names = [parent.id.rpartition("/")[2] for parent in walk[0].parents]
         return Strip(f"{walk[0].label}: from {names[0]} to {names[1]}", tuple(tiles))
+
+
+def _by_parent(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates with the children of one parent side by side."""
+    groups: dict[tuple[str, ...], list[Candidate]] = {}
+    for candidate in candidates:
+        groups.setdefault(tuple(parent.id for parent in candidate.parents[:1]), []).append(candidate)
+    return [candidate for group in groups.values() for candidate in group]
 
 
 def _drawn(candidate: Candidate) -> tuple[str, ...]:

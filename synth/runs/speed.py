@@ -31,7 +31,7 @@ from synth.training.bundle import AUTOENCODER, CLASSIFIER, GAN
 from synth.training.device import choose_device
 from synth.training.inference import one_thread
 from synth.training.loop import Trainee, seeded
-from synth.workers import Progress
+from synth.workers import PERCENT, Progress
 
 MEASURED_SECONDS = 0.3
 """Time of the steps that are measured, after a first one that prepares the network."""
@@ -122,12 +122,12 @@ def _timed(step: Callable[[int], object]) -> float:
 
 
 def whole_progress(progress: Progress, what: str, stages: Mapping[str, float]) -> Progress:
-    """Return a progress to give to a training. It reports to `progress` the seconds of work done, of all stages."""
+    """Return a progress to give to a training. It reports the percentage of all stages that is done."""
     total, names = round(sum(stages.values())), list(stages)
 
     def report(stage: str, done: int, of: int) -> None:
         if stage in stages:
             before = sum(stages[name] for name in names[: names.index(stage)])
-            progress(f"training {what}, seconds of work", round(before + stages[stage] * done / max(of, 1)), total)
+            progress(f"training {what}{PERCENT}", round(before + stages[stage] * done / max(of, 1)), total)
 
     return report

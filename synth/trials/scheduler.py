@@ -17,7 +17,7 @@ from synth.trials.runs import Run, do_run, is_done, outcome_of
 from synth.trials.synthetic_images import fill_split, images_path
 from synth.trials.time_estimates import TimeEstimates
 from synth.trials.undersampled import undersample_split, undersampled_path
-from synth.workers import Progress, duration
+from synth.workers import PERCENT, Progress, duration
 
 Say = Callable[[str], None]
 """Receives messages about the next step and the time that it takes."""
@@ -51,7 +51,7 @@ class Scheduler:
         runs = self.runs(arms, range(rung.n_splits), rung.budgets)
         steps = " and ".join(str(n) for n in dict.fromkeys(run.steps for run in runs))
         about = f"about {duration(self.cost(arms, rung))}"
-        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {steps} steps: {len(runs)} trainings, {about}")
+        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {steps} steps: {len(runs)} trainings, {about} or more")
         return self.do(arms, runs)
 
     def do(self, arms: Sequence[Arm], runs: Sequence[Run]) -> list[Outcome]:
@@ -90,7 +90,7 @@ class Scheduler:
     def _prepare(self, arms: Sequence[Arm], splits: Sequence[int]) -> None:
         for name in networks_of(arms, self.context.recipe):
             about = duration(self._network_cost(name, splits))
-            self.say(f"{name}: one for each of {len(splits)} splits, about {about}")
+            self.say(f"{name}: one for each of {len(splits)} splits, about {about} or more")
             self._train_networks(name, splits)
         data = self.context.data
         fills = {images_path(data[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
@@ -104,7 +104,7 @@ class Scheduler:
         def look() -> None:
             done, total = read_progress(paths)
             if self.progress and total:
-                self.progress(f"{name} of each split, images seen", done, total)
+                self.progress(f"{name} of each split{PERCENT}", done, total)
 
         n_workers = min(self.n_workers, len(splits))
         # Other processes are looked at from here; a training in this one calls `look` itself.
@@ -125,4 +125,4 @@ class Scheduler:
             n_shown += self._n_shown([run])
             self.pace = (time.monotonic() - began) / n_shown
             if self.progress:
-                self.progress("classifiers", n_shown, total)
+                self.progress(f"classifiers{PERCENT}", n_shown, total)
