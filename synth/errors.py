@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 LONGEST = 290
 """Characters of a message; the middle of a longer one is left out."""
+NAME_LENGTH = 60
 
 
 class SynthError(Exception):
@@ -58,6 +59,12 @@ class LockedError(OutputError):
     """Another run holds the output folder; exit status 11."""
 
     exit_status = 11
+
+
+def short_name(name: str, longest: int = NAME_LENGTH) -> str:
+    """Return a name, with its middle left out if it is too long: names differ at their ends."""
+    half = longest // 2 - 1
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
 
 
 def shortened(text: str, longest: int) -> str:

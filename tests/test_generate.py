@@ -247,7 +247,7 @@ def test_a_blank_candidate_is_rejected_and_the_shortfall_is_said(lights: Path, t
         "given_up": [],
         "switched_off": True,
         "short": 2,
-        "note": "switched off: the gates passed 0% of 16 images, of 3 held-out real images 100%",
+        "note": "switched off: the gates passed 0% of 16 images, and 100% of 3 held-out real images",
     }
     assert sum(row.path is None for row in rows_of(tmp_path / "out")) == 16
 

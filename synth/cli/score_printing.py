@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synth.cli import console
+from synth.errors import short_name
 
 if TYPE_CHECKING:
     from synth.gates.foreign import Foreignness
@@ -110,24 +111,26 @@ def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
         out: the folder of the trial.
         next_step: print how to make the dataset of the advised arm.
     """
-    from synth.pages.trial_page import rarest_class
+    from synth.pages.trial_page import telling_classes, worst_class
+    from synth.trials.arms import parse_arm
 
-    rarest = rarest_class(verdict.to_json())
+    document = verdict.to_json()
+    telling = telling_classes(document)
+    rarest = telling[:1]
     rows = [
         [
             name,
             _points(arm.macro_f1),
-            _points(arm.worst_recall),
-            *([] if rarest is None else [_points(arm.classes[rarest]["f1"])]),
+            _points((worst_class(document["arms"][name], telling, "recall") or ("", None))[1]),
+            *(_points(arm.classes[label]["f1"]) for label in rarest),
             _points(arm.fitted),
             *_compared(verdict, name),
         ]
         for name, arm in verdict.arms.items()
     ]
-    of_rarest = [] if rarest is None else ["F1 of rarest"]
+    of_rarest = [f"F1 of {short_name(label)}" for label in rarest]
     console.table(["arm", "macro-F1", "worst recall", *of_rarest, "fit", "against control", ""], rows)
-    named = "" if rarest is None else f"; rarest: {rarest}"
-    console.say(f"all in percentage points; fit: balanced accuracy on the real training images{named}")
+    console.say("all in percentage points; fit: balanced accuracy on the real training images")
     for note in dict.fromkeys(found.note for found in verdict.deciding.comparisons if found.macro and found.note):
         console.say(f"* {note}")
     if verdict.test:
@@ -137,7 +140,9 @@ def print_verdict(verdict: Verdict, out: Path, *, next_step: bool) -> None:
     took = "nothing to do: it is complete" if verdict.seconds is None else f"{verdict.seconds:.0f} s"
     console.say(f"verdict: {out / 'report.html'} ({took})")
     if next_step:
-        console.say(f"next: the same command with --write BALANCED makes the dataset of {verdict.advised}")
+        arm = parse_arm(verdict.advised)
+        files = f"the same command with --write FOLDER writes the dataset of the arm {verdict.advised}"
+        console.say(f"next: {files if arm.fill or arm.thin else f'the page says how to train with the arm {arm.name}'}")
 
 
 def _compared(verdict: Verdict, arm: str) -> tuple[str, str]:

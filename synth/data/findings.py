@@ -5,15 +5,15 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from synth.errors import shortened
+from synth.errors import short_name
 from synth.records import SPLITS, Item, ShortRepr
 
 Key = TypeVar("Key", bound=Hashable)
 Pictures = Iterable[Sequence[Item]]
 """Groups of images that show the same picture."""
 
-SHOWN, NAME_LENGTH = 3, 60
-"""Names in a message, and letters of a name."""
+SHOWN = 3
+"""Names in a message."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +101,7 @@ def few(names: Iterable[str], tell: Callable[[str], str] | None = None) -> str:
         tell: what to say of a name, in brackets behind it; it is never shortened.
     """
     listed = list(names)
-    told = [shortened(name, NAME_LENGTH) + (f" ({tell(name)})" if tell else "") for name in listed[:SHOWN]]
+    told = [short_name(name) + (f" ({tell(name)})" if tell else "") for name in listed[:SHOWN]]
     return ", ".join(told) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
 
 

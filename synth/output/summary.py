@@ -58,7 +58,7 @@ class ClassSummary(ShortRepr):
         if self.accepted:
             self.rejected[SWITCHED_OFF] = self.rejected.get(SWITCHED_OFF, 0) + self.accepted
         self.accepted = 0
-        real = f", of {self.real_n} held-out real images {self.real_acceptance:.0%}" if self.real_n else ""
+        real = f", and {self.real_acceptance:.0%} of {self.real_n} held-out real images" if self.real_n else ""
         self.note = f"switched off: the gates passed {self.acceptance:.0%} of {self.attempted} images{real}"
 
     def count(self, *, accepted: bool, reasons: tuple[str, ...]) -> None:

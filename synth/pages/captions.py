@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from synth.errors import short_name
 from synth.pages.params_text import param_words
 from synth.pages.thumbnails import Thumbnail
-from synth.pictures.text import mapping, number, score, shortened, texts
+from synth.pictures.text import mapping, number, score, texts
 from synth.records import FIRST, SECOND, Row
 
 SHOWN_PARAMS = 6
@@ -61,7 +62,7 @@ def accepted(row: Row, thumbnail: Thumbnail | None) -> Picture:
 def rejected(label: str, entry: Mapping[str, Any], row: Row | None, *, thumbnail: Thumbnail | None) -> Picture:
     """Return the picture of a rejected candidate, from its entry in `rejected.json` and its row of the manifest."""
     reasons, id = texts(entry.get("reasons")), str(entry["id"])
-    title = f"#{row.attempt}" if row else shortened(id)
+    title = f"#{row.attempt}" if row else short_name(id)
     alt = f"Rejected candidate for {label}, {title}: {', '.join(reasons) or 'no reason given'}"
     scores = _scores(label, mapping(entry, "scores"), reasons)
     picture = Picture(id, title, alt, thumbnail, scores=scores, reasons=reasons)

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synth.errors import OutputError, in_the_way
+from synth.errors import OutputError, in_the_way, short_name
 from synth.files import replace_file
 from synth.output.root_files import REPORT, is_our_page
-from synth.pictures.text import at, count, mapping, number, percent, points, score, shortened, signed, texts
+from synth.pictures.text import at, count, mapping, number, percent, points, score, signed, texts
 
 if TYPE_CHECKING:
     import jinja2
@@ -76,7 +76,7 @@ def page_template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=percent, score=score, count=count, number=number, short=shortened)
+    environment.filters.update(share=percent, score=score, count=count, number=number, short=short_name)
     environment.filters.update(points=points, signed=signed)
     environment.globals.update(at=at, mapping=mapping, texts=texts, records=records, share=percent, score=score)
     return environment.get_template(name)

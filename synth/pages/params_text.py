@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from synth.pictures.text import shortened
+from synth.errors import short_name
 from synth.records import CODES_OF, EFFECTS, ENCODED_AS, FIRST, SECOND, STORED_AS
 
 PLAIN = "plain"
@@ -40,4 +40,4 @@ def _value(value: object) -> str:
 def _words(name: str, values: object) -> str:
     pairs = values.items() if isinstance(values, Mapping) else [("", values)]
     parts = [f"{_value(value)}{UNITS.get(key, '')}" for key, value in pairs]
-    return shortened(" ".join(parts if name in NAMELESS else [name.replace("_", " "), *parts]))
+    return short_name(" ".join(parts if name in NAMELESS else [name.replace("_", " "), *parts]))

@@ -7,6 +7,7 @@ A date would make the pages of two equal runs differ.
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import Any
 
 from synth.output.root_files import REPORT, page_run, run_of
 from synth.pages.album import Sheet, make_sheets
@@ -17,7 +18,7 @@ from synth.pages.page import page_template, records, write_page
 from synth.pages.sentences import REASONS, missing, tell_plan, tell_quality, verdict_word
 from synth.pictures.text import at, mapping, number, texts
 
-OPEN_CLASSES = 3
+OPEN_CLASSES = 2
 """Classes whose pictures are visible; the others are folded."""
 
 
@@ -75,7 +76,9 @@ def _render(folder: Folder, order: Sequence[ClassFacts], sheets: Mapping[str, Sh
         judge_name=PurePath(str(judge.get("path") or "")).name,
         scores=scores,
         confusion=confusion(scores),
-        policy=sorted(policy, key=lambda test: test.get("loses") is not True),
+        policy=_by_class(policy),
+        effects=list(dict.fromkeys(str(test["effect"]) for test in policy)),
+        lost_classes=any(test.get("loses") is True for test in policy),
         # One image says nothing about a class: the table has it, the summary not.
         losing=[test for test in policy if test.get("loses") is True and sizes.get(str(test["class"])) != 1],
         quality={label: entry for label, entry in quality.items() if number(mapping(entry, "synthetic").get("n"))},
@@ -97,6 +100,15 @@ def _render(folder: Folder, order: Sequence[ClassFacts], sheets: Mapping[str, Sh
             tried=folder.verdict is not None,
         ),
     )
+
+
+def _by_class(policy: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return {class: {effect: its test}}, the classes that lose most first."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for test in policy:
+        found.setdefault(str(test["class"]), {})[str(test["effect"])] = test
+    n_lost = {label: sum(test.get("loses") is True for test in tests.values()) for label, tests in found.items()}
+    return dict(sorted(found.items(), key=lambda pair: -n_lost[pair[0]]))
 
 
 def _passing(made: Sequence[ClassFacts]) -> float | None:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.pictures.text import at, count, mapping, number, shortened, texts
+from synth.errors import short_name
+from synth.pictures.text import at, count, mapping, number, texts
 from synth.records import REPEAT, SWITCHED_OFF
 
 NAMED = 4
@@ -75,7 +76,9 @@ def _why_short(classes: Mapping[str, Any], label: str) -> str:
     if note := entry.get("note"):
         return f"{text}: {note}"
     reason = main_reason(entry)
-    return f"{text}; the most common reason for rejection: {REASONS.get(reason, shortened(reason))}" if reason else text
+    return (
+        f"{text}; the most common reason for rejection: {REASONS.get(reason, short_name(reason))}" if reason else text
+    )
 
 
 def _why_below(classes: Mapping[str, Any], label: str) -> str:
@@ -120,13 +123,13 @@ def tell_quality(quality: Mapping[str, Any] | None) -> Told:
         if number(mapping(entry, "synthetic").get("n")):
             for word, answer in mapping(entry, "words").items():
                 found.setdefault(word, Counter())[verdict_word(answer)] += 1
-    text = " ".join(f"{shortened(word).capitalize()}: {_answers(counts)}." for word, counts in found.items())
+    text = " ".join(f"{short_name(word).capitalize()}: {_answers(counts)}." for word, counts in found.items())
     if bad := texts(at(quality, "bad")):
         return Told(False, f"Do not use the new images of {_listed(bad)}.", text)
     answers = sum(found.values(), Counter[str]())
     if set(answers) == {"yes"}:
         return Told(True, "Like real images.", text)
-    return Told(None, "Not like real images in all measures." if answers["no"] or answers["partly"] else "", text)
+    return Told(None, "Unlike real images in some measures." if answers["no"] or answers["partly"] else "", text)
 
 
 def verdict_word(answer: object) -> str:

@@ -17,7 +17,7 @@ from synth.settings.recipe import Data
 
 STORED = 360
 """Longest side of the pixels inside a page: enough for a picture that is enlarged."""
-SHOWN = 208
+SHOWN = 200
 """Longest side of a picture on a page, in CSS pixels; smaller images are enlarged to it."""
 CRISP = 3.0
 """From this factor on, the pixels of an enlarged picture are shown as squares."""

@@ -47,11 +47,9 @@ class Arm:
         """The comparison in macro-F1; empty if there is none."""
         return self.compared.get((MACRO, True), {})
 
-    @property
-    def worst(self) -> tuple[str, float] | None:
-        """The class with the lowest F1."""
-        known = [(label, number(at(entry, "f1"))) for label, entry in mapping(self.scores, "classes").items()]
-        return min(((label, f1) for label, f1 in known if f1 is not None), key=lambda pair: pair[1], default=None)
+    def worst(self, labels: Sequence[str], score: str) -> tuple[str, float] | None:
+        """Return the class with the lowest value of a score, of the given ones, and the value."""
+        return worst_class(self.scores, labels, score)
 
 
 def write_trial_page(out: Path) -> Path:
@@ -72,7 +70,7 @@ def write_trial_page(out: Path) -> Path:
 def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None) -> str:
     """Return the page; the same documents give the same page."""
     document = {**verdict, **{role: _word(verdict.get(role)) for role in ("advised", "control")}}
-    classes, arms = _classes(document), _arms(document)
+    classes, telling, arms = _classes(document), telling_classes(document), _arms(document)
     others = [budget for budget in records(document.get("budgets")) if budget.get("steps") != document.get("steps")]
     named, duel = {arm.name: arm for arm in arms}, _duel(document, arms)
     headline, rest = _headline(str(document.get("advice") or ""), classes, [arm.name for arm in arms])
@@ -90,8 +88,9 @@ def render_trial(verdict: Mapping[str, Any], examples: Mapping[str, Any] | None)
         classes=classes,
         wide=len(classes) > FEW_CLASSES,
         turned=[f"|{label}" for label in classes],
-        rarest=rarest_class(document),
-        columns=_columns(arms, [label for label in classes if _has_two(document, label)]),
+        telling=telling,
+        rarest=next(iter(telling), None),
+        columns=_columns(arms, telling),
         dataset=PurePath(data or "").name,
         command=again("../again"),
         next=trial_steps(data or DATA, advised, again) if advised else [],
@@ -116,9 +115,20 @@ def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def worst_class(scores: Mapping[str, Any], labels: Sequence[str], score: str) -> tuple[str, float] | None:
+    """Return the class with the lowest value of a score, of the given ones, and the value; None if none is known."""
+    known = [(label, number(at(mapping(scores, "classes", label), score))) for label in labels]
+    return min(((label, value) for label, value in known if value is not None), key=lambda pair: pair[1], default=None)
+
+
+def telling_classes(verdict: Mapping[str, Any]) -> list[str]:
+    """Return the classes with at least two images, the rarest first: one image shows nothing about a class."""
+    return [label for label in _classes(verdict) if _has_two(verdict, label)]
+
+
 def rarest_class(verdict: Mapping[str, Any]) -> str | None:
-    """Return the class with the fewest images, of those with at least two: one image shows nothing about a class."""
-    return next((label for label in _classes(verdict) if _has_two(verdict, label)), None)
+    """Return the class with the fewest images, of those with at least two."""
+    return next(iter(telling_classes(verdict)), None)
 
 
 def _has_two(verdict: Mapping[str, Any], label: str) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from synth.pictures.text import number, shortened, signed
+from synth.errors import short_name
+from synth.pictures.text import number, signed
 
 Interval = tuple[float, float]
 SMALLEST_REACH = 0.005
@@ -106,7 +107,7 @@ def dose_curve(points: Sequence[tuple[str, object, object]], *, enough: str, tit
     parts, places = [_grid(scale)], []
     for index, (dose, delta, interval) in enumerate(points):
         mean, span, x = number(delta), interval_of(interval), round(14 + 82 * (index + 0.5) / len(points), 2)
-        anchor = f'<text x="{x}%" y="{HEIGHT + 16}" text-anchor="middle">{escape(shortened(dose, 12))}</text>'
+        anchor = f'<text x="{x}%" y="{HEIGHT + 16}" text-anchor="middle">{escape(short_name(dose, 12))}</text>'
         parts.append(anchor)
         if span is not None:
             low, high = (_y(end, scale) for end in span)

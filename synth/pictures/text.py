@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 NOT_KNOWN = "n/a"
-MAX_LENGTH = 60
 
 
 def at(document: object, key: str) -> Any:
@@ -32,12 +31,6 @@ def count(value: object) -> str:
 def texts(values: object) -> tuple[str, ...]:
     """Return the elements of a JSON list as text; empty for any other value."""
     return tuple(map(str, values)) if isinstance(values, list | tuple) else ()
-
-
-def shortened(text: str, length: int = MAX_LENGTH) -> str:
-    """Return a text, shortened in its middle if it is too long."""
-    half = length // 2 - 1
-    return text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
 
 
 def mapping(document: object, *keys: str) -> Mapping[str, Any]:
