@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from synth.cli import console
 
 if TYPE_CHECKING:
-    from synth.data.balance import ClassPlan, Plan
+    from synth.data.balance import Plan
     from synth.data.health import Inspection
     from synth.demo.run import Demo
     from synth.output.audit import Audit
@@ -55,9 +55,12 @@ def print_inspection(
     _print_findings(inspection)
     if written is None:
         return
-    console.say(f"list: {written.exclude} ({written.n_out} images left out, {written.n_open} for you to decide)")
+    leaving_out = ""
+    if written.n_out or written.n_open:
+        console.say(f"list: {written.exclude} ({written.n_out} images left out, {written.n_open} for you to decide)")
+        leaving_out = f" --exclude {shlex.quote(str(written.exclude))}"
     console.say(f"page: {written.page}")
-    console.say(f"next: synth plan {shlex.quote(str(data))} --exclude {shlex.quote(str(written.exclude))}")
+    console.say(f"next: synth plan {shlex.quote(str(data))}{leaving_out}")
 
 
 def _print_findings(inspection: Inspection) -> None:
@@ -94,6 +97,8 @@ def print_sheet(path: Path, notes: Sequence[str]) -> None:
 
 def print_plan(plan: Plan, notes: Sequence[str]) -> None:
     """Print how many new images each class gets, why it does not get more, and notes."""
+    from synth.data.findings import few  # it loads NumPy, which the help does without
+
     counted = ["distinct"] if any(p.distinct is not None for p in plan.classes.values()) else []
     before = [EARLIER] if any(p.existing for p in plan.classes.values()) else []
     rows = [
@@ -101,7 +106,8 @@ def print_plan(plan: Plan, notes: Sequence[str]) -> None:
         for c, p in plan.classes.items()
     ]
     console.table(["class", "real", *counted, *before, "new", "target"], rows)
-    _print_notes(plan.classes)
+    if limited := [label for label, entry in plan.classes.items() if entry.note]:
+        console.say(f"below target: {few(limited, lambda label: plan.classes[label].note)}")
     _print_warnings(notes)
 
 
@@ -192,12 +198,6 @@ def print_demo(made: Demo) -> None:
     if made.gan_sheet:
         console.say(f"made by a GAN: {made.gan_sheet}")
     console.say(f"next: synth verify {made.balanced}; synth inspect {made.data}; then your own folder")
-
-
-def _print_notes(classes: Mapping[str, ClassPlan]) -> None:
-    for label, entry in classes.items():
-        if entry.note:
-            console.say(f"{label}: {entry.note}")
 
 
 def _print_left_out(skipped: Mapping[str, int], refused: Sequence[tuple[str, str]]) -> None:

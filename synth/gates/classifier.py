@@ -56,13 +56,17 @@ class ClassifierGate:
         if unknown:
             which = few(unknown, self.not_judged.__getitem__)
             found.append(f"the judge does not know {which}: its scores reject no image of {_these(unknown)}")
-        for label in wanted:
-            low = [] if label in self.not_judged else self._judge.held_out_below(label, self._settings.score_min)
-            if low:
-                found.append(
-                    f"{label}: the judge does not recognise {len(low)} of its originals when it has not seen them "
-                    f"({few(low)}): check their labels. New images of them may score lower too"
-                )
+        low = {
+            label: self._judge.held_out_below(label, self._settings.score_min)
+            for label in wanted
+            if label not in self.not_judged
+        }
+        if untypical := [label for label, names in low.items() if names]:
+            which = few(untypical, lambda label: f"{len(low[label])}: {few(low[label])}")
+            found.append(
+                f"the judge does not recognise some originals when it has not seen them: {which}. "
+                "Check their labels. New images of them may score lower too"
+            )
         return found
 
     def judge(self, batch: Batch) -> list[Verdict]:
