@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Run, contents, make_dataset, tree_state
 from PIL import Image
@@ -16,7 +18,10 @@ from typer.main import get_command
 import synth
 from synth.cli.app import app
 from synth.data.balance import SCHEMES
+from synth.pictures.sheets import GAP, LINE, MARGIN, TILE, Strip, Tile, contact_sheet
 
+LEFTS = [MARGIN + column * (TILE + GAP) for column in range(4)]
+"""Where the pictures of a sheet begin."""
 Capture = pytest.CaptureFixture[str]
 
 
@@ -275,6 +280,27 @@ def test_preview_shows_the_classes_that_a_run_would_fill(lights: Path) -> None:
     assert sheet.tobytes() == filled.tobytes()  # yellow, the rarest, is above green; red is the majority
     balanced = synth.preview(dataset, synth.Recipe(target=3), n=2)  # nothing to fill: all classes
     assert balanced.height > sheet.height
+
+
+def test_preview_shows_each_parent_once_above_its_children(tmp_path: Path) -> None:
+    label = "a class of one image with a name that is far too long for the width of one picture"
+    data = make_dataset(tmp_path / "data", {"": {label: 1, "other": 4}})
+    sheet = np.asarray(synth.preview(synth.open_dataset(data), synth.Recipe(classes=(label,)), n=4))
+    top, below = np.flatnonzero(np.ptp(sheet, axis=1).max(axis=1))[[0, -1]]
+    columns = [np.ptp(sheet[top + LINE : below // 2, left : left + TILE], axis=(0, 1)).max() for left in LEFTS]
+    assert columns[0] > 100
+    assert columns[1:] == [0, 0, 0]
+    children = [np.ptp(sheet[-TILE:, left : left + TILE], axis=(0, 1)).max() for left in LEFTS]
+    assert min(children) > 100
+
+
+def test_a_sheet_is_as_wide_as_its_texts_need() -> None:
+    names = "bolt, thread worn on the last three turns", "bolt, thread worn on the first three turns"
+    tile = Tile(np.zeros((30, 40, 3), np.uint8), (f"{names[0]} 0.93", "a", "b"))
+    narrow, long = (contact_sheet([Strip(title, (tile,))]) for title in ("bolt", f"{names[0]} taken for {names[1]}: 3"))
+    assert long.width > 3 * narrow.width
+    assert contact_sheet([Strip("bolt", (replace(tile, caption=("0.93", "a", "b")),))]).height < narrow.height
+    assert long.height > narrow.height
 
 
 def test_preview_shows_what_generate_makes(lights: Path, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run, contents, picture, tree_state
+from conftest import Run, contents, make_dataset, picture, tree_state
 from PIL import Image
 
 import synth
+from synth.data.findings import few
 from synth.errors import DatasetError, OutputError, UsageError
 from synth.settings.recipe import load_recipe
 
@@ -174,3 +175,16 @@ def test_accents_may_be_stored_in_another_form(planted: Path, tmp_path: Path) ->
     listed.write_text(unicodedata.normalize("NFD", f"train/{LONG}/0.png") + "\n", "utf-8")
     recipe = load_recipe(None, {"data.exclude": str(listed)})
     assert synth.open_dataset(planted, recipe.data).train_counts[LONG] == 7
+
+
+def test_long_names_lose_their_middle_and_sentences_stay_whole(tmp_path: Path, run: Run) -> None:
+    label = "a class with a name that is much longer than any line of a table, with a rather long end"
+    data = make_dataset(tmp_path / "data", {"train": {label: 6, "other": 6}, "test": {label: 2, "other": 2}})
+    shutil.copy(min((data / "train" / label).iterdir()), data / "test" / label / "leak.jpg")
+    findings = synth.inspect(synth.open_dataset(data)).findings
+    message = next(finding.message for finding in findings if finding.kind == "split_leak")
+    assert re.search(r"keep it in test, remove train/a class with .*….* long end-000\.jpg$", message)
+    assert run("inspect", data, "--out", tmp_path / "inspection", "--quiet") == 0
+    assert f"# split_leak: {message}\n" in (tmp_path / "inspection/exclude.txt").read_text("utf-8")
+    told = few(["x" * 100, "b", "c", "d"], lambda name: f"{len(name)} of 100 images")
+    assert told.endswith("x (100 of 100 images), b (1 of 100 images), c (1 of 100 images) and 1 more")

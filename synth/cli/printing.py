@@ -162,7 +162,8 @@ def print_written(written: Summary | Selection, out: Path) -> None:
 
 def print_audit(found: Audit) -> None:
     """Print what `synth verify` found."""
-    console.say(f"{found.rows} rows, {found.files} files: {'all good' if found.good else 'NOT good'}")
+    same = not (found.missing or found.changed or found.unknown)
+    console.say(f"{found.files} files, {'' if same else 'NOT '}all as the manifest says")
     for word in ("missing", "changed", "unknown"):
         for path in getattr(found, word):
             console.say(f"{word}: {path}")
