@@ -147,7 +147,10 @@ def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None
         console.say(f"{len(found.items)} images listed in {list_file}")
     if out:
         console.say(f"{len(found.items)} images in {out} (run {found.run})")
-        console.say(f"next: synth generate {out} BALANCED, or train on {out} with weights from: synth weights {out}")
+        folder = shlex.quote(str(out))
+        console.say(
+            f"next: synth generate {folder} BALANCED, or train on {out} with weights from: synth weights {folder}"
+        )
 
 
 def print_written(written: Summary | Selection, out: Path) -> None:
@@ -192,7 +195,8 @@ def print_demo(made: Demo) -> None:
     console.say(f"contact sheet: {made.sheet}")
     if made.gan_sheet:
         console.say(f"made by a GAN: {made.gan_sheet}")
-    console.say(f"next: synth verify {made.balanced}; synth inspect {made.data}; then your own folder")
+    balanced, data = (shlex.quote(str(path)) for path in (made.balanced, made.data))
+    console.say(f"next: synth verify {balanced}; synth inspect {data}; then your own folder")
 
 
 def _print_notes(classes: Mapping[str, ClassPlan]) -> None:
