@@ -16,6 +16,8 @@ from typer.main import get_command
 import synth
 from synth.cli.app import app
 from synth.data.balance import SCHEMES
+from synth.errors import UsageError
+from synth.settings.recipe import parse_target
 
 Capture = pytest.CaptureFixture[str]
 
@@ -350,3 +352,58 @@ def test_quiet_hides_the_progress_of_every_command_on_an_output(lights: Path, ru
     for verb in ("verify", "report", "undo"):
         assert run(verb, lights, "--quiet") == 0
         assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("yellow=350,green=500", {"yellow": 350, "green": 500}),
+        ("red, dark=3, a=b=4", {"red, dark": 3, "a=b": 4}),
+        ("a=1=5,b,c=2,", {"a=1": 5, "b,c": 2}),
+    ],
+)
+def test_a_target_takes_names_with_commas_and_equals_signs(text: str, counts: dict[str, int]) -> None:
+    assert parse_target(text) == counts
+
+
+@pytest.mark.parametrize("text", ["yellow=", "=5", "yellow=3,green", "yellow=x"])
+def test_a_target_without_a_number_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="expects NAME=NUMBER"):
+        parse_target(text)
+
+
+def test_a_class_with_a_comma_has_a_target_of_its_own(lights: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
+    (lights / "train/yellow").rename(lights / "train/a=b, c")
+    (lights / "test/yellow").rename(lights / "test/a=b, c")
+    assert run("plan", lights, "--target", "a=b, c=7,green=9", "--json") == 0
+    assert {label: entry["planned"] for label, entry in document(capsys)["classes"].items()} == {
+        "a=b, c": 4,
+        "green": 1,
+        "red": 0,
+    }
+
+
+class _Interrupted:
+    def __getattr__(self, name: str) -> object:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from synth.__main__ import main
+
+    monkeypatch.setitem(sys.modules, "synth.cli.app", _Interrupted())  # type: ignore[arg-type]
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
+def test_a_full_output_says_by_which_seed_and_how_to_get_other_images(
+    lights: Path, tmp_path: Path, run: Run, capsys: Capture
+) -> None:
+    assert run("generate", lights, tmp_path / "out", "--seed", 2, "--quiet") == 0
+    capsys.readouterr()
+    assert run("generate", lights, tmp_path / "out", "--seed", 3, "--quiet") == 0
+    printed = capsys.readouterr().out
+    assert "nothing to do: the planned images are there, made with seed 2 (for others: synth undo" in printed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,12 +200,17 @@ def _print_notes(classes: Mapping[str, ClassPlan]) -> None:
 
 def _print_left_out(skipped: Mapping[str, int], refused: Sequence[tuple[str, str]]) -> None:
     """Print how many files of the input are not in the output, and why."""
-    reasons = Counter(re.sub(r"^\S+:\d+: ", "", reason) for _, reason in refused)  # without the line of a table
+    from synth.data.findings import few
+
+    by_reason: dict[str, list[str]] = {}
+    for path, reason in refused:
+        by_reason.setdefault(re.sub(r"^\S+:\d+: ", "", reason), []).append(path)  # without the line of a table
     for kind, n in skipped.items():
         console.say(f"skipped: {n} x {kind}")
-    for reason, n in reasons.most_common(SHOWN_REASONS):
-        console.say(f"refused: {n} x {reason}")
-    if rest := sum(n for _, n in reasons.most_common()[SHOWN_REASONS:]):
+    ordered = sorted(by_reason.items(), key=lambda entry: -len(entry[1]))
+    for reason, paths in ordered[:SHOWN_REASONS]:
+        console.say(f"refused: {len(paths)} x {reason} ({few(paths)})")
+    if rest := sum(len(paths) for _, paths in ordered[SHOWN_REASONS:]):
         console.say(f"refused: {rest} x other reasons; --json lists all")
 
 
