@@ -18,7 +18,7 @@ import pytest
 from corpus import Run, inspect_json
 from PIL import Image, ImageFile, ImageOps
 
-from synth.data import encoding, images
+from synth.data import encoding, images, mending
 from synth.data.dataset import read_item
 from synth.errors import ImageError
 from synth.records import Item
@@ -387,3 +387,19 @@ def test_content_decides_and_the_extension_is_noted(tmp_path: Path) -> None:
     item = read_item("picture.gif", path, Data())
     assert isinstance(item, Item)
     assert (item.encoding.format, item.notes) == ("png", ("extension",))
+
+
+def test_a_jpeg_is_decoded_a_few_times_at_most_to_find_its_stray_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    jpeg = corpus.encoded(corpus.picture(), "JPEG", quality=90)
+    tables = jpeg.index(b"\xff\xc4")
+    decode, times = mending.simplejpeg.decode_jpeg, list[int]()
+    monkeypatch.setattr(mending.simplejpeg, "decode_jpeg", lambda data: times.append(1) or decode(data))
+    comment = b"\xff\xfe" + (40_002).to_bytes(2, "big") + b"\xff\xc4" * 20_000
+    stray = jpeg[:2] + comment + jpeg[2:tables] + b"xyz" + jpeg[tables:]
+    assert mending.mended(stray) == jpeg[:2] + comment + jpeg[2:]  # found behind its segment, not by trying
+    assert len(times) < 5
+    times.clear()
+    assert mending.mended(jpeg[:-2] + b"\xff\xd9" + b"\xff\xc4" * 50 + b"xyz\xff\xd9") is not None
+    hostile = jpeg[:tables] + b"x" + b"\xff\xc4\x00\x02y" * 500 + jpeg[tables:]
+    mending.mended(hostile)
+    assert len(times) <= 34

@@ -71,6 +71,8 @@ def generate(
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
+    for label, n in mended.short.items():
+        summary.classes[label].lost = n
     told = (*mended.messages(out), *summary.warnings)
     return dataclasses.replace(
         summary, warnings=told, choices=run.choices, seconds=round(time.monotonic() - started, 3)
