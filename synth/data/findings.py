@@ -13,6 +13,8 @@ Pictures = Iterable[Sequence[Item]]
 
 SHOWN, NAME_LENGTH = 3, 60
 """Names in a message, and letters of a name."""
+DETAILS = "(a detail such as a needle may differ)"
+"""What a comparison of small copies does not see."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,11 +43,15 @@ def split_leaks(pictures: Pictures) -> Iterator[Finding]:
     for items in pictures:
         splits = [split for split in SPLITS if any(item.split == split for item in items)]
         if len(splits) > 1:
-            nearly = "" if _same_pixels(items, [item.split for item in items]) else "nearly "
+            same = _same_pixels(items, [item.split for item in items])
             where, out = " and ".join(splits), [item for item in items if item.split != splits[-1]]
-            message = f"{nearly}the same image is in {where}, so scores on {splits[-1]} are too high"
-            advice = f"keep it in {splits[-1]}, remove {few(ids_of(out))}"
-            yield Finding("split_leak", ids_of(items), f"{message}: {advice}")
+            harm, last = f"scores on {splits[-1]} are too high", splits[-1]
+            if same:
+                message = f"the same image is in {where}, so {harm}: keep it in {last}, remove {few(ids_of(out))}"
+            else:
+                message = f"images in {where} look nearly the same {DETAILS}: if they are, {harm}"
+                message += f"; then remove {few(ids_of(out))}"
+            yield Finding("split_leak", ids_of(items), message)
 
 
 def _same_pixels(items: Sequence[Item], sides: Sequence[str]) -> bool:
@@ -67,7 +73,7 @@ def duplicates(pictures: Pictures, n_cut: int) -> Iterator[Finding]:
             if len(same) > 1:
                 near.append(ids_of(copies[0] for copies in same.values()))
     for paths in near:
-        message = f"{len(paths)} images look nearly the same: keep them in the same split"
+        message = f"{len(paths)} images look nearly the same {DETAILS}: if they are, keep them in the same split"
         yield Finding("near_duplicates", paths, message)
     if n_cut:
         message = f"the search for duplicates is incomplete: {n_images(n_cut)} with the outline of too many others"

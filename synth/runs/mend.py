@@ -92,8 +92,9 @@ def mend(out: Path, dataset: Dataset) -> Mended:
 def _mend_root_files(out: Path, dataset: Dataset, mended: Mended) -> None:
     """Write the card and the pictures of rejected candidates again; only its run can write a recipe or a summary."""
     mended.lost += [f"{name}: only its run can write it" for name in (RECIPE, SUMMARY) if not (out / name).exists()]
-    for name, make in ((CARD, lambda: card_of(out)), (REJECTED, lambda: _rejected(out, dataset))):
-        data = None if os.path.lexists(out / name) else make()
+    missing = [name for name in (CARD, REJECTED) if not os.path.lexists(out / name)]
+    for name in missing:
+        data = card_of(out) if name == CARD else _rejected(out, dataset)
         if data is not None:
             replace_file(out / name, data)
             mended.gone.append(name)

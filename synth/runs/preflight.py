@@ -91,14 +91,13 @@ def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[st
     now = {item.id: item.sha256 for item in dataset.real}
     changed = [id for id, sha256 in existing.real.items() if id in now and now[id] != sha256]
     if changed:
-        raise OutputError(
-            f"{len(changed)} images changed since {out} was made ({', '.join(changed[:3])}): choose a new OUT"
-        )
+        raise OutputError(f"{n_images(len(changed))} changed since {out} was made ({few(changed)}): choose a new OUT")
     gone = [id for id in existing.real if id not in now]
     if existing.real and len(gone) == len(existing.real):
         raise OutputError(f"{out} was made from another dataset: choose a new OUT")
     _check_left_out(now.keys() - existing.real.keys(), out)
-    return (f"{len(gone)} images of {out.name} are no longer in the input; they stay",) if gone else ()
+    what = "1 image of {0} is" if len(gone) == 1 else f"{len(gone)} images of {{0}} are"
+    return (f"{what.format(out.name)} no longer in the input, or excluded now; they stay",) if gone else ()
 
 
 def _check_left_out(fresh: Collection[str], out: Path) -> None:
@@ -148,7 +147,8 @@ def _leak_warnings(dataset: Dataset) -> tuple[str, ...]:
     if not both:
         return ()
     what = "1 training image is" if len(both) == 1 else f"{len(both)} training images are"
-    return (f"{what} in another split too ({both[0]}): see synth inspect",)
+    more = "synth inspect shows them, and those that are nearly the same"
+    return (f"{what} in another split too, with the same pixels ({both[0]}): {more}",)
 
 
 def bundle_warnings(dataset: Dataset, bundle: str) -> tuple[str, ...]:
