@@ -45,12 +45,10 @@ def split_leaks(pictures: Pictures) -> Iterator[Finding]:
         if len(splits) > 1:
             same = _same_pixels(items, [item.split for item in items])
             where, out = " and ".join(splits), [item for item in items if item.split != splits[-1]]
-            harm, last = f"scores on {splits[-1]} are too high", splits[-1]
-            if same:
-                message = f"the same image is in {where}, so {harm}: keep it in {last}, remove {few(ids_of(out))}"
-            else:
-                message = f"images in {where} look nearly the same {DETAILS}: if they are, {harm}"
-                message += f"; then remove {few(ids_of(out))}"
+            found = f"images in {where} look nearly the same {DETAILS}; if they are"
+            found = f"the same image is in {where}, so" if same else f"{found},"
+            advice = f"keep it in {splits[-1]}, remove {few(ids_of(out))}"
+            message = f"{found} scores on {splits[-1]} are too high: {advice}"
             yield Finding("split_leak", ids_of(items), message)
 
 

@@ -75,7 +75,8 @@ class ClassSummary(ShortRepr):
         shares = {"acceptance": self.acceptance, "real_acceptance": self.real_acceptance}
         rounded = {name: None if share is None else round(share, 4) for name, share in shares.items()}
         lists = {"rejected": dict(sorted(self.rejected.items())), "given_up": list(self.given_up)}
-        return {**vars(self), **rounded, **lists, "short": self.short}
+        known = {name: value for name, value in vars(self).items() if name != "lost"}  # "short" counts these
+        return {**known, **rounded, **lists, "short": self.short}
 
 
 @dataclass(frozen=True, repr=False)
