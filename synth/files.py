@@ -120,6 +120,12 @@ def write_state(folder: Path, run: str, **more: str) -> None:
     replace_file(folder / STATE, json.dumps({"run": run, **more, **who}, indent=1).encode())
 
 
+def remove_file(path: Path) -> None:
+    """Remove one of our own files if it is there."""
+    with naming(path, "remove"):
+        path.unlink(missing_ok=True)
+
+
 def remove_work(folder: Path) -> None:
     """Remove a working folder if it is there. Its state goes last, so that a kill leaves a folder that is known."""
     if not folder.exists():

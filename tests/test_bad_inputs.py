@@ -18,7 +18,7 @@ import pytest
 from corpus import Run, inspect_json
 from PIL import Image, ImageFile, ImageOps
 
-from synth.data import encoding, images
+from synth.data import encoding, images, mending
 from synth.data.dataset import read_item
 from synth.errors import ImageError
 from synth.records import Item
@@ -76,16 +76,18 @@ def test_the_verbs_leave_the_input_alone(
     before, out = corpus.state_of(mixed), tmp_path / "out"
     used = sum(case.state == "used" for case in CORPUS.values())
     target = f"odd={used + 2 * used},good=20"  # every odd image becomes a parent twice
-    run("plan", mixed, "--target", target)
     run("preview", mixed, "--n", 2, "--out", tmp_path / "sheet.png")
-    assert corpus.state_of(mixed) == before
     capsys.readouterr()
-    assert run("generate", mixed, out, "--target", target, "--workers", 1, "--quiet") == 3
+    run("plan", mixed, "--target", target)
     err = capsys.readouterr().err
-    assert "Traceback" not in err
     refusals = [line for line in err.splitlines() if line.startswith("refused odd/")]
     assert len(refusals) == 20  # a line each, then how many more there are
     assert "more refused; synth inspect lists them" in err
+    assert corpus.state_of(mixed) == before
+    assert run("generate", mixed, out, "--target", target, "--workers", 1, "--quiet") == 3
+    printed = capsys.readouterr()
+    assert printed.err == ""  # the summary says it, and nothing says it twice
+    assert "refused: " in printed.out
     assert corpus.state_of(mixed) == before
     assert run("verify", out) == 0
     summary = json.loads((out / "summary.json").read_text())
@@ -385,3 +387,19 @@ def test_content_decides_and_the_extension_is_noted(tmp_path: Path) -> None:
     item = read_item("picture.gif", path, Data())
     assert isinstance(item, Item)
     assert (item.encoding.format, item.notes) == ("png", ("extension",))
+
+
+def test_a_jpeg_is_decoded_a_few_times_at_most_to_find_its_stray_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    jpeg = corpus.encoded(corpus.picture(), "JPEG", quality=90)
+    tables = jpeg.index(b"\xff\xc4")
+    decode, times = mending.simplejpeg.decode_jpeg, list[int]()
+    monkeypatch.setattr(mending.simplejpeg, "decode_jpeg", lambda data: times.append(1) or decode(data))
+    comment = b"\xff\xfe" + (40_002).to_bytes(2, "big") + b"\xff\xc4" * 20_000
+    stray = jpeg[:2] + comment + jpeg[2:tables] + b"xyz" + jpeg[tables:]
+    assert mending.mended(stray) == jpeg[:2] + comment + jpeg[2:]  # found behind its segment, not by trying
+    assert len(times) < 5
+    times.clear()
+    assert mending.mended(jpeg[:-2] + b"\xff\xd9" + b"\xff\xc4" * 50 + b"xyz\xff\xd9") is not None
+    hostile = jpeg[:tables] + b"x" + b"\xff\xc4\x00\x02y" * 500 + jpeg[tables:]
+    mending.mended(hostile)
+    assert len(times) <= 34

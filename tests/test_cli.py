@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Run, contents, make_dataset, tree_state
 from PIL import Image
@@ -16,7 +18,12 @@ from typer.main import get_command
 import synth
 from synth.cli.app import app
 from synth.data.balance import SCHEMES
+from synth.errors import UsageError
+from synth.pictures.sheets import GAP, LINE, MARGIN, TILE, Strip, Tile, contact_sheet
+from synth.settings.recipe import parse_target
 
+LEFTS = [MARGIN + column * (TILE + GAP) for column in range(4)]
+"""Where the pictures of a sheet begin."""
 Capture = pytest.CaptureFixture[str]
 
 
@@ -277,6 +284,27 @@ def test_preview_shows_the_classes_that_a_run_would_fill(lights: Path) -> None:
     assert balanced.height > sheet.height
 
 
+def test_preview_shows_each_parent_once_above_its_children(tmp_path: Path) -> None:
+    label = "a class of one image with a name that is far too long for the width of one picture"
+    data = make_dataset(tmp_path / "data", {"": {label: 1, "other": 4}})
+    sheet = np.asarray(synth.preview(synth.open_dataset(data), synth.Recipe(classes=(label,)), n=4))
+    top, below = np.flatnonzero(np.ptp(sheet, axis=1).max(axis=1))[[0, -1]]
+    columns = [np.ptp(sheet[top + LINE : below // 2, left : left + TILE], axis=(0, 1)).max() for left in LEFTS]
+    assert columns[0] > 100
+    assert columns[1:] == [0, 0, 0]
+    children = [np.ptp(sheet[-TILE:, left : left + TILE], axis=(0, 1)).max() for left in LEFTS]
+    assert min(children) > 100
+
+
+def test_a_sheet_is_as_wide_as_its_texts_need() -> None:
+    names = "bolt, thread worn on the last three turns", "bolt, thread worn on the first three turns"
+    tile = Tile(np.zeros((30, 40, 3), np.uint8), (f"{names[0]} 0.93", "a", "b"))
+    narrow, long = (contact_sheet([Strip(title, (tile,))]) for title in ("bolt", f"{names[0]} taken for {names[1]}: 3"))
+    assert long.width > 3 * narrow.width
+    assert contact_sheet([Strip("bolt", (replace(tile, caption=("0.93", "a", "b")),))]).height < narrow.height
+    assert long.height > narrow.height
+
+
 def test_preview_shows_what_generate_makes(lights: Path, tmp_path: Path) -> None:
     dataset = synth.open_dataset(lights)
     sheet = synth.preview(dataset, synth.Recipe(classes=("yellow",)), n=3)
@@ -350,3 +378,58 @@ def test_quiet_hides_the_progress_of_every_command_on_an_output(lights: Path, ru
     for verb in ("verify", "report", "undo"):
         assert run(verb, lights, "--quiet") == 0
         assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("yellow=350,green=500", {"yellow": 350, "green": 500}),
+        ("red, dark=3, a=b=4", {"red, dark": 3, "a=b": 4}),
+        ("a=1=5,b,c=2,", {"a=1": 5, "b,c": 2}),
+    ],
+)
+def test_a_target_takes_names_with_commas_and_equals_signs(text: str, counts: dict[str, int]) -> None:
+    assert parse_target(text) == counts
+
+
+@pytest.mark.parametrize("text", ["yellow=", "=5", "yellow=3,green", "yellow=x"])
+def test_a_target_without_a_number_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="expects NAME=NUMBER"):
+        parse_target(text)
+
+
+def test_a_class_with_a_comma_has_a_target_of_its_own(lights: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
+    (lights / "train/yellow").rename(lights / "train/a=b, c")
+    (lights / "test/yellow").rename(lights / "test/a=b, c")
+    assert run("plan", lights, "--target", "a=b, c=7,green=9", "--json") == 0
+    assert {label: entry["planned"] for label, entry in document(capsys)["classes"].items()} == {
+        "a=b, c": 4,
+        "green": 1,
+        "red": 0,
+    }
+
+
+class _Interrupted:
+    def __getattr__(self, name: str) -> object:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from synth.__main__ import main
+
+    monkeypatch.setitem(sys.modules, "synth.cli.app", _Interrupted())  # type: ignore[arg-type]
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
+def test_a_full_output_says_by_which_seed_and_how_to_get_other_images(
+    lights: Path, tmp_path: Path, run: Run, capsys: Capture
+) -> None:
+    assert run("generate", lights, tmp_path / "out", "--seed", 2, "--quiet") == 0
+    capsys.readouterr()
+    assert run("generate", lights, tmp_path / "out", "--seed", 3, "--quiet") == 0
+    printed = capsys.readouterr().out
+    assert "nothing to do: the planned images are there, made with seed 2 (for others: synth undo" in printed

@@ -101,3 +101,11 @@ def test_the_digest_covers_the_file_of_a_class_that_is_exported_by_another(write
         drawing.write_text(f"{HEAD}        return np.zeros(({size}, 9), np.uint8)\n")
         digests.add(open_generator(Context(synth.Recipe(method=f"{write}:Own"), {})).digest)
     assert len(digests) == 2
+
+
+def test_the_shell_builds_it_once(lights: Path, tmp_path: Path, write: str, run: Run) -> None:
+    init = "    def __init__(self):\n        with open('built', 'a') as file:\n            file.write('once ')\n\n"
+    method = module(write, REUSED_CANVAS.replace("    def draw", f"{init}    def draw"))
+    arguments = ("generate", lights, tmp_path / "out", "--method", method, "--workers", 1, "--quiet")
+    assert run(*arguments, "--target", "yellow=5") == 0
+    assert Path("built").read_text() == "once "

@@ -440,7 +440,8 @@ def test_files_that_are_gone_or_changed_are_said_and_made_again(
     assert run("generate", lights, out, *options) == 0
     told = capsys.readouterr().out
     assert "nothing to do" not in told
-    assert "each of 3 files" in told
+    assert "3 files were gone and made again" in told
+    assert "1 file was changed and made again" in told
     assert all(path.relative_to(out).as_posix() in told for path in (new, original, other))
     assert (tmp_path / "out.changed" / other.relative_to(out)).read_bytes() == b"edited"
     assert (out / "train/red/stranger.jpg").read_bytes() == b"theirs"
@@ -461,8 +462,33 @@ def test_a_file_that_can_not_be_made_again_is_named(
     (out / "train/red" / name).write_bytes(b"edited")
     capsys.readouterr()
     assert run("generate", lights, out, *options) == 0
-    assert f"train/red/{name} (the input has no such image)" in capsys.readouterr().out
+    assert f"train/red/{name}: the input has no such image" in capsys.readouterr().out
     assert (out / "train/red" / name).read_bytes() == b"edited"
+
+
+def test_a_new_image_that_can_not_be_made_again_is_missing_from_the_plan(
+    lights: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, options = tmp_path / "out", ("--target", "yellow=6", "--workers", 1)
+    run("generate", lights, out, "--quiet", *options)
+    recipe = out / "recipe.toml"
+    recipe.write_text(recipe.read_text("utf-8").replace("seed = 0", "seed = 1"), "utf-8")  # other blocks of the texture
+    recipe.write_text(recipe.read_text("utf-8").replace('format = "auto"', 'format = "png"'), "utf-8")
+    next((out / "train/yellow").glob("*-augment-*")).unlink()
+    capsys.readouterr()
+    assert run("generate", lights, out, "--json", *options) == 3
+    assert json.loads(capsys.readouterr().out)["classes"]["yellow"]["short"] == 1
+
+
+def test_the_pictures_of_rejected_candidates_are_made_again(lights: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    settings = ("--set", "augment.effects.brightness.factor=0", "--set", "augment.effects.brightness.p=0.5")
+    run("generate", lights, out, "--target", "yellow=8", *settings, "--set", "tries=20", "--quiet", "--workers", 1)
+    before = contents(out)
+    assert json.loads(before["rejected.json"])["images"]
+    (out / "rejected.json").unlink()
+    run("generate", lights, out, "--target", "yellow=8", *settings, "--set", "tries=20", "--quiet", "--workers", 1)
+    assert contents(out) == before
 
 
 def test_a_link_that_leads_out_of_the_output_is_not_followed(lights: Path, tmp_path: Path, run: Run) -> None:

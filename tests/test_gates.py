@@ -226,7 +226,7 @@ def test_a_judge_that_finds_a_class_everywhere_does_not_judge_it(
     (verdict,) = gates.verdicts(candidates(pictures("red")[:1]))
     assert "off_class" not in verdict.reasons
     assert float(verdict.scores["classifier"]) < 0.2  # type: ignore[arg-type]
-    assert gates.not_judged(LABEL) == "20 of 20 real images pass, 100% of others"
+    assert gates.not_judged(LABEL) == "20 of 20 real images pass, and 100% of the images of other classes"
     assert not gates.not_judged("red")
 
 

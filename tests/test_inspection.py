@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run, contents, picture, tree_state
+from conftest import Run, contents, make_dataset, picture, tree_state
 from PIL import Image
 
 import synth
+from synth.data.findings import few
 from synth.errors import DatasetError, OutputError, UsageError
 from synth.settings.recipe import load_recipe
 
@@ -120,7 +121,9 @@ def test_nothing_is_overwritten(planted: Path, tmp_path: Path, run: Run) -> None
     assert not (planted / "page").exists()
 
 
-def test_a_run_without_the_excluded_images(planted: Path, tmp_path: Path, run: Run) -> None:
+def test_a_run_without_the_excluded_images(
+    planted: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text("# a comment\r\n\r\ntrain/red/0.png\r\n./train/red/broken.png\n", "utf-8")
     arguments = ("--exclude", listed, "--target", "12", "--workers", 1, "--quiet")
@@ -136,6 +139,13 @@ def test_a_run_without_the_excluded_images(planted: Path, tmp_path: Path, run: R
     assert contents(tmp_path / "out") == before
     assert run("generate", planted, tmp_path / "again", "--recipe", tmp_path / "out/recipe.toml", "--quiet") == 0
     assert contents(tmp_path / "again") == before
+    capsys.readouterr()
+    for fewer in ((), ("--exclude", listed)):  # what the output was made without is never added in silence
+        listed.write_text("train/red/broken.png\ntrain/red/1.png\n")
+        assert run("generate", planted, tmp_path / "out", *fewer, *arguments[2:]) == 1
+        told = capsys.readouterr().err
+        assert "was made without 1 image of the input (train/red/0.png): give the same --exclude again" in told
+        assert contents(tmp_path / "out") == before
 
 
 def test_in_place_the_excluded_images_stay_and_do_not_count(planted: Path, tmp_path: Path, run: Run) -> None:
@@ -147,13 +157,20 @@ def test_in_place_the_excluded_images_stay_and_do_not_count(planted: Path, tmp_p
 
 
 @pytest.mark.parametrize("name", ["train/red/0.jpg", "0.png", "train/red", "/etc/passwd", "x" * 5000])
-def test_a_path_that_is_no_image_is_one_clear_error(planted: Path, tmp_path: Path, run: Run, name: str) -> None:
+def test_paths_that_are_no_image_are_told_and_a_list_without_any_is_an_error(
+    planted: Path, tmp_path: Path, run: Run, name: str
+) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text(f"train/red/1.png\n{name}\n")
-    recipe = load_recipe(None, {"data.exclude": str(listed)})
-    with pytest.raises(DatasetError, match="exclude list") as error:
-        synth.open_dataset(planted, recipe.data)
-    assert len(str(error.value)) < 300 + len(str(planted))
+    dataset = synth.open_dataset(planted, load_recipe(None, {"data.exclude": str(listed)}).data)
+    assert dataset.skipped == {"excluded": 1}
+    (told,) = (found.message for found in dataset.findings if found.kind == "exclude_list")
+    assert told.startswith("1 of 2 paths in the exclude list are no image of the dataset")
+    assert len(told) < 300
+    listed.write_text(f"{name}\n")
+    with pytest.raises(DatasetError, match="1 of 1 paths in the exclude list") as error:
+        synth.open_dataset(planted, load_recipe(None, {"data.exclude": str(listed)}).data)
+    assert len(str(error.value)) < 300
     assert run("generate", planted, tmp_path / "out", "--exclude", listed, "--quiet") == 1
     assert not (tmp_path / "out").exists()
 
@@ -174,3 +191,16 @@ def test_accents_may_be_stored_in_another_form(planted: Path, tmp_path: Path) ->
     listed.write_text(unicodedata.normalize("NFD", f"train/{LONG}/0.png") + "\n", "utf-8")
     recipe = load_recipe(None, {"data.exclude": str(listed)})
     assert synth.open_dataset(planted, recipe.data).train_counts[LONG] == 7
+
+
+def test_long_names_lose_their_middle_and_sentences_stay_whole(tmp_path: Path, run: Run) -> None:
+    label = "a class with a name that is much longer than any line of a table, with a rather long end"
+    data = make_dataset(tmp_path / "data", {"train": {label: 6, "other": 6}, "test": {label: 2, "other": 2}})
+    shutil.copy(min((data / "train" / label).iterdir()), data / "test" / label / "leak.jpg")
+    findings = synth.inspect(synth.open_dataset(data)).findings
+    message = next(finding.message for finding in findings if finding.kind == "split_leak")
+    assert re.search(r"keep it in test, remove train/a class with .*….* long end-000\.jpg$", message)
+    assert run("inspect", data, "--out", tmp_path / "inspection", "--quiet") == 0
+    assert f"# split_leak: {message}\n" in (tmp_path / "inspection/exclude.txt").read_text("utf-8")
+    told = few(["x" * 100, "b", "c", "d"], lambda name: f"{len(name)} of 100 images")
+    assert told.endswith("x (100 of 100 images), b (1 of 100 images), c (1 of 100 images) and 1 more")

@@ -22,7 +22,7 @@ import synth
 from synth.data.manifest import read_manifest
 from synth.errors import ManifestError, OutputError
 from synth.pages.album import BUDGET
-from synth.pages.folder import Spread
+from synth.pages.folder import Spread, read_folder
 from synth.pages.report import write_report
 from synth.pages.thumbnails import on_one_scale, shrunk
 from synth.pictures.text import percent
@@ -179,6 +179,46 @@ def test_fulfilled_is_said_only_where_the_target_is_reached(
     sentence = "Fulfilled. Every class has as many images as its target."
     assert sentence in capsys.readouterr().out
     assert sentence in " ".join(Page(tmp_path / "filled/report.html").text.split())
+
+
+def told_by(run: Run, capsys: Any, *arguments: Any) -> str:
+    assert run("generate", *arguments, "--quiet", "--workers", 1) in (0, 3)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_missing_images_mean_the_same_everywhere_and_in_a_rerun(
+    lights: Path, tmp_path: Path, run: Run, capsys: Any
+) -> None:
+    out = tmp_path / "out"
+    told_by(run, capsys, lights, out, "--target", "yellow=9")
+    again = told_by(run, capsys, lights, out, "--cap", "2", "--target", "yellow=12")
+    fresh = told_by(run, capsys, lights, tmp_path / "fresh", "--cap", "2", "--target", "yellow=12")
+    page = " ".join(Page(tmp_path / "fresh/report.html").text.split())
+    sentence = "yellow has 9 of 12 images (cap of 2 new images per real one: the target needs 9)."
+    assert all(sentence in text for text in (again, fresh, page))
+    assert "yellow 3 6 0 12 3" in again  # real, made before, new, target, missing
+    assert "yellow 3 6 12 3" in fresh
+    assert re.search("needs 9 ?3 ?6 ?9 ?12 ?3", page)  # real, new, now, target, missing
+
+
+def test_copies_among_the_originals_are_no_images_of_a_plan_that_counts_pictures(
+    tmp_path: Path, run: Run, capsys: Any
+) -> None:
+    data = make_dataset(tmp_path / "data", {"": {"red": 8, "yellow": 2}})
+    for n in range(3):
+        shutil.copy(min((data / "yellow").iterdir()), data / f"yellow/copy-{n}.jpg")
+    told = told_by(run, capsys, data, tmp_path / "out", "--count", "distinct", "--cap", "1")
+    assert "yellow has 4 of 8 images (cap of 1 new images per distinct picture: the target needs 6)." in told
+
+
+def test_the_pass_rate_is_one_number(lights: Path, tmp_path: Path) -> None:
+    effects = synth.Recipe().augment.effects
+    only_mirrored = {name: {"p": 0.5 * (name == "flip_horizontal")} for name in type(effects).model_fields}
+    out = generated(lights, tmp_path / "out", target={"yellow": 40}, augment={"effects": only_mirrored})
+    entry = json.loads((out / "summary.json").read_text())["classes"]["yellow"]
+    facts = read_folder(out).classes["yellow"]
+    assert entry["rejected"].get("repeat", 0) > 0
+    assert [round(tally.share or 0, 4) for tally in facts.methods.values()] == [entry["acceptance"]]
 
 
 def test_a_class_of_one_image_is_in_no_headline(tmp_path: Path) -> None:

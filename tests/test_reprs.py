@@ -11,12 +11,23 @@ import pytest
 import synth
 from synth.demo.run import Demo
 from synth.errors import SynthError, UsageError
+from synth.measures import paired, scores
 from synth.records import Item
 from synth.runs.selection import Selection
+from synth.trials import results
 
 LONGEST = 300
+NOT_REACHED = {results.Outcome, scores.Points}
+
+
+def is_public_record(kind: object) -> bool:
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind not in NOT_REACHED
+
+
 PUBLIC = [kind for name in synth.__all__ if isinstance(kind := getattr(synth, name), type)]
-RECORDS = [kind for kind in (*PUBLIC, Demo, Selection) if dataclasses.is_dataclass(kind)]
+INSIDE = [kind for room in (results, scores, paired) for kind in vars(room).values() if is_public_record(kind)]
+"""Records inside a verdict and a quality, which a person reaches by their fields."""
+RECORDS = [kind for kind in (*PUBLIC, *INSIDE, Demo, Selection) if dataclasses.is_dataclass(kind)]
 LARGE = [
     {f"class {k}": {"train": k, "test": k} for k in range(1000)},
     tuple(f"train/class/{k}.png" for k in range(1000)),

@@ -160,7 +160,7 @@ def generate(
         }
     )
     folder = out or data
-    dataset = common.dataset(data, recipe, partial(check_method, recipe))
+    dataset = common.dataset(data, recipe, partial(check_method, recipe), summarised=not dry_run)
     if dry_run:
         _show_plan(dataset, recipe, plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
@@ -223,7 +223,7 @@ def undersample(
             "output.link": link,
         }
     )
-    dataset = common.dataset(data, recipe, partial(check_settings, recipe.undersample))
+    dataset = common.dataset(data, recipe, partial(check_settings, recipe.undersample), summarised=True)
     with common.progress() as report:
         found = thin(
             dataset, recipe, out, list_file=list_file, dry_run=dry_run, n_workers=common.n_workers, progress=report

@@ -45,7 +45,8 @@ def verify(
 ) -> int:
     """Check an output folder against its manifest.
 
-    With --remake, images are made again from their rows of the manifest, and compared.
+    With --remake, images are made again from their rows of the manifest, and compared. The files at the root of OUT,
+    such as recipe.toml, are not watched.
 
     Example: synth verify balanced --remake 20
     """

@@ -139,13 +139,14 @@ class Common(Printing, Settings):
         words = [*exclude, *(["--follow-symlinks"] if self.follow_symlinks else [])]
         return "".join(f" {shlex.quote(word)}" for word in words)
 
-    def dataset(self, data: Path, recipe: Recipe, *checks: Callable[[], object]) -> Dataset:
+    def dataset(self, data: Path, recipe: Recipe, *checks: Callable[[], object], summarised: bool = False) -> Dataset:
         """Read DATA. Show progress, and print which images are refused.
 
         The judge and the classes that the recipe names are checked first, because reading may take long.
 
         Args:
             checks: called then too; what they raise ends the command.
+            summarised: the text that the command prints at its end tells which images are refused.
         """
         from synth.data.dataset import open_dataset, refusal
         from synth.runs.preflight import check_recipe
@@ -161,6 +162,8 @@ class Common(Printing, Settings):
         with self.progress() as report:
             read = (lambda done, total: report("reading", done, total)) if report else None
             dataset = open_dataset(data, recipe.data, check_classes=check, n_workers=self.n_workers, progress=read)
+        if summarised and not self.json:
+            return dataset
         for path, reason in dataset.refused[:SHOWN_REFUSALS]:
             console.note(f"refused {refusal(path, reason)}")
         if len(dataset.refused) > SHOWN_REFUSALS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,7 +152,10 @@ def print_thinning(found: Selection, *, out: Path | None, list_file: Path | None
         console.say(f"{len(found.items)} images listed in {list_file}")
     if out:
         console.say(f"{len(found.items)} images in {out} (run {found.run})")
-        console.say(f"next: synth generate {out} BALANCED, or train on {out} with weights from: synth weights {out}")
+        folder = shlex.quote(str(out))
+        console.say(
+            f"next: synth generate {folder} BALANCED, or train on {out} with weights from: synth weights {folder}"
+        )
 
 
 def print_written(written: Summary | Selection, out: Path) -> None:
@@ -168,7 +170,8 @@ def print_written(written: Summary | Selection, out: Path) -> None:
 
 def print_audit(found: Audit) -> None:
     """Print what `synth verify` found."""
-    console.say(f"{found.rows} rows, {found.files} files: {'all good' if found.good else 'NOT good'}")
+    same = not (found.missing or found.changed or found.unknown)
+    console.say(f"{found.files} files, {'' if same else 'NOT '}all as the manifest says")
     for word in ("missing", "changed", "unknown"):
         for path in getattr(found, word):
             console.say(f"{word}: {path}")
@@ -197,17 +200,23 @@ def print_demo(made: Demo) -> None:
     console.say(f"contact sheet: {made.sheet}")
     if made.gan_sheet:
         console.say(f"made by a GAN: {made.gan_sheet}")
-    console.say(f"next: synth verify {made.balanced}; synth inspect {made.data}; then your own folder")
+    balanced, data = (shlex.quote(str(path)) for path in (made.balanced, made.data))
+    console.say(f"next: synth verify {balanced}; synth inspect {data}; then your own folder")
 
 
 def _print_left_out(skipped: Mapping[str, int], refused: Sequence[tuple[str, str]]) -> None:
     """Print how many files of the input are not in the output, and why."""
-    reasons = Counter(re.sub(r"^\S+:\d+: ", "", reason) for _, reason in refused)  # without the line of a table
+    from synth.data.findings import few
+
+    by_reason: dict[str, list[str]] = {}
+    for path, reason in refused:
+        by_reason.setdefault(re.sub(r"^\S+:\d+: ", "", reason), []).append(path)  # without the line of a table
     for kind, n in skipped.items():
         console.say(f"skipped: {n} x {kind}")
-    for reason, n in reasons.most_common(SHOWN_REASONS):
-        console.say(f"refused: {n} x {reason}")
-    if rest := sum(n for _, n in reasons.most_common()[SHOWN_REASONS:]):
+    ordered = sorted(by_reason.items(), key=lambda entry: -len(entry[1]))
+    for reason, paths in ordered[:SHOWN_REASONS]:
+        console.say(f"refused: {len(paths)} x {reason} ({few(paths)})")
+    if rest := sum(len(paths) for _, paths in ordered[SHOWN_REASONS:]):
         console.say(f"refused: {rest} x other reasons; --json lists all")
 
 

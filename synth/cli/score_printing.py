@@ -59,7 +59,7 @@ def print_policy(found: Sequence[Foreignness], tests: Sequence[EffectTest], line
     """
     rows = [[f.effect, f.n, f"{f.auc:.2f} ({f.interval[0]:.2f}-{f.interval[1]:.2f})", f.word] for f in found]
     console.table(["effect", "n", "told from real images (AUC)", ""], rows)
-    console.say("AUC 0.50: the dataset looks the same after the effect; 1.00: no real image looks so")
+    console.say("AUC 0.50: changed images can't be told from real ones; 1.00: they always can")
     console.say("it does not say which effects help a classifier: synth trial does")
     for text in (line, f"sheet: {sheet}" if sheet else ""):
         if text:
@@ -91,7 +91,9 @@ def print_quality(quality: Quality) -> None:
         if not made["n"]:
             continue
         kind = "held-out" if real["held_out"] == "test" else "training"
-        console.say(f"{label}: {made['n']} new images, compared with {real['n']} {kind} images")
+        counts = (made["n"], "new "), (real["n"], f"{kind} ")
+        n_new, n_real = (f"{count} {what}image{'s' if count != 1 else ''}" for count, what in counts)
+        console.say(f"{label}: {n_new}, compared with {n_real}")
         rows = [
             [word, verdict_word(entry), _number(entry["score"]), _number(entry["real"]), entry["measure"]]
             for word, entry in found["words"].items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -135,4 +136,5 @@ def _print_bundle(what: str, training: Training, bundle: Bundle, as_typed: str) 
     n_images = bundle.scores["n_images_seen"]
     took = "nothing to do: it is complete" if bundle.seconds is None else f"{bundle.seconds:.0f} s"
     console.say(f"bundle: {training.bundle} ({took}, {n_images} images seen)")
-    console.say(f"next: synth generate {training.data} OUT {use} {training.bundle}{as_typed}")
+    data, bundle_path = (shlex.quote(str(path)) for path in (training.data, training.bundle))
+    console.say(f"next: synth generate {data} OUT {use} {bundle_path}{as_typed}")

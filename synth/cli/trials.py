@@ -1,8 +1,11 @@
 """The command that compares strategies: trial."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -11,32 +14,62 @@ from synth.cli.options import Cap, Common, Data, Device, Seed, Target, target_of
 from synth.cli.printing import print_written
 from synth.cli.score_printing import print_verdict
 
+if TYPE_CHECKING:
+    from synth.settings.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and how."""
+
+    arms: Annotated[
+        list[str] | None,
+        Option(metavar="ARM,ARM", help="Arms to compare, separated by commas (default: a list of common ones)."),
+    ] = None
+    control: Annotated[
+        str | None, Option(metavar="ARM", help="Arm that the others are compared with (default: duplicate+online).")
+    ] = None
+    splits: Annotated[int | None, Option(metavar="N", help="Splits of the training images (default: 5).")] = None
+    seeds: Annotated[int | None, Option(metavar="N", help="Classifiers per arm and split (default: 1).")] = None
+    keep: Annotated[
+        str | None, Option(metavar="CLASS=N", help="Learn from fewer images of a class, for example yellow=5.")
+    ] = None
+    dose: Annotated[
+        str | None, Option(metavar="TARGET,TARGET", help="Targets to try for new images, for example 1x,2x,5x.")
+    ] = None
+    budget: Annotated[
+        str | None, Option(metavar="TIME", help="Search for the best arms within this time, for example 10m.")
+    ] = None
+    target: Target = None
+    cap: Cap = None
+    seed: Seed = None
+
+    @property
+    def names(self) -> list[str]:
+        """The arms."""
+        return [name for text in self.arms or () for name in _listed(text)]
+
+    def recipe(self, common: Common) -> Recipe:
+        """Return the recipe of the trial."""
+        return common.recipe(
+            {
+                "trial.control": self.control,
+                "trial.splits": self.splits,
+                "trial.seeds": self.seeds,
+                "trial.keep": target_of(self.keep, "--keep"),
+                "trial.doses": _listed(self.dose),
+                "target": target_of(self.target),
+                "cap": self.cap,
+                "seed": self.seed,
+            }
+        )
+
 
 def trial(
     data: Data,
     out: Annotated[Path, Argument(metavar="OUT", readable=False, help="New folder for the verdict.")],
-    arms: Annotated[
-        list[str] | None,
-        Option(metavar="ARM,ARM", help="Arms to compare, separated by commas (default: a list of common ones)."),
-    ] = None,
-    control: Annotated[
-        str | None, Option(metavar="ARM", help="Arm that the others are compared with (default: duplicate+online).")
-    ] = None,
-    splits: Annotated[int | None, Option(metavar="N", help="Splits of the training images (default: 5).")] = None,
-    seeds: Annotated[int | None, Option(metavar="N", help="Classifiers per arm and split (default: 1).")] = None,
-    keep: Annotated[
-        str | None, Option(metavar="CLASS=N", help="Learn from fewer images of a class, for example yellow=5.")
-    ] = None,
-    dose: Annotated[
-        str | None, Option(metavar="TARGET,TARGET", help="Targets to try for new images, for example 1x,2x,5x.")
-    ] = None,
-    budget: Annotated[
-        str | None, Option(metavar="TIME", help="Search for the best arms within this time, for example 10m.")
-    ] = None,
+    comparison: Comparison,
     write: Annotated[Path | None, Option(metavar="OUT", help="New folder for the dataset of the advised arm.")] = None,
-    target: Target = None,
-    cap: Cap = None,
-    seed: Seed = None,
     device: Device = "auto",
     *,
     common: Common,
@@ -64,20 +97,8 @@ def trial(
 
     if write:
         check_output(write, in_place=False)
-    recipe = common.recipe(
-        {
-            "trial.control": control,
-            "trial.splits": splits,
-            "trial.seeds": seeds,
-            "trial.keep": target_of(keep, "--keep"),
-            "trial.doses": _listed(dose),
-            "target": target_of(target),
-            "cap": cap,
-            "seed": seed,
-        }
-    )
-    seconds = parse_duration(budget) if budget else None
-    names = [name for text in arms or () for name in _listed(text)]
+    recipe, names = comparison.recipe(common), comparison.names
+    seconds = parse_duration(comparison.budget) if comparison.budget else None
     dataset = common.dataset(data, recipe, partial(arms_of, names, recipe))
     with common.progress() as report:
         verdict = run_trial(

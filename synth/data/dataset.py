@@ -119,7 +119,8 @@ def open_dataset(
         check_classes: called with the names of the classes before any image is read; what it raises ends the call.
 
     Raises:
-        DatasetError: no such folder, no class folder, no usable image, split folders mixed with class folders.
+        DatasetError: no such folder, no class folder, no usable image, split folders mixed with class folders, or an
+            exclude list that names no image.
         UsageError: `data.groups` matches no path.
     """
     settings = settings or Data()

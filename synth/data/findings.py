@@ -14,6 +14,8 @@ Pictures = Iterable[Sequence[Item]]
 
 SHOWN = 3
 """Names in a message."""
+DETAILS = "(a detail such as a needle may differ)"
+"""What a comparison of small copies does not see."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,11 +44,13 @@ def split_leaks(pictures: Pictures) -> Iterator[Finding]:
     for items in pictures:
         splits = [split for split in SPLITS if any(item.split == split for item in items)]
         if len(splits) > 1:
-            nearly = "" if _same_pixels(items, [item.split for item in items]) else "nearly "
+            same = _same_pixels(items, [item.split for item in items])
             where, out = " and ".join(splits), [item for item in items if item.split != splits[-1]]
-            message = f"{nearly}the same image is in {where}, so scores on {splits[-1]} are too high"
+            found = f"images in {where} look nearly the same {DETAILS}; if they are"
+            found = f"the same image is in {where}, so" if same else f"{found},"
             advice = f"keep it in {splits[-1]}, remove {few(ids_of(out))}"
-            yield Finding("split_leak", ids_of(items), f"{message}: {advice}")
+            message = f"{found} scores on {splits[-1]} are too high: {advice}"
+            yield Finding("split_leak", ids_of(items), message)
 
 
 def _same_pixels(items: Sequence[Item], sides: Sequence[str]) -> bool:
@@ -68,7 +72,7 @@ def duplicates(pictures: Pictures, n_cut: int) -> Iterator[Finding]:
             if len(same) > 1:
                 near.append(ids_of(copies[0] for copies in same.values()))
     for paths in near:
-        message = f"{len(paths)} images look nearly the same: keep them in the same split"
+        message = f"{len(paths)} images look nearly the same {DETAILS}: if they are, keep them in the same split"
         yield Finding("near_duplicates", paths, message)
     if n_cut:
         message = f"the search for duplicates is incomplete: {n_images(n_cut)} with the outline of too many others"

@@ -46,6 +46,10 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF"
 _PNG_CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
 
 
+class _SizeError(ImageError):
+    """The image is too large or too small."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A decoded image file."""
@@ -76,6 +80,8 @@ def decode(
     """
     try:
         decoded = _decode_sound(data, settings, levels or {})
+    except _SizeError:
+        raise  # it must not be decoded
     except ImageError as error:
         sound = mended(data)
         if sound is None or sound == data:
@@ -145,9 +151,9 @@ def _words(error: Exception) -> str:
 def _check_size(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise ImageError(f"{width}x{height}: more than {max_pixels} pixels (data.max_pixels)")
+        raise _SizeError(f"{width}x{height}: more than {max_pixels} pixels (data.max_pixels)")
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
-        raise ImageError(f"{width}x{height}: a side outside {MIN_SIDE}..{MAX_SIDE} pixels")
+        raise _SizeError(f"{width}x{height}: a side outside {MIN_SIDE}..{MAX_SIDE} pixels")
 
 
 def _what_it_is(data: bytes) -> str:

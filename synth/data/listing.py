@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from synth.data.findings import Finding
 from synth.data.groups import group_findings, with_groups
 from synth.data.layout import Tree, files_like_splits, nested_findings, read_layout
 from synth.data.manifest import MANIFEST, read_manifest
@@ -62,32 +63,41 @@ def list_files(root: Path, settings: Data) -> Listing:
     files = [_as_recorded(file, recorded.get(file.id)) for file in listing.files]
     sources = {path: entry.id for path, entry in recorded.items() if not entry.synthetic}
     real = [file for file in files if not file.synthetic]
-    real = with_groups(_without(settings.exclude, real, listing), settings.groups, sources)
+    real = _without(settings.exclude, real, listing, is_output=bool(recorded))
+    real = with_groups(real, settings.groups, sources)
     if settings.groups or any(file.group for file in real) or listing.has_groups:
         listing.findings += group_findings([file.group for file in real])
     listing.files = sorted([*real, *(file for file in files if file.synthetic)], key=lambda file: file.id)
     return listing
 
 
-def _without(exclude: Sequence[str], files: list[FoundFile], listing: Listing) -> list[FoundFile]:
-    """Return the files that are not excluded; count the others as skipped.
+def _without(exclude: Sequence[str], files: list[FoundFile], listing: Listing, *, is_output: bool) -> list[FoundFile]:
+    """Return the files that are not excluded; count the others as skipped, and tell which paths are not there.
+
+    Args:
+        is_output: the folder is an output, so that the run which made it may have left the images out already.
 
     Raises:
-        DatasetError: the list has a path that is not an image of the folder.
+        DatasetError: no path of the list is an image of the folder.
     """
     if not exclude:
         return files
     known = [*(file.id for file in files), *(path for path, _ in listing.refused)]
     same = {unicodedata.normalize("NFC", id): id for id in known}  # an editor may store accents in another form
     same.update((id, id) for id in known)
-    excluded = set()
-    for path in exclude:
-        id = same.get(path) or same.get(unicodedata.normalize("NFC", path.strip()))
-        if id is None:
-            name = path if len(path) <= SHOWN else f"{path[:SHOWN]}..."
-            near = did_you_mean(path, known) if len(known) <= LOOKED_THROUGH else ""
-            raise DatasetError(f"the exclude list has {name!r}, which is not an image of the dataset{near}")
-        excluded.add(id)
+    found = {path: same.get(path) or same.get(unicodedata.normalize("NFC", path.strip())) for path in exclude}
+    missing, excluded = [path for path, id in found.items() if id is None], set(found.values()) - {None}
+    if missing and not is_output:
+        first = missing[0] if len(missing[0]) <= SHOWN else f"{missing[0][:SHOWN]}..."
+        near = did_you_mean(missing[0], known) if len(known) <= LOOKED_THROUGH else ""
+        message = (
+            f"{len(missing)} of {len(found)} paths in the exclude list are no image of the dataset ({first!r}{near})"
+        )
+        if not excluded:
+            raise DatasetError(message)
+        listing.findings.append(Finding("exclude_list", (), f"{message}: the others are left out"))
+    if not excluded:
+        return files
     listing.refused = [(path, reason) for path, reason in listing.refused if path not in excluded]
     listing.skipped[EXCLUDED] = len(excluded)
     return [file for file in files if file.id not in excluded]

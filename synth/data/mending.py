@@ -6,9 +6,10 @@ check (Adler-32 of zlib) is right, and a missing end. All pixels of a mended fil
 damage is not mended.
 """
 
+import itertools
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import simplejpeg
 
@@ -20,35 +21,66 @@ _HEADERS = {
     "Adobe color transform": (b"Adobe", 11, b"\1"),
 }
 """{words of libjpeg's warning: where the field is (behind these bytes, at this distance), and its usual value}."""
-_MAX_PLACES = 16
-"""Places with stray bytes in one file, at most."""
+_MAX_DECODES = 32
+"""Times that one file is decoded, at most: a file made on purpose could have millions of places to try."""
+_GIVEN_UP = "decoded too often"
+_SCAN = 0xDA
+_WITHOUT_BODY = (0x01, *range(0xD0, 0xDA))
+_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 
 
 def mended(data: bytes) -> bytes | None:
     """Return the file without the damage, or None if its pixels may be damaged too."""
     if data.startswith(b"\xff\xd8\xff"):
-        return _mended_jpeg(data)
+        return _mended_jpeg(data, iter(range(_MAX_DECODES)))
     return _mended_png(data) if data.startswith(PNG_SIGNATURE) else None
 
 
-def _mended_jpeg(data: bytes, places: int = _MAX_PLACES) -> bytes | None:
-    """Take out the stray bytes that libjpeg warns about first, wherever that leads to a sound file."""
-    problem = _jpeg_problem(data)
-    if not problem or not places:
-        return None if problem else data
+def _mended_jpeg(data: bytes, decodes: Iterator[int]) -> bytes | None:
+    """Take out the stray bytes that libjpeg warns about first, wherever that leads to a sound file.
+
+    Args:
+        decodes: yields once for each time that the file may still be decoded.
+    """
+    problem = _jpeg_problem(data, decodes)
+    if not problem:
+        return data
     if (patched := _with_known_header(data, problem)) is not None:
-        return _mended_jpeg(patched, places - 1)
+        return _mended_jpeg(patched, decodes)
     if not (stray := _STRAY.search(problem)):
         return None
     n, marker, later = int(stray[1]), bytes((0xFF, int(stray[2], 16))), []
-    for found in re.finditer(re.escape(marker), data):
-        shorter = data[: max(found.start() - n, 0)] + data[found.start() :]
-        left = _jpeg_problem(shorter)
+    anywhere = (found.start() for found in re.finditer(re.escape(marker), data))
+    for place in _each_once(itertools.chain(_behind_stray(data, marker), anywhere)):
+        shorter = data[: max(place - n, 0)] + data[place:]
+        left = _jpeg_problem(shorter, decodes)
         if not left:
             return shorter
+        if left == _GIVEN_UP:
+            break
         if _STRAY.search(left) and left != problem:
             later.append(shorter)
-    return _mended_jpeg(later[0], places - 1) if later else None
+    return _mended_jpeg(later[0], decodes) if later else None
+
+
+def _behind_stray(data: bytes, marker: bytes) -> Iterator[int]:
+    """Yield the places of a marker in the header that come behind bytes of no segment: the likely ones."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        kind, start = found[1][0], found.end() - 2
+        if found.start() > at and data[start : found.end()] == marker:
+            yield start
+        if kind == _SCAN:
+            return
+        at = found.end() + (0 if kind in _WITHOUT_BODY else int.from_bytes(data[found.end() : found.end() + 2], "big"))
+
+
+def _each_once(places: Iterable[int]) -> Iterator[int]:
+    seen = set[int]()
+    for place in places:
+        if place not in seen:
+            seen.add(place)
+            yield place
 
 
 def _with_known_header(data: bytes, problem: str) -> bytes | None:
@@ -60,8 +92,10 @@ def _with_known_header(data: bytes, problem: str) -> bytes | None:
     return None
 
 
-def _jpeg_problem(data: bytes) -> str:
-    """Return libjpeg's first warning about a file, or nothing for a sound one."""
+def _jpeg_problem(data: bytes, decodes: Iterator[int]) -> str:
+    """Return libjpeg's first warning about a file, nothing for a sound one, or that it was decoded too often."""
+    if next(decodes, None) is None:
+        return _GIVEN_UP
     try:
         simplejpeg.decode_jpeg(data)
     except ValueError as error:

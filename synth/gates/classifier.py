@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from synth.data.findings import few, n_images
+from synth.data.findings import few
 from synth.gates.base import Batch
 from synth.measures.intervals import p_less, wilson
 from synth.records import Verdict
@@ -47,7 +47,7 @@ class ClassifierGate:
         if enough and (not others[1] or p_less(others, own) < KNOWN_P):
             return ""
         of_others = f", and {others[0] / others[1]:.0%} of the images of other classes" if others[1] else ""
-        return f"{own[0]} of {n_images(own[1])} {'passes' if own[1] == 1 else 'pass'}{of_others}"
+        return f"{own[0]} of {own[1]} real {'image passes' if own[1] == 1 else 'images pass'}{of_others}"
 
     def warnings(self, labels: Iterable[str]) -> list[str]:
         """Return what a user should know: which classes are not judged, and which originals are untypical."""

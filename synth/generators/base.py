@@ -4,7 +4,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,12 +17,37 @@ WITH_BUNDLE: Mapping[str, tuple[str, ...]] = {"smote": (AUTOENCODER, GAN), "gan"
 """{method that works with a trained network: kinds of bundles that it takes}."""
 
 
+PORTION = 32
+"""Attempts that a network gets in one batch."""
+
+
+class FirstParents(Protocol):
+    """Which original each attempt of a class starts from: its first parent."""
+
+    @property
+    def used(self) -> Sequence[int]:
+        """Images that each original gave in earlier runs: (n,)."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the originals: (n,)."""
+
+    @property
+    def every(self) -> bool:
+        """Whether every attempt starts from an original."""
+
+    def pick(self, attempt: int) -> int | None:
+        """Return the index of an attempt's original; None if it starts from none."""
+
+
 class ParentOrder:
     """The order in which the attempts of a class take n originals: each once in random order, then again, and so on.
 
     Originals that gave more images in earlier runs wait until the others have caught up. So the numbers of uses differ
     by at most one as soon as possible.
     """
+
+    every = True
 
     def __init__(
         self, used: Sequence[int], *, seed: int, label: str, first_attempt: int = 0, ids: Sequence[str] = ()
@@ -67,6 +92,8 @@ class Generator(ABC):
 
     digest = ""
     """Hash of what decides about the images besides data and recipe: a trained network or code. Empty for neither."""
+    in_batches = False
+    """Whether a network makes `PORTION` images at a time, so that fewer cost the same."""
 
     def check(self, label: str) -> None:  # noqa: B027  # most generators can make images of any class
         """Refuse a class that this generator can't make images of.
@@ -75,13 +102,23 @@ class Generator(ABC):
             UsageError: with the reason.
         """
 
-    def parent_order(self, label: str) -> ParentOrder | None:
-        """Return the order in which the attempts of a class take their parents; None unless each has exactly one."""
+    def parent_order(self, label: str) -> FirstParents | None:
+        """Return which original each attempt of a class starts from; None if they are not dealt evenly."""
         return None
 
     @abstractmethod
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """Yield one candidate for each attempt, in order. They are made on demand, so few are in memory at a time."""
+
+    def make_chosen(self, label: str, chosen: Sequence[int]) -> Iterator[Candidate]:
+        """Yield the candidates of chosen attempts, ascending.
+
+        For a network, the attempts between them are made too: its batch costs the same, and they are fewer batches.
+        """
+        asked = set(chosen)
+        gap, size = (PORTION, PORTION) if self.in_batches else (1, len(chosen))
+        for attempts in ranges_of(chosen, gap=gap, size=size):
+            yield from (candidate for candidate in self.make(label, attempts) if candidate.attempt in asked)
 
     @abstractmethod
     def remake(self, label: str, attempt: int, *, parents: Sequence[Item], params: Mapping[str, Any]) -> Candidate:
@@ -122,6 +159,8 @@ def opaque_remarks(train: Mapping[str, Sequence[Item]], labels: Iterable[str]) -
 
 def ranges_of(numbers: Sequence[int], *, gap: int = 1, size: int) -> Iterator[range]:
     """Cut ascending numbers into ranges of at most `size`; neighbours in a range differ by at most `gap`."""
+    if not numbers:
+        return
     start = numbers[0]
     for before, number in itertools.pairwise(numbers):
         if number - before > gap or number - start >= size:

@@ -25,6 +25,7 @@ from synth.files import file_sha256
 from synth.generators.base import Context, Generator, opaque_remarks
 from synth.records import ENCODED_AS, STORED_AS, Candidate, Item, Pixels
 
+_checked_already: dict[str, Any] = {}
 EXPECTED = "uint8 (H, W) or (H, W, 3), or uint16 (H, W)"
 
 
@@ -34,7 +35,7 @@ class CustomGenerator(Generator):
     def __init__(self, context: Context) -> None:
         self._method = context.recipe.method
         self._seed, self._train = context.recipe.seed, context.train
-        self._custom = load_custom(self._method)
+        self._custom = _checked_already.pop(self._method, None) or load_custom(self._method)
         self.digest = code_digest(type(self._custom))
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
@@ -88,6 +89,15 @@ def _checked(pixels: Any, where: str) -> Pixels:
     if not good or 0 in pixels.shape:
         raise GeneratorError(f"{where}: expected {EXPECTED}, got {got}")
     return np.array(pixels, order="C")  # a copy: the user's code may draw the next image into the same array
+
+
+def check_custom(method: str) -> None:
+    """Import and build a custom generator early; the next run takes this one, because building may be slow.
+
+    Raises:
+        UsageError: as `load_custom`.
+    """
+    _checked_already[method] = load_custom(method)
 
 
 def load_custom(method: str) -> Any:

@@ -19,13 +19,11 @@ from synth.gan import codes
 from synth.gan.codes import CodeMix
 from synth.gan.evaluation import LOOK, NOT_USABLE
 from synth.gan.trained import open_gan
-from synth.generators.base import Context, Generator, opaque_remarks
+from synth.generators.base import PORTION, Context, Generator, opaque_remarks
 from synth.generators.interpolation import render
 from synth.generators.safe_effects import SafeEffects
 from synth.records import CODES_OF, EFFECTS, Candidate, Item
 
-PORTION = 32
-"""Attempts that go through the network together."""
 SAMPLES = "samples.png"
 """The sheet of a bundle that shows generated images."""
 MODES = GREY, WIDE, COLOUR = "L", "I;16", "RGB"
@@ -44,6 +42,8 @@ class _Shape:
 
 class GanGenerator(Generator):
     """Generates images of a class from its own codes or from those that other classes lend."""
+
+    in_batches = True
 
     def __init__(self, context: Context) -> None:
         self._context, self._seed = context, context.recipe.seed

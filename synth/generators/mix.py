@@ -1,8 +1,8 @@
 """`mix`: each attempt is made by one of several generators, drawn by their shares from a random stream of its own.
 
 The choice depends on (run seed, class, attempt) alone, and the generator makes what it would have made for that attempt
-without the others. A candidate carries the name of its generator, here and in the manifest. All generators take the
-originals in the same order, so together they start from each equally often.
+without the others. A candidate carries the name of its generator, here and in the manifest. Together, the generators
+that start from an original start from each one equally often. A GAN and custom generators start from none.
 """
 
 import hashlib
@@ -13,11 +13,49 @@ from typing import Any
 import numpy as np
 
 from synth import seeds
-from synth.generators.base import WITH_BUNDLE, Context, Generator, ranges_of
+from synth.generators.base import Context, FirstParents, Generator
 from synth.records import Candidate, Item
+from synth.settings.recipe import Recipe
 
-PORTION = 32
-"""Attempts that a network gets in one batch."""
+BLOCK = 256
+"""Attempts that are drawn together, which is faster."""
+
+
+class Draw:
+    """The generator of each attempt."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._seed, self._parts = recipe.seed, recipe.mix.parts
+        self._bounds = np.cumsum(list(self._parts.values()))[:-1]
+        self._known: dict[tuple[str, int], list[str]] = {}
+
+    def method(self, label: str, attempt: int) -> str:
+        """Return the method that makes an attempt of a class."""
+        block = attempt // BLOCK
+        if (label, block) not in self._known:
+            attempts, methods = range(block * BLOCK, (block + 1) * BLOCK), list(self._parts)
+            draws = seeds.uniforms(self._seed, label, stream="mix", attempts=attempts, n_draws=1)[:, 0]
+            places = np.searchsorted(self._bounds, draws, side="right").tolist()
+            self._known[label, block] = [methods[place] for place in places]
+        return self._known[label, block][attempt % BLOCK]
+
+
+class MixParents:
+    """Which original each attempt of a class starts from, whichever generator makes it."""
+
+    def __init__(self, label: str, draw: Draw, orders: Mapping[str, FirstParents | None]) -> None:
+        """Args: orders: {method: which original each of its attempts starts from}."""
+        self._label, self._draw, self._orders = label, draw, orders
+        known = {id: n for order in orders.values() if order for id, n in zip(order.ids, order.used, strict=True)}
+        self.ids, self.used = tuple(known), tuple(known.values())
+        self.every = all(orders.values())
+        self._places = {id: place for place, id in enumerate(known)}
+
+    def pick(self, attempt: int) -> int | None:
+        """Return the index of an attempt's original; None if its generator starts from none."""
+        order = self._orders[self._draw.method(self._label, attempt)]
+        place = None if order is None else order.pick(attempt)
+        return None if order is None or place is None else self._places[order.ids[place]]
 
 
 class MixGenerator(Generator):
@@ -25,9 +63,8 @@ class MixGenerator(Generator):
 
     def __init__(self, context: Context, inner: Mapping[str, Generator]) -> None:
         """Take {method: its opened generator}, one for each share of the recipe."""
-        self._seed, self._inner = context.recipe.seed, inner
+        self._draw, self._inner = Draw(context.recipe), inner
         self._parts = context.recipe.mix.parts
-        self._in_batches = tuple(WITH_BUNDLE) if context.recipe.bundle else ()
         known = [(method, part, inner[method].digest) for method, part in self._parts.items()]
         self.digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
@@ -36,11 +73,20 @@ class MixGenerator(Generator):
         for generator in self._inner.values():
             generator.check(label)
 
+    def parent_order(self, label: str) -> FirstParents | None:
+        """Return which original each attempt of a class starts from; None if no generator deals them evenly."""
+        orders = {method: generator.parent_order(label) for method, generator in self._inner.items()}
+        return MixParents(label, self._draw, orders) if any(orders.values()) else None
+
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """Yield the candidate of each attempt, from the generator drawn for it."""
-        picks = self._picks(label, attempts)
+        return self.make_chosen(label, attempts)
+
+    def make_chosen(self, label: str, chosen: Sequence[int]) -> Iterator[Candidate]:
+        """Yield the candidates of chosen attempts, each from the generator drawn for it."""
+        picks, attempts = [self._draw.method(label, attempt) for attempt in chosen], np.array(chosen)
         made = {
-            method: self._made(label, method, [a for a, pick in zip(attempts, picks, strict=True) if pick == method])
+            method: self._inner[method].make_chosen(label, attempts[np.array(picks) == method].tolist())
             for method in set(picks)
         }
         return (next(made[method]) for method in picks)
@@ -63,21 +109,5 @@ class MixGenerator(Generator):
         shares = ", ".join(f"{100 * part:.3g} % {method}" for method, part in self._parts.items())
         return [f"mix: {shares}", *(line for generator in self._inner.values() for line in generator.remarks(wanted))]
 
-    def _picks(self, label: str, attempts: range) -> list[str]:
-        """Draw the method of each attempt."""
-        draws = seeds.uniforms(self._seed, label, stream="mix", attempts=attempts, n_draws=1)[:, 0]
-        methods, bounds = list(self._parts), np.cumsum(list(self._parts.values()))[:-1]
-        return [methods[index] for index in np.searchsorted(bounds, draws, side="right").tolist()]
-
     def _drawn(self, label: str, attempt: int) -> Generator:
-        return self._inner[self._picks(label, range(attempt, attempt + 1))[0]]
-
-    def _made(self, label: str, method: str, wanted: Sequence[int]) -> Iterator[Candidate]:
-        """Yield the candidates of one method.
-
-        A network's batch is padded anyway, so the attempts between the wanted ones are made too. The alternative is
-        many batches with a few wanted attempts each.
-        """
-        asked = set(wanted)
-        for attempts in ranges_of(wanted, gap=PORTION if method in self._in_batches else 1, size=PORTION):
-            yield from (each for each in self._inner[method].make(label, attempts) if each.attempt in asked)
+        return self._inner[self._draw.method(label, attempt)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from synth.errors import UsageError
 from synth.generators.augment import AugmentGenerator
 from synth.generators.base import WITH_BUNDLE, Context, Generator
-from synth.generators.custom import CustomGenerator, load_custom
+from synth.generators.custom import CustomGenerator, check_custom
 from synth.generators.duplicate import DuplicateGenerator
 from synth.generators.mix import MixGenerator
 from synth.generators.smote import SmoteGenerator
@@ -65,7 +65,7 @@ def check_method(recipe: Recipe) -> None:
     """
     for method in recipe.methods:
         if ":" in method:
-            load_custom(method)
+            check_custom(method)
     _check_bundle(recipe)
 
 

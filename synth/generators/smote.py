@@ -15,7 +15,7 @@ import numpy as np
 from synth.data.originals import Originals
 from synth.effects.policy import with_hidden
 from synth.errors import UsageError
-from synth.generators.base import Context, Generator, ParentOrder
+from synth.generators.base import PORTION, Context, Generator, ParentOrder
 from synth.generators.feature_space import FeatureSpace, classifier_space, latent_space, pixel_space
 from synth.generators.interpolation import Interpolator, LatentInterpolator, Pair, PixelInterpolator
 from synth.generators.neighbour_graph import Floats, NeighbourGraph, neighbour_graph
@@ -26,8 +26,6 @@ from synth.records import Candidate, Item
 if TYPE_CHECKING:
     from synth.autoencoder.latent_space import LatentSpace
 
-PORTION = 32
-"""Attempts that go through the networks together."""
 PORTION_PIXELS = 8_000_000  # fewer large images are in memory at once
 MAX_PARENTS = 5000
 """Parents of one class, at most: all pairs of 100,000 images can't be compared."""
@@ -57,6 +55,7 @@ class SmoteGenerator(Generator):
             )
         self._originals = Originals(recipe.data)
         self._interpolator: Interpolator = PixelInterpolator()
+        self.in_batches = bool(recipe.bundle)
         if recipe.bundle:
             self.digest = self._autoencoder.digest
             self._interpolator = LatentInterpolator(self._autoencoder, recipe.smote)
@@ -66,6 +65,11 @@ class SmoteGenerator(Generator):
             self._effects_on(label)
             if recipe.bundle:
                 self._autoencoder.check_class(label)
+
+    def parent_order(self, label: str) -> ParentOrder | None:
+        """Return which original each attempt of a class starts from; None if some are to be used more often."""
+        known = self._class(label)
+        return known.order if known.graph.weights is None else None
 
     def make(self, label: str, attempts: range) -> Iterator[Candidate]:
         """Yield one image between two originals for each attempt."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from scipy.special import stdtr, stdtrit  # the distribution of Student's t, and its quantiles
 
+from synth.records import ShortRepr
+
 POWER = 0.8
 """Probability that a true difference as large as `detectable` is found."""
 MIN_EQUAL = 3
@@ -19,8 +21,8 @@ MIN_EQUAL = 3
 _ROUNDING = 1e-12  # a standard deviation below this fraction of the largest value is rounding
 
 
-@dataclass(frozen=True)
-class Difference:
+@dataclass(frozen=True, repr=False)
+class Difference(ShortRepr):
     """The mean of paired differences; None if unknown."""
 
     n: int

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synth.measures import intervals
-from synth.records import Floats, Ints, rounded
+from synth.records import Floats, Ints, ShortRepr, rounded
 
 MIN_IMAGES = 5
 """With fewer images, one image changes the recall by more than 20 points."""
@@ -29,8 +29,8 @@ Interval = tuple[float, float]
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class ClassScores:
+@dataclass(frozen=True, repr=False)
+class ClassScores(ShortRepr):
     """Scores of one class, 0..1; None if unknown."""
 
     n: int
@@ -45,8 +45,8 @@ class ClassScores:
     """Why the scores are uncertain; empty if they are not."""
 
 
-@dataclass(frozen=True)
-class Scores:
+@dataclass(frozen=True, repr=False)
+class Scores(ShortRepr):
     """Scores of all classes. Means are over the classes that have images."""
 
     classes: Mapping[str, ClassScores]

@@ -29,6 +29,7 @@ from synth.files import (
     naming,
     new_file,
     read_state,
+    remove_file,
     remove_work,
     replace_file,
     staging_folder,
@@ -73,8 +74,9 @@ class Staging:
         if not self._inputs.exists():
             lines = (json.dumps([item.id, item.sha256]) + "\n" for item in items)
             replace_file(self._inputs, "".join(lines).encode())
-        self.tree.mkdir(exist_ok=True)
-        self.journal.touch()
+        with naming(self.journal):
+            self.tree.mkdir(exist_ok=True)
+            self.journal.touch()
 
     def _other_run(self, items: Iterable[Item]) -> str:
         lines = self._inputs.read_text("utf-8").splitlines() if self._inputs.exists() else []
@@ -102,7 +104,8 @@ class Staging:
                     break
                 good += len(line)
                 yield row
-        os.truncate(self.journal, good)
+        with naming(self.journal):
+            os.truncate(self.journal, good)
 
     def _done_row(self, line: bytes) -> Row | None:
         """Read a row; None if the line is cut off, or its file is missing or incomplete."""
@@ -135,7 +138,7 @@ class Staging:
         lines = []
         for row in read_manifest(self.journal):
             if row.synthetic and row.label in labels and row.path is not None:
-                (self.tree / row.path).unlink(missing_ok=True)
+                remove_file(self.tree / row.path)
                 row = row._replace(path=None, sha256=None, verdict="rejected", reasons=(SWITCHED_OFF,))
             lines.append(row_line(row))
         replace_file(self.journal, b"".join(lines))
@@ -161,7 +164,8 @@ class Staging:
         state = self.state
         if state is not None and state.get("phase") == COMMIT:
             if self.tree.exists() and not os.path.lexists(self.out):
-                os.rename(self.tree, self.out)
+                with naming(self.out):
+                    os.rename(self.tree, self.out)
             elif self.journal.exists():
                 self._merge(state["run"])
             write_state(self.folder, state["run"], phase=DONE)
@@ -223,10 +227,11 @@ def _sync_file_system(folder: Path) -> None:
     if sys.platform != "linux":
         os.sync()
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(handle):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(folder))
-    finally:
-        os.close(handle)
+    with naming(folder):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(handle):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number))
+        finally:
+            os.close(handle)

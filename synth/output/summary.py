@@ -33,13 +33,15 @@ class ClassSummary(ShortRepr):
     """Originals that gave fewer images than the others, because the gates reject nearly all that is made from them."""
     switched_off: bool = False
     """Whether too few images of the method passed: then none of them is used."""
+    lost: int = 0
+    """New images of earlier runs whose files are gone or changed and can't be made again."""
     note: str = ""
     """Why fewer images are planned than the target needs, or made than planned."""
 
     @property
     def short(self) -> int:
-        """Planned images that are missing."""
-        return self.planned - self.accepted
+        """Planned images that are missing, those of earlier runs included."""
+        return self.planned - self.accepted + self.lost
 
     @property
     def acceptance(self) -> float | None:
@@ -73,7 +75,8 @@ class ClassSummary(ShortRepr):
         shares = {"acceptance": self.acceptance, "real_acceptance": self.real_acceptance}
         rounded = {name: None if share is None else round(share, 4) for name, share in shares.items()}
         lists = {"rejected": dict(sorted(self.rejected.items())), "given_up": list(self.given_up)}
-        return {**vars(self), **rounded, **lists, "short": self.short}
+        known = {name: value for name, value in vars(self).items() if name != "lost"}  # "short" counts these
+        return {**known, **rounded, **lists, "short": self.short}
 
 
 @dataclass(frozen=True, repr=False)

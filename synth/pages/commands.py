@@ -143,7 +143,7 @@ def trial_steps(data: str, advised: str, again: Callable[[str], str]) -> list[St
             found.append(Step("In your training, draw every class equally often."))
         elif method == "online":
             found.append(
-                Step("In your training, change every image a little each time, with effects as these:", EFFECTS)
+                Step("In your training, change every image a little each time, with effects such as these:", EFFECTS)
             )
         elif head == "weights":
             weights = words("synth", "weights", data, "--scheme", rest or "balanced")

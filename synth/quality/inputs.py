@@ -18,7 +18,7 @@ from synth.errors import OutputError, UsageError
 from synth.output.root_files import RECIPE
 from synth.quality.samples import HELD_OUT, SYNTHETIC, TRAIN, ImageFile
 from synth.records import PARENT_SPLIT
-from synth.settings.recipe import Data, Recipe, load_recipe
+from synth.settings.recipe import Recipe, load_recipe
 from synth.workers import Progress, duration
 
 if TYPE_CHECKING:
@@ -44,14 +44,13 @@ def read_inputs(out: Path, synthetic: Path | None, *, n_workers: int) -> Inputs:
         UsageError: no synthetic or no real images, or a class that the dataset does not have.
         DatasetError, ManifestError: a folder or a manifest can't be used.
     """
-    is_ours = (out / MANIFEST).is_file() and (out / RECIPE).is_file()
-    recipe = load_recipe(out / RECIPE) if is_ours else Recipe()
-    dataset = open_dataset(out, _data_of(recipe, out), n_workers=n_workers)
+    recipe = _recipe_of(out) or (synthetic and _recipe_of(synthetic)) or Recipe()
+    dataset = open_dataset(out, recipe.data, n_workers=n_workers)
     source, made, accepted = synthetic or out, list[ImageFile](), dict[str, float]()
     if (source / MANIFEST).is_file():
         made, accepted = _from_manifest(source)
     elif synthetic is not None:
-        elsewhere = _data_of(recipe, synthetic).model_copy(update={"groups": ""})  # its paths need not tell a group
+        elsewhere = recipe.data.model_copy(update={"groups": "", "exclude": ()})  # its paths are not those of `out`
         items = open_dataset(synthetic, elsewhere, n_workers=n_workers).items
         made = [ImageFile(item.id, item.path, item.label, SYNTHETIC) for item in items]
     _check(dataset, made, source)
@@ -60,10 +59,10 @@ def read_inputs(out: Path, synthetic: Path | None, *, n_workers: int) -> Inputs:
     return Inputs(dataset, recipe, (*real, *made), accepted)
 
 
-def _data_of(recipe: Recipe, folder: Path) -> Data:
-    """Return how to read a folder: what the run left out is here only if the run was in place."""
-    exclude = tuple(path for path in recipe.data.exclude if os.path.lexists(folder / path))
-    return recipe.data.model_copy(update={"exclude": exclude})
+def _recipe_of(folder: Path) -> Recipe | None:
+    """Return the recipe of an output of ours; None for another folder."""
+    is_ours = (folder / MANIFEST).is_file() and (folder / RECIPE).is_file()
+    return load_recipe(folder / RECIPE) if is_ours else None
 
 
 def _from_manifest(folder: Path) -> tuple[list[ImageFile], dict[str, float]]:

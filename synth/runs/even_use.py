@@ -1,27 +1,34 @@
-"""Even use of originals: which attempts come next, so that each original gives equally many accepted images.
+"""Even use of originals: which attempts come next, so that each original starts equally many accepted images.
 
-The number of an attempt decides its parent. A rejected image must be made up for by its own parent, so the next round
-skips the attempts of all parents that have enough. It takes, again and again, the next attempt of a parent with the
-fewest images. A parent may need many attempts: it is given up at the limit that the recipe sets per image, and the
-others take its place.
+The number of an attempt decides its original, which is its first parent. A rejected image must be made up for by its
+own original, so the next round skips the attempts of all originals that have enough. It takes, again and again, the
+next attempt of an original with the fewest images. An original may need many attempts: it is given up at the limit that
+the recipe sets per image, and the others take its place.
+
+In a mix, the attempts of a GAN or of a custom generator start from no original. They wait until all originals have made
+up for their rejected images. Then the same share of them is skipped, so that the shares of the mix stay as they are.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from synth.generators.base import ParentOrder
+from synth.generators.base import FirstParents
+
+MAX_LOOKED_AT = 1_000_000
+"""Attempts that one round looks through, at most: the originals that are wanted may hardly ever be drawn in a mix."""
 
 
 class Attempts:
     """The attempts of a class in a run, chosen round by round from the verdicts so far."""
 
-    def __init__(self, first: int, *, tries: int, order: ParentOrder | None) -> None:
+    def __init__(self, first: int, *, tries: int, order: FirstParents | None) -> None:
         """Start a run.
 
         Args:
             first: number of its first attempt.
             tries: attempts that an original may need for each of its images.
-            order: which original each attempt starts from; None: attempts follow each other.
+            order: which original each attempt starts from; None: attempts follow each other, because none is dealt.
         """
         self._next, self._tries, self._order = first, tries, order
         self._before = order.used if order else ()
@@ -35,18 +42,29 @@ class Attempts:
         images = [before + passed for before, passed in zip(self._before, self._passed, strict=True)]
         usable = [not self._is_given_up(place) for place in range(len(images))]
         n_with = Counter(images[place] for place, good in enumerate(usable) if good)
-        if not n_with:
+        if n < 1 or (not n_with and self._order.every):
             return ()
-        fewest, chosen, attempt = min(n_with), list[int](), self._next
-        while len(chosen) < n:
+        fewest, most = min(n_with, default=0), max(itertools.compress(images, self._tried), default=0)
+        chosen, seen, taken = list[int](), Counter[bool](), Counter[bool]()
+        for attempt in range(self._next, self._next + MAX_LOOKED_AT):
             place = self._order.pick(attempt)
-            if usable[place] and images[place] == fewest:
-                chosen.append(attempt)
+            dealt = place is not None
+            seen[dealt] += 1
+            if place is None:
+                if n_with and (fewest < most - 1 or taken[False] * seen[True] > taken[True] * seen[False]):
+                    continue
+            elif usable[place] and images[place] == fewest:
                 images[place] += 1
+                most = max(most, images[place])
                 n_with[fewest] -= 1
                 n_with[fewest + 1] += 1
                 fewest += not n_with[fewest]
-            attempt += 1
+            else:
+                continue
+            taken[dealt] += 1
+            chosen.append(attempt)
+            if len(chosen) == n:
+                break
         return chosen
 
     def count(self, chosen: Sequence[int], verdicts: Sequence[bool]) -> None:
@@ -56,8 +74,9 @@ class Attempts:
         if self._order is not None:
             for attempt, passed in zip(chosen, verdicts, strict=True):
                 place = self._order.pick(attempt)
-                self._tried[place] += 1
-                self._passed[place] += passed
+                if place is not None:
+                    self._tried[place] += 1
+                    self._passed[place] += passed
 
     def _is_given_up(self, place: int) -> bool:
         return self._tried[place] >= self._tries * (self._passed[place] + 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.files import file_sha256
-from synth.generators.base import method_slug
+from synth.generators.base import method_slug, needs_parents
 from synth.records import CONTROL, PARENT_SPLIT
 
 
@@ -30,7 +30,7 @@ class Existing:
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """{class: hashes of the pixels and files of its synthetic images, those of `duplicate` left out}."""
     used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """{class: {image id: new images whose first parent it is}}."""
+    """{class: {image id: new images that start from it}}; those of a GAN start from none."""
 
 
 def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
@@ -61,7 +61,7 @@ def read_existing(out: Path, methods: tuple[str, ...] = ()) -> Existing:
             hashes[row.label] |= set() if row.method == CONTROL else {row.pixels_sha256, str(row.sha256)}
         if method_slug(str(row.method)) in slugs:
             first[row.label] = max(first[row.label], int(row.attempt or 0) + 1)
-            if row.path is not None:
+            if row.path is not None and needs_parents((str(row.method),)):
                 used[row.label].update(parent["path"] for parent in row.parents[:1])
     seen = {label: frozenset(found) for label, found in hashes.items()}
     return Existing(file_sha256(path) or "", real, real_counts, new, paths, first, seen, used)

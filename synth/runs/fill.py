@@ -1,13 +1,11 @@
 """The work of a run: round after round of tasks, in any number of processes, each recorded when it is done."""
 
 import functools
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth import workers
-from synth.generators.base import ranges_of
 from synth.output.staging import Staging
 from synth.output.summary import ClassSummary
 from synth.output.writer import Writer
@@ -141,8 +139,7 @@ def do_task(job: Job, task: Copy | Make) -> tuple[bytes, list[tuple[str, ...]]]:
     if isinstance(task, Copy):
         return writer.originals(task.items, in_place=run.in_place), []
     lines, reasons = b"", []
-    made = (run.generator.make(task.label, each) for each in ranges_of(task.attempts, size=len(task.attempts)))
-    for batch in batches(itertools.chain.from_iterable(made)):
+    for batch in batches(run.generator.make_chosen(task.label, task.attempts)):
         judged = run.gates.verdicts(batch)
         lines += writer.candidates(batch, judged)
         reasons += [verdict.reasons for verdict in judged]

@@ -28,7 +28,7 @@ from synth.runs.mend import mend
 from synth.runs.preflight import bundle_warnings, check_output, check_space
 from synth.runs.rejected import rejected_document
 from synth.runs.settle import SettledRun, check_run, settle
-from synth.settings.recipe import Recipe, dump_recipe
+from synth.settings.recipe import Recipe, dump_recipe, load_recipe
 from synth.workers import Progress
 
 
@@ -66,17 +66,24 @@ def generate(
         mended = mend(out, dataset)
         if run.is_done:
             refresh_page(out)
-            done = "" if mended else "nothing to do: "
-            done += "the planned images are there (for others: synth undo, or another OUT)"
-            warnings = (*run.warnings, *([] if mended.lost else [done]))
+            warnings = (*run.warnings, *([] if mended.lost else [_done(out, mended=bool(mended))]))
             summary = dataclasses.replace(_summary(run, out, None), warnings=warnings)
         else:
             summary = _make(run, staging, n_workers=n_workers, progress=progress)
             write_report(out)
+    for label, n in mended.short.items():
+        summary.classes[label].lost = n
     told = (*mended.messages(out), *summary.warnings)
     return dataclasses.replace(
         summary, warnings=told, choices=run.choices, seconds=round(time.monotonic() - started, 3)
     )
+
+
+def _done(out: Path, *, mended: bool) -> str:
+    """Return why a run makes no image: an earlier one did, perhaps with another seed."""
+    seed = f", made with seed {load_recipe(out / RECIPE).seed}" if (out / RECIPE).is_file() else ""
+    begin = "" if mended else "nothing to do: "
+    return f"{begin}the planned images are there{seed} (for others: synth undo, another OUT, or a larger --target)"
 
 
 def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progress | None) -> Summary:

@@ -6,7 +6,8 @@ changed file, and a copied folder has new times. A changed file is never lost: i
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import SynthError
 from synth.files import file_sha256, leads_out, naming, replace_file
 from synth.output.card import card_of
-from synth.output.root_files import CARD, RECIPE, SUMMARY
+from synth.output.root_files import CARD, RECIPE, REJECTED, SUMMARY, run_of
 from synth.output.writer import put_link
 from synth.records import Item, Row
+from synth.runs.rejected import rejected_document
 from synth.runs.remake import Remaker
 
 SHOWN = 3
@@ -34,6 +36,8 @@ class Mended:
     """They are made again; what was there is in `OUT.changed`."""
     lost: list[str] = field(default_factory=list)
     """They can't be made again, with the reason. A changed file stays."""
+    short: Counter[str] = field(default_factory=Counter)
+    """{class: new images among the lost}."""
 
     def __bool__(self) -> bool:
         """Whether anything was wrong."""
@@ -42,11 +46,11 @@ class Mended:
     def messages(self, out: Path) -> tuple[str, ...]:
         """Return what a person should know, one line for each kind."""
         told = (
-            (self.gone, "was gone and is made again"),
-            (self.changed, f"was changed and is made again; what was there is now in {changed_folder(out)}"),
-            (self.lost, "is gone or changed, and can't be made again"),
+            (self.gone, "gone and made again", ""),
+            (self.changed, "changed and made again", f"; what was there is now in {changed_folder(out)}"),
+            (self.lost, "gone or changed, and can't be made again", ""),
         )
-        return tuple(f"{_named(files)} {what}" for files, what in told if files)
+        return tuple(f"{_counted(files)} {what} ({_named(files)}){more}" for files, what, more in told if files)
 
 
 def mend(out: Path, dataset: Dataset) -> Mended:
@@ -73,24 +77,39 @@ def mend(out: Path, dataset: Dataset) -> Mended:
                 raise SynthError("a link there leads out of the output folder")
             data = _original(row, items) if remaker is None or not row.synthetic else _synthetic(row, remaker)
         except SynthError as error:
-            mended.lost.append(f"{path} ({error})")
+            mended.lost.append(f"{path}: {error}")
+            mended.short[row.label] += row.synthetic
             continue
         was_there = os.path.lexists(out / path)
         if was_there:
             _set_aside(out, path)
         _put(row, items, data, out / path)
         (mended.changed if was_there else mended.gone).append(path)
-    _mend_root_files(out, mended)
+    _mend_root_files(out, dataset, mended)
     return mended
 
 
-def _mend_root_files(out: Path, mended: Mended) -> None:
-    """Write the card again; only its run can write a recipe or a summary."""
-    mended.lost += [f"{name} (only its run can write it)" for name in (RECIPE, SUMMARY) if not (out / name).exists()]
-    card = None if os.path.lexists(out / CARD) else card_of(out)
-    if card is not None:
-        replace_file(out / CARD, card)
-        mended.gone.append(CARD)
+def _mend_root_files(out: Path, dataset: Dataset, mended: Mended) -> None:
+    """Write the card and the pictures of rejected candidates again; only its run can write a recipe or a summary."""
+    mended.lost += [f"{name}: only its run can write it" for name in (RECIPE, SUMMARY) if not (out / name).exists()]
+    missing = [name for name in (CARD, REJECTED) if not os.path.lexists(out / name)]
+    for name in missing:
+        data = card_of(out) if name == CARD else _rejected(out, dataset)
+        if data is not None:
+            replace_file(out / name, data)
+            mended.gone.append(name)
+
+
+def _rejected(out: Path, dataset: Dataset) -> bytes | None:
+    """Return the pictures of the candidates that the last run rejected; None if there are none to make."""
+    run, rows = run_of(out), read_manifest(out / MANIFEST)
+    rejected = [row for row in rows if row.run == run and row.verdict == "rejected"]
+    if not rejected:
+        return None
+    try:
+        return rejected_document(rejected, Remaker(out, dataset.root).generator(str(run)), dataset.train)
+    except (SynthError, KeyError):  # its recipe, or a parent, is gone
+        return None
 
 
 def changed_folder(out: Path) -> Path:
@@ -132,8 +151,10 @@ def _put(row: Row, items: Mapping[str, Item], data: bytes, target: Path) -> None
         replace_file(target, data)
 
 
-def _named(files: list[str]) -> str:
-    if len(files) == 1:
-        return files[0]
+def _counted(files: Sequence[str]) -> str:
+    return "1 file was" if len(files) == 1 else f"{len(files)} files were"
+
+
+def _named(files: Sequence[str]) -> str:
     more = f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
-    return f"each of {len(files)} files ({', '.join(files[:SHOWN])}{more})"
+    return f"{', '.join(files[:SHOWN])}{more}"

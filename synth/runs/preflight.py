@@ -1,12 +1,14 @@
 """Checks before a run writes: some refuse the run, some warn. Nothing here writes."""
 
 import os
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from synth.data.balance import check_classes
 from synth.data.class_numbers import class_numbers
 from synth.data.dataset import Dataset
+from synth.data.findings import few, n_images
 from synth.data.manifest import MANIFEST
 from synth.data.tree import is_system
 from synth.errors import OutputError, UsageError, in_the_way
@@ -15,7 +17,7 @@ from synth.output.root_files import RECIPE, REJECTED, SUMMARY
 from synth.pages.page import check_page
 from synth.records import PARENT_SPLIT, Item
 from synth.runs.existing import Existing
-from synth.settings.recipe import Recipe
+from synth.settings.recipe import Recipe, load_recipe
 
 
 def check_recipe(recipe: Recipe, classes: Collection[str]) -> None:
@@ -89,13 +91,28 @@ def check_originals(dataset: Dataset, existing: Existing, out: Path) -> tuple[st
     now = {item.id: item.sha256 for item in dataset.real}
     changed = [id for id, sha256 in existing.real.items() if id in now and now[id] != sha256]
     if changed:
-        raise OutputError(
-            f"{len(changed)} images changed since {out} was made ({', '.join(changed[:3])}): choose a new OUT"
-        )
+        raise OutputError(f"{n_images(len(changed))} changed since {out} was made ({few(changed)}): choose a new OUT")
     gone = [id for id in existing.real if id not in now]
     if existing.real and len(gone) == len(existing.real):
         raise OutputError(f"{out} was made from another dataset: choose a new OUT")
-    return (f"{len(gone)} images of {out.name} are no longer in the input; they stay",) if gone else ()
+    _check_left_out(now.keys() - existing.real.keys(), out)
+    what = "1 image of {0} is" if len(gone) == 1 else f"{len(gone)} images of {{0}} are"
+    return (f"{what.format(out.name)} no longer in the input, or excluded now; they stay",) if gone else ()
+
+
+def _check_left_out(fresh: Collection[str], out: Path) -> None:
+    """Refuse to add images that an earlier run of this output left out by its exclude list.
+
+    Args:
+        fresh: ids of the images of the dataset that the output does not have.
+    """
+    if not (out / MANIFEST).is_file() or not (out / RECIPE).is_file():
+        return
+    excluded = {unicodedata.normalize("NFC", path) for path in load_recipe(out / RECIPE).data.exclude}
+    left_out = sorted(id for id in fresh if unicodedata.normalize("NFC", id) in excluded)
+    if left_out:
+        some = f"{n_images(len(left_out))} of the input ({few(left_out)})"
+        raise OutputError(f"{out} was made without {some}: give the same --exclude again, or choose a new OUT")
 
 
 def check_space(dataset: Dataset, out: Path, *, copies: Sequence[Item], new: Mapping[str, int]) -> None:
@@ -129,7 +146,9 @@ def _leak_warnings(dataset: Dataset) -> tuple[str, ...]:
     both = [i.id for i in dataset.real if i.split == PARENT_SPLIT and i.pixels_sha256 in held_out]
     if not both:
         return ()
-    return (f"{len(both)} training images are in another split too ({both[0]}): see synth inspect",)
+    what = "1 training image is" if len(both) == 1 else f"{len(both)} training images are"
+    more = "synth inspect shows them, and those that are nearly the same"
+    return (f"{what} in another split too, with the same pixels ({both[0]}): {more}",)
 
 
 def bundle_warnings(dataset: Dataset, bundle: str) -> tuple[str, ...]:

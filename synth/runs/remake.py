@@ -102,6 +102,10 @@ class Remaker:
             data=file,
         )
 
+    def generator(self, run: str) -> Generator:
+        """Open the generator of a run."""
+        return self._open(run)[1]
+
     def _open(self, run: str) -> tuple[Recipe, Generator]:
         if run not in self._opened:
             latest = run == self._latest

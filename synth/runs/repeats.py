@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.data.manifest import parse_row, row_line
+from synth.files import remove_file
 from synth.output.summary import ClassSummary
 from synth.records import CONTROL, REPEAT, Row
 
@@ -39,7 +40,7 @@ class Repeats:
         for line, found in zip(lines.splitlines(keepends=True), reasons, strict=True):
             row = None if found else parse_row(line, "row")
             if row is not None and self._is_repeat(row):
-                (self._tree / str(row.path)).unlink(missing_ok=True)
+                remove_file(self._tree / str(row.path))
                 line = row_line(row._replace(path=None, sha256=None, verdict="rejected", reasons=(REPEAT,)))
                 found = (REPEAT,)
             elif row is not None:

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from synth.generators.base import ParentOrder
+from synth.generators.base import FirstParents
 from synth.measures.intervals import p_less
 from synth.records import Item
 from synth.runs.even_use import Attempts
@@ -71,9 +71,9 @@ class Rounds:
     acceptance_min: float
     """The method is switched off if it passes less than this fraction as often as real images."""
     real: tuple[int, int] = (0, 0)
-    """Of the real images that the gates were tried on: (passed, n)."""
-    order: ParentOrder | None = None
-    """Which original each attempt starts from; None unless each has exactly one."""
+    """(how many real images passed the gates, how many were tried)."""
+    order: FirstParents | None = None
+    """Which original each attempt starts from; None if originals are not dealt evenly."""
 
     def follow(self, verdicts: Sequence[bool], repeats: Sequence[bool] = ()) -> ClassProgress:
         """Follow the rounds through all attempts so far, and return where the class is.

@@ -24,12 +24,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from synth.errors import UsageError
-from synth.generators.base import ParentOrder
+from synth.generators.base import PORTION, ParentOrder
 from synth.generators.feature_space import latent_space
 from synth.generators.interpolation import Interpolator, LatentInterpolator, Pair, PixelInterpolator, lerp
 from synth.generators.neighbour_graph import Floats, Indices, NeighbourGraph, neighbour_graph
 from synth.generators.safe_effects import SafeEffects
-from synth.generators.smote import PORTION
 from synth.records import REPR_LENGTH
 from synth.sampler.image_rows import Array, ArrayRows, FileRows, Rows, features_in
 from synth.settings.base import exact_product

@@ -29,6 +29,7 @@ STORED = "stored"
 
 TARGETS = ("majority", "mean", "median")
 """Targets that are words."""
+_NAME_NUMBER = re.compile(r"\s*(?P<name>.*?\S)\s*=\s*(?P<number>\d+)\s*(?:,|$)", re.DOTALL)
 Target = int | str | Mapping[str, int]
 """A total of real and new images, a word, a multiple like "2x", or {class: total}."""
 
@@ -233,6 +234,8 @@ def _siblings(where: Sequence[str]) -> list[str]:
 def parse_target(text: str, option: str = "--target") -> int | str | dict[str, int]:
     """Parse a target from the command line: a word, a number, `2x`, or `yellow=350,green=500`.
 
+    A name may hold commas and equals signs: it ends at an equals sign before a number that ends the part.
+
     Args:
         option: the name that a message gives the text.
 
@@ -241,12 +244,13 @@ def parse_target(text: str, option: str = "--target") -> int | str | dict[str, i
     """
     if "=" not in text:
         return int(text) if text.isdecimal() else text
-    counts = {}
-    for part in text.split(","):
-        name, equals, number = part.rpartition("=")
-        if not equals or not number.strip().isdecimal():
-            raise UsageError(f'{option} expects NAME=NUMBER, got "{part}"')
-        counts[name.strip()] = int(number)
+    counts, rest = {}, text
+    while rest:
+        part = _NAME_NUMBER.match(rest)
+        if not part:
+            raise UsageError(f'{option} expects NAME=NUMBER, got "{rest}"')
+        counts[part["name"]] = int(part["number"])
+        rest = rest[part.end() :]
     return counts
 
 

@@ -1,13 +1,20 @@
 """What people see of a trained network: README.md, in a form that all networks share, and training curves."""
 
 import io
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from synth.errors import short_name
+
 WIDTH = 118
+LETTERS_PER_INCH, LETTERS_OF_A_LINE = 16, 7
+"""Of the names below the curves, and what a line beside a name takes."""
+N_COLOURS, STYLES = 10, ("-", "--", ":", "-.")
+"""Lines of more keys than matplotlib has colours differ in their style."""
 
 
 def card(
@@ -60,14 +67,19 @@ def curves(stats: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     from matplotlib.figure import Figure
 
     names = [name for name in next(lines for lines in stats.values() if lines)[0] if name != "n_images_seen"]
-    figure = Figure(figsize=(4.5 * len(names), 3.2), layout="constrained")
+    width, keys = 4.5 * len(names), [short_name(key) for key in stats]
+    n_columns = max(int(width * LETTERS_PER_INCH) // (max(map(len, keys)) + LETTERS_OF_A_LINE), 1)
+    height = 3.2 + 0.18 * math.ceil(len(keys) / n_columns)
+    figure = Figure(figsize=(width, height), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
-        for network, lines in stats.items():
-            axes.plot([line["n_images_seen"] for line in lines], [line[name] for line in lines], label=network, lw=1)
+        for i, (key, lines) in enumerate(zip(keys, stats.values(), strict=True)):
+            style = f"C{i % N_COLOURS}{STYLES[i // N_COLOURS % len(STYLES)]}"
+            axes.plot([line["n_images_seen"] for line in lines], [line[name] for line in lines], style, label=key, lw=1)
         axes.set(xlabel="images seen", title=name)
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(fontsize="x-small", frameon=False)
+    handles = figure.axes[0].get_lines()
+    figure.legend(handles=handles, loc="outside lower left", ncols=n_columns, fontsize="x-small", frameon=False)
     buffer = io.BytesIO()
     canvas.print_png(buffer)  # type: ignore[no-untyped-call]
     return buffer.getvalue()

@@ -24,6 +24,7 @@ from typing import Literal
 
 from synth.data.balance import SCHEMES
 from synth.errors import UsageError, did_you_mean
+from synth.records import ShortRepr
 
 LOSSES = ("weights", "logit-adjust", "focal")
 METHODS = ("augment", "smote", "gan", "mix")
@@ -36,8 +37,8 @@ DEFAULT = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Arm:
+@dataclass(frozen=True, repr=False)
+class Arm(ShortRepr):
     """One strategy."""
 
     name: str

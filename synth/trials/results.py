@@ -49,8 +49,8 @@ class Outcome:
         return points(self.truth, self.predictions, shares)
 
 
-@dataclass(frozen=True)
-class TrialDesign:
+@dataclass(frozen=True, repr=False)
+class TrialDesign(ShortRepr):
     """What a trial compares, and how."""
 
     classes: tuple[str, ...]
@@ -69,8 +69,8 @@ class TrialDesign:
         return frozenset(arm.name for arm in self.arms if arm.fill)
 
 
-@dataclass(frozen=True)
-class ArmScores:
+@dataclass(frozen=True, repr=False)
+class ArmScores(ShortRepr):
     """Scores of an arm: means over the seeds of a split, then over splits."""
 
     seeds: int
@@ -91,8 +91,8 @@ class ArmScores:
     stopped: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(ShortRepr):
     """The difference between an arm and the control in the F1 of a class, or in macro-F1."""
 
     arm: str
@@ -122,8 +122,8 @@ class Comparison:
         return {"arm": self.arm, "class": self.label, "macro": self.macro, **delta, **tested, **words}
 
 
-@dataclass(frozen=True)
-class Budget:
+@dataclass(frozen=True, repr=False)
+class Budget(ShortRepr):
     """Scores and comparisons after one length of training."""
 
     steps: int
@@ -146,8 +146,8 @@ class Budget:
         return statistics.median(known) if known else None
 
 
-@dataclass(frozen=True)
-class DosePoint:
+@dataclass(frozen=True, repr=False)
+class DosePoint(ShortRepr):
     """One dose of a generator, compared with the control."""
 
     dose: str
@@ -157,8 +157,8 @@ class DosePoint:
     delta_f1: float | None
 
 
-@dataclass(frozen=True)
-class DoseCurve:
+@dataclass(frozen=True, repr=False)
+class DoseCurve(ShortRepr):
     """All doses of a generator, fewest new images first."""
 
     arm: str
@@ -167,8 +167,8 @@ class DoseCurve:
     """The smallest dose that is not worse than the best one beyond noise."""
 
 
-@dataclass(frozen=True)
-class Refusal:
+@dataclass(frozen=True, repr=False)
+class Refusal(ShortRepr):
     """Images that should not be used, and why."""
 
     arm: str
@@ -176,8 +176,8 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True)
-class Stop:
+@dataclass(frozen=True, repr=False)
+class Stop(ShortRepr):
     """A generator that was switched off for a class of a split, or fell short there."""
 
     arm: str
