@@ -177,3 +177,34 @@ def test_the_policy_test_needs_no_judge(run: Run, tmp_path: Path, capsys: pytest
     tiny = drawn(tmp_path / "tiny", digit, {"2": 5, "7": 4})
     assert run("policy", tiny, "--quiet") == 2
     assert "needs 10 different training images, got 9" in capsys.readouterr().err
+
+
+def framed(label: str, rng: np.random.Generator) -> Picture:
+    """A round or a square mark anywhere, within a frame at a fixed place."""
+    canvas = np.full((SIDE, SIDE, 3), rng.integers(150, 220), np.uint8)
+    centre = rng.integers(16, 25, 2)
+    if label == "round":
+        cv2.circle(canvas, centre.tolist(), int(rng.integers(5, 9)), (60, 60, 90), -1)
+    else:
+        cv2.rectangle(canvas, (centre - 6).tolist(), (centre + rng.integers(3, 8, 2)).tolist(), (60, 60, 90), -1)
+    cv2.rectangle(canvas, (3, 3), (SIDE - 4, SIDE - 4), (30, 30, 30), 2)
+    return finished(canvas, rng)
+
+
+def test_images_with_a_fixed_frame_are_not_moved(tmp_path: Path) -> None:
+    """Cells have the same place and size by chance only, so they are moved. What the user sets stands."""
+
+    def movements(root: Path, recipe: synth.Recipe | None = None) -> tuple[list[float], str]:
+        decided, line = with_choices(recipe or synth.Recipe(), synth.open_dataset(root).train)
+        return [getattr(decided.augment.effects, name).p for name in ("rotate", "scale", "shift")], line
+
+    data = drawn(tmp_path / "framed", framed, {"round": 50, "square": 20})
+    found, line = movements(data)
+    assert found == [0, 0, 0]
+    assert "the images have a fixed frame: " in line
+    own = synth.load_recipe(None, {"augment.effects.rotate.p": 0.3, "augment.forbid": ["shift"]})
+    assert movements(data, own)[0][:2] == [0.3, 0]
+    found, line = movements(drawn(tmp_path / "cells", cell, CELLS))
+    assert (found, "frame" in line) == ([0.5] * 3, False)
+    few = drawn(tmp_path / "few", framed, {"round": 20, "square": 5})
+    assert movements(few)[0] == [0.5] * 3

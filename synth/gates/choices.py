@@ -1,4 +1,4 @@
-"""What a recipe leaves to the images (`"auto"`): mirrors, quarter turns, and what enters the frame.
+"""What a recipe leaves to the images (`"auto"`): mirrors, quarter turns, movements, and what enters the frame.
 
 The choices become plain settings of the recipe. The same recipe then asks the images no more.
 """
@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from synth.data.originals import Originals
+from synth.gates.frames import movements_of
 from synth.gates.symmetries import Choice, in_words, sample_of, symmetries_of
 from synth.records import CONTROL, Item, Pixels
-from synth.settings.effects import AUTO, SAFE_P
+from synth.settings.augment import Augment
+from synth.settings.effects import AUTO, MOVEMENTS, SAFE_P, SYMMETRIES
 from synth.settings.recipe import Recipe
 
 PLAIN_LEVELS = 16
@@ -30,15 +32,19 @@ def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[R
     augment = recipe.augment
     if not (augment.effects.undecided or augment.fill == AUTO):
         return recipe, ""
-    choices = _symmetries(recipe, train)
-    parts = [f"symmetries of the images: {in_words(choices)}"] if choices else []
-    fill = augment.fill
+    symmetries, parts, fill = _symmetries(recipe, train), list[str](), augment.fill
+    if symmetries:
+        parts.append(f"symmetries of the images: {in_words(symmetries)}")
     if fill == AUTO:
         share = plain_share(train, recipe)
         fill = "edge" if share >= MOSTLY else "inside"
         parts += [f"fill edge ({share:.0%} of the images have a border of one colour)"] if fill == "edge" else []
-    effects = augment.effects.decided({choice.effect: SAFE_P for choice in choices if choice.on})
-    decided = augment.model_copy(update={"effects": effects, "fill": fill})
+        augment = augment.model_copy(update={"fill": fill})
+    movements = _movements(recipe.model_copy(update={"augment": augment}), train)
+    if fixed := [choice for choice in movements if not choice.on]:
+        parts.append(f"the images have a fixed frame: {in_words(fixed)}")
+    effects = augment.effects.decided({c.effect: SAFE_P if c.on else 0.0 for c in (*symmetries, *movements)})
+    decided = augment.model_copy(update={"effects": effects})
     return recipe.model_copy(update={"augment": decided}), "; ".join(parts)
 
 
@@ -51,9 +57,19 @@ def _symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Cho
     """Return a choice about each symmetry that is open; a label map decides about its flip."""
     augment = recipe.augment
     mapped = [flip for flip in augment.effects.undecided if augment.label_map.get(flip)]  # type: ignore[call-overload]
-    asked = [name for name in augment.effects.undecided if name not in {*augment.forbid, *mapped}]
+    asked = [name for name in _asked(augment, SYMMETRIES) if name not in mapped]
     found = symmetries_of(train, recipe, asked) if asked else []
     return [*(Choice(flip, True, "label map") for flip in mapped), *found]
+
+
+def _movements(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:
+    asked = _asked(recipe.augment, MOVEMENTS)
+    return movements_of(train, recipe, asked) if asked else []
+
+
+def _asked(augment: Augment, names: Sequence[str]) -> list[str]:
+    """Return the effects among `names` that are still to be chosen, and not forbidden."""
+    return [name for name in names if name in augment.effects.undecided and name not in augment.forbid]
 
 
 def plain_share(train: Mapping[str, Sequence[Item]], recipe: Recipe) -> float:

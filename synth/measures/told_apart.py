@@ -41,7 +41,12 @@ class Apart:
 
 
 def features_of(pixels: Pixels) -> list[Floats]:
-    """Return blocks of features of an image: colours at two scales, edges at two scales, levels and sharpness.
+    """Return blocks of features of an image: those of its layout, and its levels and sharpness."""
+    return [*layout_of(pixels), descriptor(pixels)]
+
+
+def layout_of(pixels: Pixels) -> list[Floats]:
+    """Return blocks of features of an image: colours at two scales, edges at two scales.
 
     Colours are relative to the mean and the contrast of the image. Edges are histograms of the direction of the
     gradient, weighted by its size and shared between neighbouring directions (Dalal and Triggs 2005).
@@ -52,7 +57,7 @@ def features_of(pixels: Pixels) -> list[Floats]:
     cells = cv2.resize(colour, (COLOURS[0], COLOURS[0]), interpolation=cv2.INTER_AREA)
     cells = (cells - cells.mean(axis=(0, 1))) / (cells.std() + 0.02)
     coarse = cv2.resize(cells, (COLOURS[1], COLOURS[1]), interpolation=cv2.INTER_AREA)
-    return [cells.ravel(), coarse.ravel(), *_edges(colour.mean(axis=2)), descriptor(pixels)]
+    return [cells.ravel(), coarse.ravel(), *_edges(colour.mean(axis=2))]
 
 
 def _edges(grey: Floats) -> list[Floats]:

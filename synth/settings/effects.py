@@ -1,12 +1,13 @@
 """The settings of every effect, with their ranges and defaults.
 
 The defaults are the safe policy: a little rotation, scale, shift, brightness, contrast and blur, each with probability
-.5, so that some images keep their geometry. Mirrors and quarter turns are chosen from the images (`p = "auto"`, see
-`synth.gates.symmetries`). Other effects that can change a class (hue, shear ...) have `p = 0`.
+.5, so that some images keep their geometry. With `p = "auto"` the images decide: mirrors and quarter turns are on if
+the images have them (`synth.gates.symmetries`); rotate, scale and shift are off if the images have a fixed frame
+(`synth.gates.frames`). Other effects that can change a class (hue, shear ...) have `p = 0`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -36,12 +37,27 @@ class Effect(Settings):
     p: Probability = Field(0.0, description="probability that it is applied, 0..1")
 
 
-class Symmetry(Effect):
-    """An effect that some datasets have by nature, and that changes the class in others."""
+class ChosenEffect(Effect):
+    """An effect that suits some datasets only."""
 
-    p: ChosenProbability = Field(  # type: ignore[assignment]  # "auto" counts as 0 until the images have been asked
+    undecided_p: ClassVar[float] = SAFE_P
+    """The probability that "auto" counts as if the images can't tell."""
+    p: ChosenProbability = Field(  # type: ignore[assignment]
         AUTO, description='probability that it is applied, 0..1; "auto": chosen from the images'
     )
+
+
+class Symmetry(ChosenEffect):
+    """An effect that some datasets have by nature, and that changes the class in others."""
+
+    undecided_p: ClassVar[float] = 0.0
+
+
+class Movement(ChosenEffect):
+    """An effect that moves the whole image in its frame. Images with a frame of their own at a fixed place show it."""
+
+    still: ClassVar[float] = 0.0
+    """The value of its ranges that changes nothing."""
 
 
 class FlipHorizontal(Symmetry):
@@ -66,8 +82,10 @@ class Crop(Effect):
     area: Annotated[Pair, within(0.01, 1)] = Field((0.7, 1.0), description="share of the area kept, 0.01..1")
 
 
-class Scale(Effect):
+class Scale(Movement):
     """Zoom about the centre."""
+
+    still: ClassVar[float] = 1.0
 
     factor: Annotated[Pair, within(0.1, 10)] = Field((1.0, 1.1), description="zoom factor; above 1 enlarges")
 
@@ -87,13 +105,13 @@ class Perspective(Effect):
     )
 
 
-class Rotate(Effect):
+class Rotate(Movement):
     """Rotate about the centre."""
 
     degrees: Degrees = Field((-10.0, 10.0), description="angle, degrees, anticlockwise")
 
 
-class Shift(Effect):
+class Shift(Movement):
     """Move the image in its frame."""
 
     x: Share = Field((-0.04, 0.04), description="move to the right, as a share of the width")
@@ -173,11 +191,11 @@ class Effects(Settings):
     flip_horizontal: FlipHorizontal = FlipHorizontal()
     flip_vertical: FlipVertical = FlipVertical()
     quarter_turn: QuarterTurn = QuarterTurn()
-    scale: Scale = Scale(p=SAFE_P)
+    scale: Scale = Scale()
     shear: Shear = Shear()
     perspective: Perspective = Perspective()
-    rotate: Rotate = Rotate(p=SAFE_P)
-    shift: Shift = Shift(p=SAFE_P)
+    rotate: Rotate = Rotate()
+    shift: Shift = Shift()
     brightness: Brightness = Brightness(p=SAFE_P)
     contrast: Contrast = Contrast(p=SAFE_P)
     saturation: Saturation = Saturation()
@@ -192,15 +210,18 @@ class Effects(Settings):
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """Symmetries that are still to be chosen from the images."""
+        """Effects that are still to be chosen from the images."""
         return tuple(name for name, effect in self if effect.p == AUTO)
 
     def decided(self, choices: Mapping[str, float]) -> "Effects":
-        """Return the effects with these probabilities of undecided symmetries; others that are undecided get 0."""
+        """Return the effects with these probabilities of undecided ones; the others count as if no image could tell."""
         chosen: dict[str, Any] = {
-            name: getattr(self, name).model_copy(update={"p": choices.get(name, 0.0)}) for name in self.undecided
+            name: effect.model_copy(update={"p": choices.get(name, effect.undecided_p)})
+            for name, effect in self
+            if isinstance(effect, ChosenEffect) and effect.p == AUTO
         }
         return self.model_copy(update=chosen)
 
 
 SYMMETRIES = tuple(name for name, effect in Effects() if isinstance(effect, Symmetry))
+MOVEMENTS = tuple(name for name, effect in Effects() if isinstance(effect, Movement))
