@@ -3,13 +3,16 @@
 The choices become plain settings of the recipe. The same recipe then asks the images no more.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from synth.data.originals import Originals
+from synth.effects.policy import mirror_classes
 from synth.gates.symmetries import Choice, in_words, sample_of, symmetries_of
 from synth.records import CONTROL, Item, Pixels
+from synth.settings.augment import Augment, ClassPolicy
 from synth.settings.effects import AUTO, SAFE_P
 from synth.settings.recipe import Recipe
 
@@ -28,7 +31,7 @@ def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[R
     Returns: the recipe without "auto", and one line for a person; empty if there is nothing to say.
     """
     augment = recipe.augment
-    if not (augment.effects.undecided or augment.fill == AUTO):
+    if not (augment.undecided or augment.fill == AUTO):
         return recipe, ""
     choices = _symmetries(recipe, train)
     parts = [f"symmetries of the images: {in_words(choices)}"] if choices else []
@@ -37,8 +40,8 @@ def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[R
         share = plain_share(train, recipe)
         fill = "edge" if share >= MOSTLY else "inside"
         parts += [f"fill edge ({share:.0%} of the images have a border of one colour)"] if fill == "edge" else []
-    effects = augment.effects.decided({choice.effect: SAFE_P for choice in choices if choice.on})
-    decided = augment.model_copy(update={"effects": effects, "fill": fill})
+    decided = augment.decided({choice.effect: SAFE_P for choice in choices if choice.on})
+    decided = _within_maps(decided, augment, choices, train).model_copy(update={"fill": fill})
     return recipe.model_copy(update={"augment": decided}), "; ".join(parts)
 
 
@@ -48,12 +51,46 @@ def with_run_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tup
 
 
 def _symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:
-    """Return a choice about each symmetry that is open; a label map decides about its flip."""
+    """Return a choice about each symmetry that is open; a label map decides about its flip for the classes in it."""
     augment = recipe.augment
-    mapped = [flip for flip in augment.effects.undecided if augment.label_map.get(flip)]  # type: ignore[call-overload]
-    asked = [name for name in augment.effects.undecided if name not in {*augment.forbid, *mapped}]
+    mapped = [flip for flip in augment.undecided if mirror_classes(augment, flip)]
+    asked = [name for name in augment.undecided if name not in {*augment.forbid, *mapped}]
     found = symmetries_of(train, recipe, asked) if asked else []
-    return [*(Choice(flip, True, "label map") for flip in mapped), *found]
+    for flip in mapped:
+        found.append(Choice(flip, True, "label map"))
+        others = _outside(augment, flip, train)
+        if others:
+            (choice,) = symmetries_of(others, recipe, [flip])
+            found.append(dataclasses.replace(choice, effect=_of_others(flip)))
+    return found
+
+
+def _outside(augment: Augment, flip: str, train: Mapping[str, Sequence[Item]]) -> dict[str, Sequence[Item]]:
+    """Return the classes with images that the label map of a flip does not name."""
+    return {label: items for label, items in train.items() if items and label not in mirror_classes(augment, flip)}
+
+
+def _of_others(flip: str) -> str:
+    return f"{flip} of other classes"
+
+
+def _within_maps(
+    decided: Augment, asked: Augment, choices: Sequence[Choice], train: Mapping[str, Sequence[Item]]
+) -> Augment:
+    """Switch a flip with a label map off for the classes outside the map, unless their images have it."""
+    classes = dict(decided.classes)
+    for flip in asked.undecided:
+        if _of_others(flip) not in [choice.effect for choice in choices if not choice.on]:
+            continue
+        for label in _outside(asked, flip, train):
+            own = classes.get(label, ClassPolicy())
+            given = (
+                asked.classes.get(label, ClassPolicy()).effects.get(flip, {}).get("p", getattr(asked.effects, flip).p)
+            )
+            if given == AUTO:
+                effects = {**own.effects, flip: {**own.effects.get(flip, {}), "p": 0.0}}
+                classes[label] = own.model_copy(update={"effects": effects})
+    return decided.model_copy(update={"classes": classes})
 
 
 def plain_share(train: Mapping[str, Sequence[Item]], recipe: Recipe) -> float:

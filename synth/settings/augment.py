@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from synth.errors import did_you_mean
 from synth.settings.base import Settings, colour_or
-from synth.settings.effects import AUTO, Effects
+from synth.settings.effects import AUTO, SYMMETRIES, Effects
 
 
 def _check_forbidden(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,6 +92,31 @@ class Augment(Settings):
         for label in self.classes:
             self.effects_for(label)
         return self
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Symmetries that are still to be chosen from the images, for all classes or for one."""
+        exceptions = [policy.effects for policy in self.classes.values()]
+        return tuple(
+            name
+            for name in SYMMETRIES
+            if name in self.effects.undecided or any(own.get(name, {}).get("p") == AUTO for own in exceptions)
+        )
+
+    def decided(self, choices: Mapping[str, float]) -> Augment:
+        """Return the policy with these probabilities of undecided symmetries; others that are undecided get 0."""
+        classes = {
+            label: policy.model_copy(
+                update={
+                    "effects": {
+                        name: {**keys, "p": choices.get(name, 0.0)} if keys.get("p") == AUTO else keys
+                        for name, keys in policy.effects.items()
+                    }
+                }
+            )
+            for label, policy in self.classes.items()
+        }
+        return self.model_copy(update={"effects": self.effects.decided(choices), "classes": classes})
 
     def _exceptions(self, label: str) -> ClassPolicy:
         return self.classes.get(label, ClassPolicy())
