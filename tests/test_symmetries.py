@@ -121,6 +121,29 @@ def test_what_the_user_sets_overrules_the_images(tmp_path: Path) -> None:
     assert "flip_horizontal on (label map)" in chosen(data, mapped)[1]
 
 
+def test_a_label_map_says_nothing_about_other_classes(tmp_path: Path) -> None:
+    """Arrows to the left and to the right become each other. Digits beside them are not mirrored, cells are."""
+
+    def either(label: str, rng: np.random.Generator) -> Picture:
+        return arrow(label, rng) if label in ANGLES else (cell if label == "one" else digit)(label, rng)
+
+    recipe = synth.load_recipe(None, {"augment.label_map": {"flip_horizontal": {"left": "right"}}})
+    for other, p in (("2", 0.0), ("one", 0.5)):
+        data = drawn(tmp_path / other, either, {"left": 20, "right": 10, other: 60})
+        decided, line = with_choices(recipe, synth.open_dataset(data).train)
+        found = {label: decided.augment.effects_for(label).flip_horizontal.p for label in ("left", "right", other)}
+        assert found == {"left": 0.5, "right": 0.5, other: p}
+        assert "flip_horizontal of other classes" in line
+
+
+def test_a_class_exception_takes_the_common_choice(tmp_path: Path) -> None:
+    settings = {"augment.effects.flip_vertical.p": 0.0, "augment.classes.two.effects.flip_vertical.p": "auto"}
+    train = synth.open_dataset(drawn(tmp_path, cell, CELLS)).train
+    decided, _ = with_choices(synth.load_recipe(None, settings), train)
+    assert [decided.augment.effects_for(label).flip_vertical.p for label in CELLS] == [0, 0.5]
+    assert not decided.augment.undecided
+
+
 def test_the_recipe_of_a_run_holds_the_choice(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
