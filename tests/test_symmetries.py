@@ -118,7 +118,24 @@ def test_what_the_user_sets_overrules_the_images(tmp_path: Path) -> None:
     every = {f"augment.effects.{name}.p": 0.25 for name in SYMMETRIES}
     assert chosen(data, synth.load_recipe(None, every)) == (dict.fromkeys(SYMMETRIES, 0.25), "")
     mapped = synth.load_recipe(None, {"augment.label_map": {"flip_horizontal": {"one": "two"}}})
-    assert "flip_horizontal on (label map)" in chosen(data, mapped)[1]
+    assert "flip_horizontal on (one, two: label map)" in chosen(data, mapped)[1]
+
+
+def test_a_label_map_mirrors_only_the_classes_that_it_names(tmp_path: Path) -> None:
+    data = drawn(tmp_path, arrow, {"left": 20, "right": 10, "up": 30, "down": 30})
+    given = {
+        "augment.label_map": {"flip_horizontal": {"left": "right"}},
+        "augment.classes.down.effects.flip_horizontal.p": 0.25,
+    }
+    decided, line = with_choices(synth.load_recipe(None, given), synth.open_dataset(data).train)
+    found = {label: decided.augment.effects_for(label).flip_horizontal.p for label in ANGLES}
+    assert found == {"left": 0.5, "right": 0.5, "up": 0, "down": 0.25}
+    assert "flip_horizontal on (left, right: label map)" in line
+
+
+def test_a_class_alone_does_not_choose() -> None:
+    with pytest.raises(synth.SynthError, match=r"classes\.two\.effects\.flip_vertical\.p: expected a number"):
+        synth.load_recipe(None, {"augment.classes.two.effects.flip_vertical.p": "auto"})
 
 
 def test_the_recipe_of_a_run_holds_the_choice(

@@ -3,7 +3,7 @@
 The choices become plain settings of the recipe. The same recipe then asks the images no more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from synth.data.originals import Originals
 from synth.gates.frames import movements_of
 from synth.gates.symmetries import Choice, in_words, sample_of, symmetries_of
 from synth.records import CONTROL, Item, Pixels
-from synth.settings.augment import Augment
+from synth.settings.augment import Augment, ClassPolicy
 from synth.settings.effects import AUTO, MOVEMENTS, SAFE_P, SYMMETRIES
 from synth.settings.recipe import Recipe
 
@@ -44,7 +44,7 @@ def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[R
     if fixed := [choice for choice in movements if not choice.on]:
         parts.append(f"the images have a fixed frame: {in_words(fixed)}")
     effects = augment.effects.decided({c.effect: SAFE_P if c.on else 0.0 for c in (*symmetries, *movements)})
-    decided = augment.model_copy(update={"effects": effects})
+    decided = augment.model_copy(update={"effects": effects, "classes": _only_mapped(augment, train)})
     return recipe.model_copy(update={"augment": decided}), "; ".join(parts)
 
 
@@ -55,11 +55,28 @@ def with_run_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tup
 
 def _symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:
     """Return a choice about each symmetry that is open; a label map decides about its flip."""
-    augment = recipe.augment
-    mapped = [flip for flip in augment.effects.undecided if augment.label_map.get(flip)]  # type: ignore[call-overload]
-    asked = [name for name in _asked(augment, SYMMETRIES) if name not in mapped]
+    mapped = _mapped(recipe.augment)
+    asked = [name for name in _asked(recipe.augment, SYMMETRIES) if name not in mapped]
     found = symmetries_of(train, recipe, asked) if asked else []
-    return [*(Choice(flip, True, "label map") for flip in mapped), *found]
+    return [*(Choice(flip, True, f"{', '.join(sorted(labels))}: label map") for flip, labels in mapped.items()), *found]
+
+
+def _mapped(augment: Augment) -> dict[str, set[str]]:
+    """Return {flip that is still to be chosen: the classes that its label map names}."""
+    maps = {flip: {*pairs, *pairs.values()} for flip, pairs in augment.label_map.items() if pairs}
+    return {flip: labels for flip, labels in maps.items() if flip in augment.effects.undecided}
+
+
+def _only_mapped(augment: Augment, labels: Iterable[str]) -> dict[str, ClassPolicy]:
+    """Return the exceptions by class. A chosen flip with a label map is off for the classes that the map leaves out."""
+    classes = dict(augment.classes)
+    for flip, mapped in _mapped(augment).items():
+        for label in labels:
+            own = classes.get(label, ClassPolicy())
+            if label not in mapped and "p" not in own.effects.get(flip, {}):
+                effects = {**own.effects, flip: {**own.effects.get(flip, {}), "p": 0.0}}
+                classes[label] = own.model_copy(update={"effects": effects})
+    return classes
 
 
 def _movements(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:

@@ -35,6 +35,7 @@ class EffectTest(ShortRepr):
     effect: str
     label: str
     n: int
+    """Number of real images; with fewer than `N_IMAGES`, each is changed several times."""
     before: float
     """Share of unchanged real images that the judge recognises."""
     after: float
@@ -105,7 +106,7 @@ def probe_effects(
             after = _on_class(judge, changed, chosen, label)
             by_original = np.bincount(places, after) / np.bincount(places)
             change = mean_of_differences(by_original - before)
-            results.append(EffectTest(effect, label, N_IMAGES, float(before.mean()), float(after.mean()), change))
+            results.append(EffectTest(effect, label, len(items), float(before.mean()), float(after.mean()), change))
     return tuple(results)
 
 
