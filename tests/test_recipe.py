@@ -10,6 +10,7 @@ import pytest
 
 import synth
 from synth.errors import UsageError
+from synth.settings.effects import MOVEMENTS, SYMMETRIES
 from synth.settings.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,12 +43,12 @@ def test_every_setting_is_explained() -> None:
         if " = " in line and not line.startswith("#") and not before.startswith("#")
     ]
     assert not bare
-    assert tomllib.loads(text)["augment"]["effects"]["rotate"] == {"p": 0.5, "degrees": [-10.0, 10.0]}
+    assert tomllib.loads(text)["augment"]["effects"]["rotate"] == {"p": "auto", "degrees": [-10.0, 10.0]}
 
 
 def test_the_default_policy_is_the_safe_one() -> None:
     effects = synth.Recipe().augment.effects
-    assert effects.undecided == ("flip_horizontal", "flip_vertical", "quarter_turn")
+    assert set(effects.undecided) == {*SYMMETRIES, *MOVEMENTS}
     effects = effects.decided({})
     on = {name for name, effect in effects if effect.p}
     assert on == {"scale", "rotate", "shift", "brightness", "contrast", "blur"}
@@ -84,15 +85,15 @@ def test_a_class_has_its_own_effects() -> None:
         ("sede", 3, ["unknown key", "sede", 'did you mean "seed"']),
         ("augment.effects.rotat.p", 1, ["augment.effects.rotat", 'did you mean "rotate"']),
         ("augment.effects.rotate.degres", 1, ['did you mean "degrees"']),
-        ("augment.effects.rotate.p", 1.5, ["augment.effects.rotate.p", "less than or equal to 1", "1.5"]),
+        ("augment.effects.rotate.p", 1.5, ["augment.effects.rotate.p", "0..1", "1.5"]),
         ("augment.effects.flip_vertical.p", 1.5, ["augment.effects.flip_vertical.p", '"auto" or a number 0..1', "1.5"]),
-        ("augment.effects.rotate.p", "auto", ["augment.effects.rotate.p", "number", "auto"]),
+        ("augment.effects.blur.p", "auto", ["augment.effects.blur.p", "number", "auto"]),
         ("augment.effects.rotate.degrees", [10, -10], ["low <= high"]),
         ("augment.effects.rotate.degrees", [-400, 400], ["-180..180"]),
         ("augment.fill", "mirror", ["augment.fill", '"mirror"']),
         ("augment.forbid", ["hew"], ['did you mean "hue"']),
         ("augment.classes", {"a": {"effects": {"rotat": {}}}}, ["classes.a.effects", "rotate"]),
-        ("augment.classes", {"a": {"effects": {"rotate": {"p": 3}}}}, ["less than or equal to 1"]),
+        ("augment.classes", {"a": {"effects": {"rotate": {"p": 3}}}}, ["0..1", "3"]),
         ("output.format", "heic", ["output.format", "heic"]),
         ("augment.pipeline", "missing.json", ["missing.json"]),
         ("seed", "abc", ["seed", "abc"]),

@@ -18,7 +18,7 @@ from synth.data.folds import groups_of
 from synth.data.originals import Originals
 from synth.effects.policy import Policy
 from synth.measures.subset import evenly_spaced
-from synth.measures.told_apart import Apart, features_of, nearest_labels, products, stacked, told_apart
+from synth.measures.told_apart import Apart, layout_of, nearest_labels, products, stacked, told_apart
 from synth.records import Floats, Ints, Item, Pixels
 from synth.settings.augment import Augment
 from synth.settings.recipe import Recipe
@@ -59,12 +59,12 @@ def symmetries_of(train: Mapping[str, Sequence[Item]], recipe: Recipe, asked: Se
         return [Choice(name, False, f"{n_groups} images are too few to tell, need {MIN_IMAGES}") for name in asked]
     originals = Originals(recipe.data)
     sources = [originals.pixels(item) for item in items]
-    real = stacked([features_of(pixels) for pixels in sources])
+    real = stacked([_features(pixels) for pixels in sources])
     labels = np.array([item.label for item in items])
     found = []
     with threadpool_limits(limits=1):  # the sums of another number of threads would be other ones
         for name in asked:
-            changed = stacked([features_of(pixels) for pixels in _changed(sources, name)])
+            changed = stacked([_features(pixels) for pixels in _changed(sources, name)])
             found.append(_choice(name, products(real, changed), labels, groups))
     return found
 
@@ -74,6 +74,11 @@ def sample_of(train: Mapping[str, Sequence[Item]]) -> list[Item]:
     pools = [list({item.pixels_sha256: item for item in items}.values()) for items in train.values() if items]
     per_class = -(-N_IMAGES // max(len(pools), 1))
     return list(evenly_spaced([item for pool in pools for item in evenly_spaced(pool, per_class)], N_IMAGES))
+
+
+def _features(pixels: Pixels) -> list[Floats]:
+    """Return the layout, and the shape, which a quarter turn changes. A symmetry keeps levels and sharpness."""
+    return [*layout_of(pixels), np.log(pixels.shape[:2])]
 
 
 def _changed(sources: Sequence[Pixels], name: str) -> list[Pixels]:

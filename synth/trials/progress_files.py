@@ -21,7 +21,9 @@ class ProgressFile:
         if what != self._stage or (now - self._last < SECONDS and done < total):
             return
         self._last = now
-        self._path.write_text(f"{done} {total}", "utf-8")
+        whole = self._path.with_suffix(".tmp")  # a reader never meets half a line
+        whole.write_text(f"{done} {total}", "utf-8")
+        whole.replace(self._path)
         if self._then:
             self._then()
 
@@ -30,7 +32,7 @@ def read_progress(paths: Sequence[Path]) -> tuple[int, int]:
     """Return images seen, and images in all, of several like trainings; (0, 0) before the first has begun."""
     seen = total = 0
     for path in paths:
-        with contextlib.suppress(OSError, ValueError):  # not begun yet, or read in the middle of a write
+        with contextlib.suppress(OSError, ValueError):  # not begun yet
             done, of = map(int, path.read_text("utf-8").split())
             seen, total = seen + done, max(total, of)
     return seen, total * len(paths)

@@ -56,6 +56,9 @@ def trial(
 ) -> Verdict:
     """Find out which strategy helps on this dataset; the same call again resumes, or returns the verdict.
 
+    Mirrors, movements and `fill` that are "auto" are chosen once, from all training images, and so are part of the
+    settings. The images that a split holds out take part in this choice, without their scores.
+
     Args:
         arms: strategies as in `synth.trials.arms`; empty: those of the recipe, or common ones.
         out: folder for the verdict.
