@@ -116,7 +116,7 @@ def test_a_commit_in_place_killed_at_any_step_is_finished_by_the_next_start(ligh
 
 
 def test_interrupt_prints_the_command_that_resumes(lights: Path, tmp_path: Path) -> None:
-    long_enough = ("--target", "4000", "--cap", "2000")  # not to be done before the signal comes
+    long_enough = ("--target", "40000", "--cap", "20000")  # not to be done before the signal comes
     process = start(lights, tmp_path / "out", "--workers", "2", *long_enough)
     wait_for_rows(tmp_path / "out", at_least=30, process=process)
     process.send_signal(signal.SIGINT)

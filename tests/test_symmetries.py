@@ -69,7 +69,7 @@ def drawn(root: Path, draw: Draw, counts: dict[str, int]) -> Path:
     return root
 
 
-CELLS = {"one": 90, "two": 30}
+CELLS = {"one": 70, "two": 20}
 
 
 def chosen(root: Path, recipe: synth.Recipe | None = None) -> tuple[dict[str, float], str]:
