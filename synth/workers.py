@@ -24,9 +24,9 @@ State = TypeVar("State")
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
-"""Called with (name of the step, images done, images in total)."""
+"""Called with (name of the step, images done, images in total). If the name ends in `PERCENT`, the numbers are parts of
+the work instead, and mean something only as a share."""
 PERCENT = " %"
-"""End of the name of work that is told as a percentage, since its parts are nothing to count."""
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 WAIT_SECONDS = 0.5
 IN_FLIGHT = 3  # chunks per worker: enough to keep it busy, few enough to keep memory flat

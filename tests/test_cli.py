@@ -398,6 +398,17 @@ def test_a_target_without_a_number_is_refused(text: str) -> None:
         parse_target(text)
 
 
+def test_targets_given_apart_count_together(lights: Path, run: Run, capsys: Capture) -> None:
+    assert run("plan", lights, "--target", "yellow=7", "--target", "green=9", "--json") == 0
+    planned = {label: entry["planned"] for label, entry in document(capsys)["classes"].items()}
+    assert planned == {"red": 0, "green": 1, "yellow": 4}
+    for wrong, told in ((("2x", "yellow=7"), "given 2 times"), (("yellow=7", "yellow=8"), "twice")):
+        assert run("plan", lights, *(word for target in wrong for word in ("--target", target))) == 2
+        assert told in capsys.readouterr().err
+    assert run("plan", lights, "--target", "yellow=3.5,green=4") == 2
+    assert 'expects NAME=NUMBER, got "yellow=3.5"' in capsys.readouterr().err
+
+
 def test_a_class_with_a_comma_has_a_target_of_its_own(lights: Path, tmp_path: Path, run: Run, capsys: Capture) -> None:
     (lights / "train/yellow").rename(lights / "train/a=b, c")
     (lights / "test/yellow").rename(lights / "test/a=b, c")

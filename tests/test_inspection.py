@@ -16,6 +16,7 @@ from PIL import Image
 import synth
 from synth.data.findings import few
 from synth.errors import DatasetError, OutputError, UsageError
+from synth.quality.inputs import read_inputs
 from synth.settings.recipe import load_recipe
 
 LONG, TINY = "Übermäßige Oberflächenverunreinigung durch Öl und Späne", "一枚だけの分類"
@@ -165,7 +166,7 @@ def test_paths_that_are_no_image_are_told_and_a_list_without_any_is_an_error(
     dataset = synth.open_dataset(planted, load_recipe(None, {"data.exclude": str(listed)}).data)
     assert dataset.skipped == {"excluded": 1}
     (told,) = (found.message for found in dataset.findings if found.kind == "exclude_list")
-    assert told.startswith("1 of 2 paths in the exclude list are no image of the dataset")
+    assert told.startswith("1 of 2 paths in the exclude list is not in the dataset")
     assert len(told) < 300
     listed.write_text(f"{name}\n")
     with pytest.raises(DatasetError, match="1 of 1 paths in the exclude list") as error:
@@ -173,6 +174,37 @@ def test_paths_that_are_no_image_are_told_and_a_list_without_any_is_an_error(
     assert len(str(error.value)) < 300
     assert run("generate", planted, tmp_path / "out", "--exclude", listed, "--quiet") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_every_verb_tells_a_path_that_is_not_there_also_of_an_output(
+    planted: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An output that was made without an image does not need it; a mistyped path is another thing."""
+    listed, out = tmp_path / "list.txt", tmp_path / "out"
+    listed.write_text("train/red/1.png \ntrain/red/1.pngX\n")
+    assert run("generate", planted, out, "--exclude", listed, "--quiet") in (0, 3)
+    assert not (out / "train/red/1.png").exists()
+    capsys.readouterr()
+    assert run("plan", planted, "--exclude", listed, "--quiet") in (0, 3)
+    assert "1 of 2 paths in the exclude list is not in the dataset" in capsys.readouterr().err
+    listed.write_text("train/red/1.png\ntrain/red/2.png\ntrain/red/2.pngX\n")
+    assert run("plan", out, "--exclude", listed, "--quiet") in (0, 3)
+    assert "1 of 3 paths in the exclude list is not in the dataset" in capsys.readouterr().err
+    # Without the list, the image would come in, whatever a person did to the recipe besides.
+    (out / "recipe.toml").write_text("zzz = 1\n" + (out / "recipe.toml").read_text("utf-8"), "utf-8")
+    assert run("generate", planted, out, "--quiet") == 1
+    assert "was made without 1 image of the input" in capsys.readouterr().err
+
+
+def test_a_check_against_other_data_leaves_out_nothing(lights: Path, tmp_path: Path, run: Run) -> None:
+    """The list of the synthetic images' own run names an image that these data do not have."""
+    listed, out, other = tmp_path / "list.txt", tmp_path / "out", tmp_path / "other"
+    left_out = next(item.id for item in synth.open_dataset(lights).real if item.id.startswith("train/red"))
+    listed.write_text(left_out)
+    assert run("generate", lights, out, "--exclude", listed, "--quiet") == 0
+    shutil.copytree(lights, other)
+    (other / left_out).unlink()
+    assert len(read_inputs(other, out, n_workers=1).dataset.real) == len(synth.open_dataset(lights).real) - 1
 
 
 def test_a_list_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:

@@ -133,9 +133,9 @@ def test_a_label_map_mirrors_only_the_classes_that_it_names(tmp_path: Path) -> N
     assert "flip_horizontal on (left, right: label map)" in line
 
 
-def test_a_class_alone_does_not_choose() -> None:
-    with pytest.raises(synth.SynthError, match=r"classes\.two\.effects\.flip_vertical\.p: expected a number"):
-        synth.load_recipe(None, {"augment.classes.two.effects.flip_vertical.p": "auto"})
+def test_auto_of_one_class_means_as_for_all_classes() -> None:
+    settings = {"augment.effects.flip_vertical.p": 0.25, "augment.classes.two.effects.flip_vertical.p": "auto"}
+    assert synth.load_recipe(None, settings).augment.effects_for("two").flip_vertical.p == 0.25
 
 
 def test_the_recipe_of_a_run_holds_the_choice(
@@ -220,7 +220,7 @@ def test_images_with_a_fixed_frame_are_not_moved(tmp_path: Path) -> None:
     assert found == [0, 0, 0]
     assert "the images have a fixed frame: " in line
     own = synth.load_recipe(None, {"augment.effects.rotate.p": 0.3, "augment.forbid": ["shift"]})
-    assert movements(data, own)[0][:2] == [0.3, 0]
+    assert movements(data, own)[0] == [0.3, 0, 0.5]  # a forbidden effect is not asked, and never runs
     found, line = movements(drawn(tmp_path / "cells", cell, CELLS))
     assert (found, "frame" in line) == ([0.5] * 3, False)
     few = drawn(tmp_path / "few", framed, {"round": 20, "square": 5})

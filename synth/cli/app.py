@@ -69,8 +69,8 @@ def main() -> None:
         status = app(standalone_mode=False)
     except SynthError as error:
         status = _fail(error.args[0], error.exit_status)
-    except typer.Abort:  # Ctrl-C before the command began, for example while its options were read
-        raise KeyboardInterrupt from None
+    except typer.Abort as error:  # click's word for Ctrl-C, and for the end of an input
+        raise (error.__cause__ or KeyboardInterrupt()) from None
     except OSError as error:
         where = f"{error.filename2 or error.filename}: " if error.filename else ""
         status = _fail(f"{where}{error.strerror or error}", 1)

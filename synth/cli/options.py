@@ -6,7 +6,7 @@ A group is a dataclass. A command that takes one has all of its options; see `co
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ Method = Annotated[
     str | None, Option(metavar="METHOD", help="augment (default), smote, gan, mix, duplicate, or package.module:Name.")
 ]
 Target = Annotated[
-    str | None,
+    list[str] | None,
     Option(
         metavar="TARGET",
         help="Real plus new images per class: majority (default), mean, median, 350, 2x, or yellow=350,green=500.",
@@ -149,6 +149,7 @@ class Common(Printing, Settings):
             summarised: the text that the command prints at its end tells which images are refused.
         """
         from synth.data.dataset import open_dataset, refusal
+        from synth.data.findings import EXCLUDE_LIST
         from synth.runs.preflight import check_recipe
         from synth.training.bundle import CLASSIFIER, open_bundle
 
@@ -164,6 +165,9 @@ class Common(Printing, Settings):
             dataset = open_dataset(data, recipe.data, check_classes=check, n_workers=self.n_workers, progress=read)
         if summarised and not self.json:
             return dataset
+        for finding in dataset.findings:
+            if finding.kind == EXCLUDE_LIST:
+                console.note(f"note: {finding.message}")
         for path, reason in dataset.refused[:SHOWN_REFUSALS]:
             console.note(f"refused {refusal(path, reason)}")
         if len(dataset.refused) > SHOWN_REFUSALS:
@@ -204,8 +208,13 @@ def n_processes(workers: int | None) -> int:
     return workers or n_cores()
 
 
-def target_of(text: str | None, option: str = "--target") -> int | str | dict[str, int] | None:
-    """Return a target as the recipe holds it: `350`, `2x`, or `{"yellow": 350}` for `yellow=350`."""
+def target_of(texts: Sequence[str] | None, option: str = "--target") -> int | str | dict[str, int] | None:
+    """Return a target as the recipe holds it: `350`, `2x`, or `{"yellow": 350}` for `yellow=350`; parts add up."""
+    from synth.errors import UsageError
     from synth.settings.recipe import parse_target
 
-    return None if text is None else parse_target(text, option)
+    if not texts:
+        return None
+    if len(texts) > 1 and not all("=" in text for text in texts):
+        raise UsageError(f"{option} is given {len(texts)} times: expected once, or NAME=NUMBER each time")
+    return parse_target(",".join(texts), option)

@@ -54,9 +54,11 @@ def print_inspection(
     _print_findings(inspection)
     if written is None:
         return
+    from synth.data.findings import n_images
+
     leaving_out = ""
     if written.n_out or written.n_open:
-        console.say(f"list: {written.exclude} ({written.n_out} images left out, {written.n_open} for you to decide)")
+        console.say(f"list: {written.exclude} ({n_images(written.n_out)} left out, {written.n_open} for you to decide)")
         leaving_out = f" --exclude {shlex.quote(str(written.exclude))}"
     console.say(f"page: {written.page}")
     console.say(f"next: synth plan {shlex.quote(str(data))}{leaving_out}")

@@ -32,7 +32,7 @@ class Comparison:
     splits: Annotated[int | None, Option(metavar="N", help="Splits of the training images (default: 5).")] = None
     seeds: Annotated[int | None, Option(metavar="N", help="Classifiers per arm and split (default: 1).")] = None
     keep: Annotated[
-        str | None, Option(metavar="CLASS=N", help="Learn from fewer images of a class, for example yellow=5.")
+        list[str] | None, Option(metavar="CLASS=N", help="Learn from fewer images of a class, for example yellow=5.")
     ] = None
     dose: Annotated[
         str | None, Option(metavar="TARGET,TARGET", help="Targets to try for new images, for example 1x,2x,5x.")

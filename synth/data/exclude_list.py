@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from synth.data.findings import Finding, ids_of
+from synth.data.findings import Finding, ids_of, n_images
 from synth.data.health import Inspection
 from synth.errors import printable
 from synth.records import SPLITS, Item
@@ -82,7 +82,7 @@ def list_text(found: Sequence[Proposal]) -> str:
     lines = [
         "# Images to leave out: synth generate DATA OUT --exclude FILE, where FILE is this list.",
         "# Each line is a path below DATA. A line that starts with # has no effect.",
-        f"# {sum(len(p.out) for p in safe)} images are left out. Remove # from a path below to leave it out too.",
+        f"# Left out: {n_images(sum(len(p.out) for p in safe))}. Remove # from a path below to leave it out too.",
     ]
     for title, part in (("Left out", safe), ("For you to decide", open_)):
         lines += ["", f"# {title}: {sum(len(proposal.out) for proposal in part)}"] if part else []

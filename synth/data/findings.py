@@ -14,6 +14,7 @@ Pictures = Iterable[Sequence[Item]]
 
 SHOWN = 3
 """Names in a message."""
+EXCLUDE_LIST = "exclude_list"
 DETAILS = "(a detail such as a needle may differ)"
 """What a comparison of small copies does not see."""
 

@@ -1,12 +1,11 @@
 """List the files of a folder with class, split and group, from the folder names or a metadata file."""
 
 import os
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from synth.data.findings import Finding
+from synth.data.findings import EXCLUDE_LIST, Finding
 from synth.data.groups import group_findings, with_groups
 from synth.data.layout import Tree, files_like_splits, nested_findings, read_layout
 from synth.data.manifest import MANIFEST, read_manifest
@@ -15,6 +14,7 @@ from synth.data.output_paths import OutputPaths
 from synth.data.splits import split_of
 from synth.data.tree import FoundFile, Listing, Walk, bad_name, is_system
 from synth.errors import DatasetError, did_you_mean
+from synth.settings.exclusion import excluded_by, same_name
 from synth.settings.recipe import Data
 
 EXCLUDED = "excluded"
@@ -63,7 +63,7 @@ def list_files(root: Path, settings: Data) -> Listing:
     files = [_as_recorded(file, recorded.get(file.id)) for file in listing.files]
     sources = {path: entry.id for path, entry in recorded.items() if not entry.synthetic}
     real = [file for file in files if not file.synthetic]
-    real = _without(settings.exclude, real, listing, is_output=bool(recorded))
+    real = _without(settings.exclude, real, listing, before=excluded_by(root) if recorded else ())
     real = with_groups(real, settings.groups, sources)
     if settings.groups or any(file.group for file in real) or listing.has_groups:
         listing.findings += group_findings([file.group for file in real])
@@ -71,11 +71,13 @@ def list_files(root: Path, settings: Data) -> Listing:
     return listing
 
 
-def _without(exclude: Sequence[str], files: list[FoundFile], listing: Listing, *, is_output: bool) -> list[FoundFile]:
+def _without(
+    exclude: Sequence[str], files: list[FoundFile], listing: Listing, *, before: Collection[str]
+) -> list[FoundFile]:
     """Return the files that are not excluded; count the others as skipped, and tell which paths are not there.
 
     Args:
-        is_output: the folder is an output, so that the run which made it may have left the images out already.
+        before: paths that the run which made the folder has left out already.
 
     Raises:
         DatasetError: no path of the list is an image of the folder.
@@ -83,19 +85,19 @@ def _without(exclude: Sequence[str], files: list[FoundFile], listing: Listing, *
     if not exclude:
         return files
     known = [*(file.id for file in files), *(path for path, _ in listing.refused)]
-    same = {unicodedata.normalize("NFC", id): id for id in known}  # an editor may store accents in another form
+    same = {same_name(id): id for id in known}
     same.update((id, id) for id in known)
-    found = {path: same.get(path) or same.get(unicodedata.normalize("NFC", path.strip())) for path in exclude}
+    found = {path: same.get(path) or same.get(same_name(path)) for path in exclude}
     missing, excluded = [path for path, id in found.items() if id is None], set(found.values()) - {None}
-    if missing and not is_output:
+    missing = [path for path in missing if same_name(path) not in before]
+    if missing:
         first = missing[0] if len(missing[0]) <= SHOWN else f"{missing[0][:SHOWN]}..."
         near = did_you_mean(missing[0], known) if len(known) <= LOOKED_THROUGH else ""
-        message = (
-            f"{len(missing)} of {len(found)} paths in the exclude list are no image of the dataset ({first!r}{near})"
-        )
+        are = "is" if len(missing) == 1 else "are"
+        message = f"{len(missing)} of {len(found)} paths in the exclude list {are} not in the dataset ({first!r}{near})"
         if not excluded:
             raise DatasetError(message)
-        listing.findings.append(Finding("exclude_list", (), f"{message}: the others are left out"))
+        listing.findings.append(Finding(EXCLUDE_LIST, (), f"{message}: the others are left out"))
     if not excluded:
         return files
     listing.refused = [(path, reason) for path, reason in listing.refused if path not in excluded]

@@ -64,7 +64,7 @@ def _symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Cho
 def _mapped(augment: Augment) -> dict[str, set[str]]:
     """Return {flip that is still to be chosen: the classes that its label map names}."""
     maps = {flip: {*pairs, *pairs.values()} for flip, pairs in augment.label_map.items() if pairs}
-    return {flip: labels for flip, labels in maps.items() if flip in augment.effects.undecided}
+    return {flip: labels for flip, labels in maps.items() if flip in _asked(augment, SYMMETRIES)}
 
 
 def _only_mapped(augment: Augment, labels: Iterable[str]) -> dict[str, ClassPolicy]:

@@ -19,7 +19,7 @@ from synth.gates.symmetries import sample_of
 from synth.measures.subset import evenly_spaced
 from synth.measures.told_apart import features_of, products, stacked, told_apart
 from synth.records import Item, Pixels, ShortRepr
-from synth.settings.effects import SYMMETRIES
+from synth.settings.effects import MOVEMENTS, SYMMETRIES
 from synth.settings.recipe import Recipe
 
 MIN_IMAGES = 10
@@ -93,7 +93,7 @@ def _by_effect(recipe: Recipe, labels: Sequence[str], *, every: bool) -> dict[st
     for label in labels:
         on = {name for name, _ in alone(recipe.augment, label)}
         for name, augment in alone(recipe.augment, label, every=True):
-            if every or name in on or name in SYMMETRIES:
+            if every or name in on or name in (*SYMMETRIES, *MOVEMENTS):
                 found.setdefault(name, {})[label] = Policy(augment, label, seed=recipe.seed)
     return found
 

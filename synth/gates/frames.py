@@ -55,7 +55,7 @@ def _margin(pixels: Pixels) -> list[Floats]:
     """Return the layout of the outer part of an image; the inner part gets the mean colour of the outer one."""
     masked: Pixels = np.asarray(cv2.GaussianBlur(to_uint8(pixels), (0, 0), BLUR), np.uint8)
     height, width = pixels.shape[:2]
-    down, across = round(MARGIN * height), round(MARGIN * width)
+    down, across = max(round(MARGIN * height), 1), max(round(MARGIN * width), 1)
     outer = np.ones((height, width), bool)
     outer[down : height - down, across : width - across] = False
     masked[~outer] = masked[outer].mean(axis=0)

@@ -11,12 +11,12 @@ from typing import Any
 
 from synth.data.manifest import MANIFEST, read_manifest
 from synth.data.tree import IMAGE_SUFFIXES, is_system, shown
-from synth.errors import OutputError, SynthError
+from synth.errors import OutputError
 from synth.files import file_sha256, removal_file
-from synth.output.root_files import RECIPE, SUMMARY
+from synth.output.root_files import SUMMARY
 from synth.output.staging import Staging
 from synth.records import ShortRepr
-from synth.settings.recipe import load_recipe
+from synth.settings.exclusion import excluded_by
 from synth.workers import Progress
 
 OURS = re.compile(
@@ -105,6 +105,4 @@ def _not_used(out: Path) -> set[str]:
     found = set[str]()
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found.update(entry["path"] for entry in json.loads((out / SUMMARY).read_text("utf-8"))["refused"])
-    with contextlib.suppress(SynthError):
-        found.update(load_recipe(out / RECIPE).data.exclude)
-    return found
+    return found | excluded_by(out)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.files import RUN_NAME, naming, replace_file
+from synth.settings import exclusion
 
-CARD, RECIPE, SUMMARY, REJECTED = "README.md", "recipe.toml", "summary.json", "rejected.json"
+CARD, RECIPE, SUMMARY, REJECTED = "README.md", exclusion.RECIPE, "summary.json", "rejected.json"
 REPORT, QUALITY = "report.html", "quality.json"
 ROOT_FILES = (CARD, RECIPE, REJECTED, SUMMARY)
 """Files that every run writes; the summary, which names its run, is the last."""

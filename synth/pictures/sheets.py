@@ -3,6 +3,8 @@
 import functools
 import io
 import math
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from synth.data.images import to_uint8
+from synth.errors import short_name
 from synth.records import Pixels
 
 TILE = 112
@@ -18,6 +21,8 @@ LINE = 14
 MARGIN = 10
 TITLE_WIDTH = 4 * (TILE + GAP)
 """A sheet of few columns is made so much wider, if its titles need it."""
+LONGEST = 120
+"""Letters of a caption; the middle of a longer one is left out before its width is measured."""
 MAX_LINES = 3
 """Of a title, and of each text below an image; what does not fit is left out in the middle."""
 PAPER, INK, FAINT, REJECTED = "#ffffff", "#1c1c1c", "#6a6a6a", "#c62828"
@@ -119,12 +124,14 @@ def _width(text: str) -> float:
 
 
 def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text.replace("\u2212", "-"))
+    """Return a text with the letters that the font has."""
+    plain = unicodedata.normalize("NFC", re.sub("[\u2010-\u2015\u2212]", "-", text))
+    return "".join(letter if letter.isprintable() else "?" for letter in plain)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Return a text as printable lines of at most `MAX_LINES`, broken between words."""
-    text = _printable(text)
+    text = short_name(_printable(text), LONGEST)
     lines = _lines(text, width)
     kept = len(text)
     while kept and len(lines) > MAX_LINES:

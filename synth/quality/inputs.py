@@ -45,7 +45,8 @@ def read_inputs(out: Path, synthetic: Path | None, *, n_workers: int) -> Inputs:
         DatasetError, ManifestError: a folder or a manifest can't be used.
     """
     recipe = _recipe_of(out) or (synthetic and _recipe_of(synthetic)) or Recipe()
-    dataset = open_dataset(out, recipe.data, n_workers=n_workers)
+    there = tuple(path for path in recipe.data.exclude if (out / path).is_file())  # a recipe may be that of other data
+    dataset = open_dataset(out, recipe.data.model_copy(update={"exclude": there}), n_workers=n_workers)
     source, made, accepted = synthetic or out, list[ImageFile](), dict[str, float]()
     if (source / MANIFEST).is_file():
         made, accepted = _from_manifest(source)

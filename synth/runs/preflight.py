@@ -1,7 +1,6 @@
 """Checks before a run writes: some refuse the run, some warn. Nothing here writes."""
 
 import os
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from synth.output.root_files import RECIPE, REJECTED, SUMMARY
 from synth.pages.page import check_page
 from synth.records import PARENT_SPLIT, Item
 from synth.runs.existing import Existing
-from synth.settings.recipe import Recipe, load_recipe
+from synth.settings.exclusion import excluded_by, same_name
+from synth.settings.recipe import Recipe
 
 
 def check_recipe(recipe: Recipe, classes: Collection[str]) -> None:
@@ -106,10 +106,8 @@ def _check_left_out(fresh: Collection[str], out: Path) -> None:
     Args:
         fresh: ids of the images of the dataset that the output does not have.
     """
-    if not (out / MANIFEST).is_file() or not (out / RECIPE).is_file():
-        return
-    excluded = {unicodedata.normalize("NFC", path) for path in load_recipe(out / RECIPE).data.exclude}
-    left_out = sorted(id for id in fresh if unicodedata.normalize("NFC", id) in excluded)
+    excluded = excluded_by(out) if (out / MANIFEST).is_file() else frozenset()
+    left_out = sorted(id for id in fresh if same_name(id) in excluded)
     if left_out:
         some = f"{n_images(len(left_out))} of the input ({few(left_out)})"
         raise OutputError(f"{out} was made without {some}: give the same --exclude again, or choose a new OUT")

@@ -97,7 +97,7 @@ class Augment(Settings):
         return self.classes.get(label, ClassPolicy())
 
     def effects_for(self, label: str) -> Effects:
-        """Return the effects of one class, with its exceptions. Undecided ones count as if no image could tell."""
+        """Return the effects of one class, with its exceptions; `p = "auto"` there means: as for all classes."""
         exceptions = self._exceptions(label).effects
         if not exceptions:
             return self.effects.decided({})
@@ -105,9 +105,8 @@ class Augment(Settings):
         for name, keys in exceptions.items():
             if name not in merged:
                 raise ValueError(f'classes.{label}.effects: unknown effect "{name}"{did_you_mean(name, merged)}')
-            if keys.get("p") == AUTO:
-                raise ValueError(f'classes.{label}.effects.{name}.p: expected a number 0..1; "auto" is for all classes')
-            merged[name] = {**merged[name], **keys}
+            own = {key: value for key, value in keys.items() if (key, value) != ("p", AUTO)}
+            merged[name] = {**merged[name], **own}
         return Effects.model_validate(merged).decided({})
 
     def forbidden_for(self, label: str) -> frozenset[str]:

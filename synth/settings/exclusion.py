@@ -1,6 +1,12 @@
 """The list of images that are left out: a text file with one path below the input in each line."""
 
+import contextlib
+import tomllib
+import unicodedata
 from pathlib import Path
+
+RECIPE = "recipe.toml"
+"""The file of an output folder that holds the settings of its last run."""
 
 
 def read_exclusion(value: object) -> object:
@@ -17,6 +23,19 @@ def read_exclusion(value: object) -> object:
     if not isinstance(value, list | tuple) or not all(isinstance(path, str) for path in value):
         return value  # pydantic says what it expects
     return tuple(sorted({path.replace("\\", "/").removeprefix("./") for path in value}))
+
+
+def same_name(path: str) -> str:
+    """Return a path as it is compared: editors store accents in two forms, and leave blanks at the end of a line."""
+    return unicodedata.normalize("NFC", path.strip())
+
+
+def excluded_by(out: Path) -> frozenset[str]:
+    """Return the paths, see `same_name`, that the recipe in an output leaves out; empty if it can't be read."""
+    with contextlib.suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError):
+        paths = tomllib.loads((out / RECIPE).read_text("utf-8"))["data"]["exclude"]
+        return frozenset(same_name(path) for path in paths if isinstance(path, str))
+    return frozenset()
 
 
 def _lines(path: Path) -> list[str]:

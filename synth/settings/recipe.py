@@ -29,7 +29,8 @@ STORED = "stored"
 
 TARGETS = ("majority", "mean", "median")
 """Targets that are words."""
-_NAME_NUMBER = re.compile(r"\s*(?P<name>.*?\S)\s*=\s*(?P<number>\d+)\s*(?:,|$)", re.DOTALL)
+_NAME_NUMBER = re.compile(r"(?P<name>\S.*?)\s*=\s*(?P<number>\d+)\s*(?:,\s*|$)", re.DOTALL)
+_OTHER_NUMBER = re.compile(r"=\s*[-+.]?\d[^=]*,")  # it is in no name: 3.5 in "yellow=3.5,green=4"
 Target = int | str | Mapping[str, int]
 """A total of real and new images, a word, a multiple like "2x", or {class: total}."""
 
@@ -234,7 +235,8 @@ def _siblings(where: Sequence[str]) -> list[str]:
 def parse_target(text: str, option: str = "--target") -> int | str | dict[str, int]:
     """Parse a target from the command line: a word, a number, `2x`, or `yellow=350,green=500`.
 
-    A name may hold commas and equals signs: it ends at an equals sign before a number that ends the part.
+    A name may hold commas and equals signs: it ends at an equals sign before a number that ends the part. A
+    name such as "a=1, b" needs a recipe file.
 
     Args:
         option: the name that a message gives the text.
@@ -244,12 +246,15 @@ def parse_target(text: str, option: str = "--target") -> int | str | dict[str, i
     """
     if "=" not in text:
         return int(text) if text.isdecimal() else text
-    counts, rest = {}, text
+    counts, rest = dict[str, int](), text.strip()
     while rest:
         part = _NAME_NUMBER.match(rest)
-        if not part:
-            raise UsageError(f'{option} expects NAME=NUMBER, got "{rest}"')
-        counts[part["name"]] = int(part["number"])
+        name = part["name"] if part else rest
+        if not part or _OTHER_NUMBER.search(name):
+            raise UsageError(f'{option} expects NAME=NUMBER, got "{name.split(",")[0]}"')
+        if name in counts:
+            raise UsageError(f'{option} names "{name}" twice')
+        counts[name] = int(part["number"])
         rest = rest[part.end() :]
     return counts
 
