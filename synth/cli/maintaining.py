@@ -86,4 +86,4 @@ def undo(
     with printing.progress() as progress:
         undone = undo_run(out, run, progress=progress)
     document = {"run": undone.run, "removed": undone.removed, "kept": list(undone.kept)}
-    printing.show(document, lambda: print_undone(undone))
+    printing.show(document, lambda: print_undone(undone, out))

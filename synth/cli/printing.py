@@ -188,9 +188,10 @@ def print_remade(remade: Sequence[Remade]) -> None:
         console.say(f"{image.id}: {same}")
 
 
-def print_undone(undone: Undone) -> None:
+def print_undone(undone: Undone, out: Path) -> None:
     """Print what `synth undo` removed."""
-    console.say(f"removed {undone.removed} files of run {undone.run}")
+    folder = "" if out.exists() else f", and the folder {out}, which that run had made"
+    console.say(f"removed {undone.removed} files of run {undone.run}{folder}")
     for path in undone.kept:
         console.say(f"kept, because it has changed since the run: {path}")
 

@@ -1,11 +1,11 @@
 """The distance gate: is a candidate a copy of a real image, too near to one, or far from all of them?
 
-The bound for near copies is half of the distance between the two closest real images: of new, independent images of a
-class with n real ones, about 2 in n - 1 are nearer to a real image than any two of those are to each other. Candidates
-made of their parents' own pixels are near to them by nature. With one parent, only exact copies are refused. With two,
-a candidate is also refused if it is as near to a real image as that image saved again.
+The bound for near copies is half of the distance between the two closest real images of the class. Half, because new
+and independent images are often a little nearer: with n real images, about 2 in n - 1 of them are nearer to a real one
+than any two real ones are to each other. A candidate with one parent consists of its parent's pixels, so only exact
+copies are refused. With two parents, it is also refused if it is as near to a real image as that image saved again.
 
-Distances between real images are those between different pictures: near-duplicates in the data say nothing about them.
+Near-duplicates among the real images do not count: the distances are those between different pictures.
 """
 
 from __future__ import annotations

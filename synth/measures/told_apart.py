@@ -1,8 +1,8 @@
 """Can a simple classifier tell changed images from the real images that they were made from?
 
-A ridge regression (Hoerl and Kennard 1970) separates them by what a person sees at a glance: colours and edges at two
-scales each, levels and sharpness. It needs no network, and a tenth of a second for 400 images. The area under its ROC
-curve (AUC) is .5 if the dataset looks the same after the change, and 1 if no image of it looks so.
+A ridge regression (Hoerl and Kennard 1970) separates them by colours and edges at two scales each, by levels and by
+sharpness. It needs no network, and a tenth of a second for 400 images. The area under its ROC curve (AUC) is .5 if the
+dataset looks the same after the change, and 1 if each changed image looks unlike the real ones.
 """
 
 from collections.abc import Sequence

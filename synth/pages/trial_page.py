@@ -126,11 +126,6 @@ def telling_classes(verdict: Mapping[str, Any]) -> list[str]:
     return [label for label in _classes(verdict) if _has_two(verdict, label)]
 
 
-def rarest_class(verdict: Mapping[str, Any]) -> str | None:
-    """Return the class with the fewest images, of those with at least two."""
-    return next(iter(telling_classes(verdict)), None)
-
-
 def _has_two(verdict: Mapping[str, Any], label: str) -> bool:
     entry = mapping(verdict, "design", "classes", label)
     sizes = [number(entry.get(part)) for part in ("train", "held_out")]

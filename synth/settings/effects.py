@@ -41,7 +41,7 @@ class ChosenEffect(Effect):
     """An effect that suits some datasets only."""
 
     undecided_p: ClassVar[float] = SAFE_P
-    """The probability that "auto" counts as if the images can't tell."""
+    """p of an undecided effect with too few images to tell."""
     p: ChosenProbability = Field(  # type: ignore[assignment]
         AUTO, description='probability that it is applied, 0..1; "auto": chosen from the images'
     )
@@ -214,7 +214,7 @@ class Effects(Settings):
         return tuple(name for name, effect in self if effect.p == AUTO)
 
     def decided(self, choices: Mapping[str, float]) -> "Effects":
-        """Return the effects with these probabilities of undecided ones; the others count as if no image could tell."""
+        """Return the effects with these probabilities of undecided ones; the others get their `undecided_p`."""
         chosen: dict[str, Any] = {
             name: effect.model_copy(update={"p": choices.get(name, effect.undecided_p)})
             for name, effect in self

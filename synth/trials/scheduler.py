@@ -50,8 +50,10 @@ class Scheduler:
         """Do all runs of a round, and everything that they need."""
         runs = self.runs(arms, range(rung.n_splits), rung.budgets)
         steps = " and ".join(str(n) for n in dict.fromkeys(run.steps for run in runs))
-        about = f"about {duration(self.cost(arms, rung))}"
-        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {steps} steps: {len(runs)} trainings, {about} or more")
+        about = f"about {duration(self.cost(arms, rung))}, longer on a busy machine"
+        self.say(
+            f"{len(arms)} arms, {rung.n_splits} splits, {steps} steps: {len(runs)} trainings, {about}, longer on a busy machine"
+        )
         return self.do(arms, runs)
 
     def do(self, arms: Sequence[Arm], runs: Sequence[Run]) -> list[Outcome]:
@@ -90,7 +92,7 @@ class Scheduler:
     def _prepare(self, arms: Sequence[Arm], splits: Sequence[int]) -> None:
         for name in networks_of(arms, self.context.recipe):
             about = duration(self._network_cost(name, splits))
-            self.say(f"{name}: one for each of {len(splits)} splits, about {about} or more")
+            self.say(f"{name}: one for each of {len(splits)} splits, about {about}, longer on a busy machine")
             self._train_networks(name, splits)
         data = self.context.data
         fills = {images_path(data[split], arm): (split, arm) for split in splits for arm in arms if arm.fill}
