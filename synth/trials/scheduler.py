@@ -51,9 +51,7 @@ class Scheduler:
         runs = self.runs(arms, range(rung.n_splits), rung.budgets)
         steps = " and ".join(str(n) for n in dict.fromkeys(run.steps for run in runs))
         about = f"about {duration(self.cost(arms, rung))}, longer on a busy machine"
-        self.say(
-            f"{len(arms)} arms, {rung.n_splits} splits, {steps} steps: {len(runs)} trainings, {about}, longer on a busy machine"
-        )
+        self.say(f"{len(arms)} arms, {rung.n_splits} splits, {steps} steps: {len(runs)} trainings, {about}")
         return self.do(arms, runs)
 
     def do(self, arms: Sequence[Arm], runs: Sequence[Run]) -> list[Outcome]:
