@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -437,3 +438,39 @@ def test_training_images_that_stand_in_the_test_split_are_named(lights: Path, tm
     source = next((lights / "test/yellow").iterdir())
     (lights / "train/yellow/leak.jpg").write_bytes(source.read_bytes())
     assert "train/yellow/leak.jpg" in generate(lights, tmp_path / "out").warnings[0]
+
+
+def test_lost_images_of_a_class_that_is_gone_are_told(
+    lights: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("generate", lights, out, "--quiet") == 0
+    made = sorted((out / "train/yellow").glob("yellow-augment-*"))
+    original = next(path for path in sorted((out / "train/yellow").iterdir()) if path not in made)
+    made[0].unlink()
+    original.unlink()
+    shutil.rmtree(lights / "train/yellow")
+    capsys.readouterr()
+    assert run("generate", lights, out, "--quiet") in (0, 3)
+    assert "can't be made again" in capsys.readouterr().out
+
+
+def test_lost_images_are_missing_in_each_count(
+    lights: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parent is gone, so its child can't be made again: table, line, JSON and status agree."""
+    out = tmp_path / "out"
+    assert run("generate", lights, out, "--quiet") == 0
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text("utf-8").splitlines()]
+    child = next(row for row in rows if row["synthetic"] and row["class"] == "yellow" and row["path"])
+    (out / child["path"]).unlink()
+    for folder in (lights, out):
+        (folder / child["parents"][0]["path"]).unlink()
+    capsys.readouterr()
+    assert run("generate", lights, out, "--quiet") == 3
+    told = capsys.readouterr().out
+    assert "1 image of an earlier run is lost" in told
+    assert run("generate", lights, out, "--quiet", "--json") == 3
+    entry = json.loads(capsys.readouterr().out)["classes"]["yellow"]
+    assert entry["short"] == 1
+    assert entry["target"] - entry["real"] - entry["existing"] - entry["accepted"] >= 1

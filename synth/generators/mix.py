@@ -2,7 +2,8 @@
 
 The choice depends on (run seed, class, attempt) alone, and the generator makes what it would have made for that attempt
 without the others. A candidate carries the name of its generator, here and in the manifest. Together, the generators
-that start from an original start from each one equally often. A GAN and custom generators start from none.
+that start from an original start equally often from each one that all of them know. A GAN and custom generators start
+from none.
 """
 
 import hashlib
@@ -44,18 +45,23 @@ class MixParents:
     """Which original each attempt of a class starts from, whichever generator makes it."""
 
     def __init__(self, label: str, draw: Draw, orders: Mapping[str, FirstParents | None]) -> None:
-        """Args: orders: {method: which original each of its attempts starts from}."""
+        """Args: orders: {method: which original each of its attempts starts from; None if it starts from none}.
+
+        Generators may know other originals: `smote` leaves copies out. The even use is that of those that all know.
+        """
         self._label, self._draw, self._orders = label, draw, orders
-        known = {id: n for order in orders.values() if order for id, n in zip(order.ids, order.used, strict=True)}
+        dealt = [order for order in orders.values() if order]
+        shared = set(dealt[0].ids).intersection(*(order.ids for order in dealt))
+        known = {id: n for order in dealt for id, n in zip(order.ids, order.used, strict=True) if id in shared}
         self.ids, self.used = tuple(known), tuple(known.values())
-        self.every = all(orders.values())
+        self.every = all(orders.values()) and all(len(order.ids) == len(shared) for order in dealt)
         self._places = {id: place for place, id in enumerate(known)}
 
     def pick(self, attempt: int) -> int | None:
-        """Return the index of an attempt's original; None if its generator starts from none."""
+        """Return the index of an attempt's original; None if it starts from none that all generators know."""
         order = self._orders[self._draw.method(self._label, attempt)]
         place = None if order is None else order.pick(attempt)
-        return None if order is None or place is None else self._places[order.ids[place]]
+        return None if order is None or place is None else self._places.get(order.ids[place])
 
 
 class MixGenerator(Generator):

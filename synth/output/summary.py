@@ -54,6 +54,12 @@ class ClassSummary(ShortRepr):
         """Share of the class's real images that pass; None if none was tried."""
         return self.real_passed / self.real_n if self.real_n else None
 
+    def lose(self, n: int) -> None:
+        """Count new images of earlier runs as missing."""
+        self.lost, self.existing = n, self.existing - n
+        are = "image of an earlier run is" if n == 1 else "images of earlier runs are"
+        self.note = "; ".join(filter(None, (f"{n} {are} lost", self.note)))
+
     def switch_off(self) -> None:
         """Count the accepted images as rejected."""
         self.switched_off = True

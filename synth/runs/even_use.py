@@ -5,8 +5,9 @@ own original, so the next round skips the attempts of all originals that have en
 next attempt of an original with the fewest images. An original may need many attempts: it is given up at the limit that
 the recipe sets per image, and the others take its place.
 
-In a mix, the attempts of a GAN or of a custom generator start from no original. They wait until all originals have made
-up for their rejected images. Then the same share of them is skipped, so that the shares of the mix stay as they are.
+In a mix, the attempts of a GAN or of a custom generator start from no original, and some of `augment` from a copy that
+`smote` does not know. They wait until all originals have made up for their rejected images. Then about the same share
+of them is skipped, so that the shares of the mix stay nearly as they are.
 """
 
 import itertools
@@ -28,7 +29,7 @@ class Attempts:
         Args:
             first: number of its first attempt.
             tries: attempts that an original may need for each of its images.
-            order: which original each attempt starts from; None: attempts follow each other, because none is dealt.
+            order: which original each attempt starts from; None: each attempt takes the next number.
         """
         self._next, self._tries, self._order = first, tries, order
         self._before = order.used if order else ()

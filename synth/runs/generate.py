@@ -14,6 +14,7 @@ from typing import Any
 
 from synth.data.balance import Plan
 from synth.data.dataset import Dataset
+from synth.data.manifest import MANIFEST, read_manifest
 from synth.errors import UsageError
 from synth.files import path_from
 from synth.output.card import filled_card
@@ -28,7 +29,7 @@ from synth.runs.mend import mend
 from synth.runs.preflight import bundle_warnings, check_output, check_space
 from synth.runs.rejected import rejected_document
 from synth.runs.settle import SettledRun, check_run, settle
-from synth.settings.recipe import Recipe, dump_recipe, load_recipe
+from synth.settings.recipe import Recipe, dump_recipe
 from synth.workers import Progress
 
 
@@ -67,12 +68,10 @@ def generate(
         if run.is_done:
             refresh_page(out)
             warnings = (*run.warnings, *([] if mended.lost else [_done(out, mended=bool(mended))]))
-            summary = dataclasses.replace(_summary(run, out, None), warnings=warnings)
+            summary = dataclasses.replace(_summary(run, out, None, lost=mended.short), warnings=warnings)
         else:
-            summary = _make(run, staging, n_workers=n_workers, progress=progress)
+            summary = _make(run, staging, lost=mended.short, n_workers=n_workers, progress=progress)
             write_report(out)
-    for label, n in mended.short.items():
-        summary.classes[label].lost = n
     told = (*mended.messages(out), *summary.warnings)
     return dataclasses.replace(
         summary, warnings=told, choices=run.choices, seconds=round(time.monotonic() - started, 3)
@@ -80,17 +79,21 @@ def generate(
 
 
 def _done(out: Path, *, mended: bool) -> str:
-    """Return why a run makes no image: an earlier one did, perhaps with another seed."""
-    seed = f", made with seed {load_recipe(out / RECIPE).seed}" if (out / RECIPE).is_file() else ""
+    """Return why a run makes no image: earlier ones did, perhaps with other seeds."""
+    rows = read_manifest(out / MANIFEST) if (out / MANIFEST).is_file() else []
+    seeds = sorted({row.seed for row in rows if row.synthetic and row.path and row.seed is not None})
+    seed = f", made with seed {' and '.join(map(str, seeds))}" if seeds else ""
     begin = "" if mended else "nothing to do: "
     return f"{begin}the planned images are there{seed} (for others: synth undo, another OUT, or a larger --target)"
 
 
-def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progress | None) -> Summary:
+def _make(
+    run: SettledRun, staging: Staging, *, lost: Mapping[str, int], n_workers: int, progress: Progress | None
+) -> Summary:
     """Make the images, from where an interrupted run stopped, and move them to the output."""
     judge = None if run.gates.judge is None else run.gates.judge.to_json()
     # The id opens generator and gates: a wrong setting leaves nothing behind.
-    summary = dataclasses.replace(_summary(run, staging.out, run.id), judge=judge)
+    summary = dataclasses.replace(_summary(run, staging.out, run.id, lost=lost), judge=judge)
     copied = run.copies if run.recipe.output.link == "copy" and not run.in_place else ()
     check_space(run.dataset, staging.out, copies=copied, new=run.plan.new)
     remarks = [*bundle_warnings(run.dataset, run.recipe.bundle), *run.generator.remarks(run.plan.new)]
@@ -113,9 +116,15 @@ def _make(run: SettledRun, staging: Staging, *, n_workers: int, progress: Progre
     return summary
 
 
-def _summary(run: SettledRun, out: Path, id: str | None) -> Summary:
-    """Return the summary of a run before any image is made."""
+def _summary(run: SettledRun, out: Path, id: str | None, *, lost: Mapping[str, int]) -> Summary:
+    """Return the summary of a run before any image is made.
+
+    Args:
+        lost: {class: new images of earlier runs whose files can't be made again}.
+    """
     recipe, classes = run.recipe, {label: ClassSummary(**vars(entry)) for label, entry in run.plan.classes.items()}
+    for label in classes.keys() & lost.keys():
+        classes[label].lose(lost[label])
     given = {"data": str(run.dataset.root), "judge": recipe.judge, "bundle": recipe.bundle}
     paths = {name: path_from(out, path) if os.path.exists(path) else path for name, path in given.items() if path}
     left_out = run.dataset.refused, run.dataset.skipped

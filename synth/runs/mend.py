@@ -78,7 +78,8 @@ def mend(out: Path, dataset: Dataset) -> Mended:
             data = _original(row, items) if remaker is None or not row.synthetic else _synthetic(row, remaker)
         except SynthError as error:
             mended.lost.append(f"{path}: {error}")
-            mended.short[row.label] += row.synthetic
+            if row.synthetic:
+                mended.short[row.label] += 1
             continue
         was_there = os.path.lexists(out / path)
         if was_there:

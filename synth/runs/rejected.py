@@ -20,6 +20,7 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
             found[row.label, row.reasons[0]].append(row)
     shown = [row for _, group in sorted(found.items()) for row in evenly_spaced(group, PER_REASON)]
     by_id = {item.id: item for items in train.values() for item in items}
+    made = [(row, generator.remake_row(row, lambda parent: by_id[parent["path"]])) for row in shown]
     images = [
         {
             "id": row.id,
@@ -28,8 +29,9 @@ def rejected_document(rows: Iterable[Row], generator: Generator, train: Mapping[
             "scores": dict(row.scores),
             "params": dict(row.params),
             "parents": [parent["path"] for parent in row.parents],
-            "thumbnail": picture_base64(generator.remake_row(row, lambda parent: by_id[parent["path"]]).pixels),
+            "thumbnail": picture_base64(candidate.pixels),
         }
-        for row in shown
+        for row, candidate in made
+        if candidate.pixels_sha256 == row.pixels_sha256  # else the code of the generator has changed
     ]
     return json.dumps({"images": images}, indent=1, allow_nan=False).encode()
