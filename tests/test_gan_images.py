@@ -239,8 +239,8 @@ def test_a_class_that_can_not_be_drawn_is_refused_before_anything_is_written(
     data = Path(shutil.copytree(made.data, tmp_path / "data"))
     fill_folder(data / "train/amber", "amber", 2)
     options, words = REFUSED[case]
-    command = ("generate", data, tmp_path / "out", "--method", "gan", "--bundle", made.bundle, "--quiet", *options)
-    assert run(*command) == 2
+    command = ("generate", data, tmp_path / "out", "--method", "gan", "--bundle", made.bundle, "--quiet")
+    assert run(*command, *options) == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     assert run(*command, "--target", "yellow=9") == 0  # what is not asked for is not minded

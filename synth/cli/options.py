@@ -209,12 +209,12 @@ def n_processes(workers: int | None) -> int:
 
 
 def target_of(texts: Sequence[str] | None, option: str = "--target") -> int | str | dict[str, int] | None:
-    """Return a target as the recipe holds it: `350`, `2x`, or `{"yellow": 350}` for `yellow=350`; parts add up."""
-    from synth.errors import UsageError
+    """Return a target as the recipe holds it: `350`, `2x`, or `{"yellow": 350}` for `yellow=350`.
+
+    Of options that are given several times, the last one counts; but those of single classes count together.
+    """
     from synth.settings.recipe import parse_target
 
     if not texts:
         return None
-    if len(texts) > 1 and not all("=" in text for text in texts):
-        raise UsageError(f"{option} is given {len(texts)} times: expected once, or NAME=NUMBER each time")
-    return parse_target(",".join(texts), option)
+    return parse_target(",".join(texts) if all("=" in text for text in texts) else texts[-1], option)

@@ -96,6 +96,17 @@ class GateSet:
         return self._classifier.warnings(labels) if self._classifier else []
 
 
+def check_knows(judge: Judge, labels: Iterable[str]) -> None:
+    """Check that a judge has learned these classes.
+
+    Raises:
+        UsageError: it does not know one.
+    """
+    unknown = [label for label in labels if label not in judge.classes]
+    if unknown:
+        raise UsageError(f'the judge knows {", ".join(judge.classes)}, but not "{unknown[0]}": train one on this data')
+
+
 def open_gates(
     recipe: Recipe, train: Mapping[str, Sequence[Item]], *, known: Collection[str] = (), labels: Sequence[str] = ()
 ) -> GateSet:
@@ -113,9 +124,5 @@ def open_gates(
         from synth.classifier.judge import open_judge  # torch is imported only if there is a judge
 
         judge = open_judge(recipe.judge)
-        unknown = [label for label in labels if label not in judge.classes]
-        if unknown:
-            raise UsageError(
-                f'the judge knows {", ".join(judge.classes)}, but not "{unknown[0]}": train one on this data'
-            )
+        check_knows(judge, labels)
     return GateSet(recipe, train, known=known, judge=judge)

@@ -15,6 +15,7 @@ import numpy as np
 from synth.classifier.judge import Judge
 from synth.data.originals import Originals
 from synth.effects.policy import Policy, alone
+from synth.gates.gate_set import check_knows
 from synth.measures.intervals import mean_of_differences
 from synth.measures.subset import evenly_spaced
 from synth.records import Floats, Item, ShortRepr
@@ -90,10 +91,15 @@ def probe_effects(
         train: {class: its real training images}.
         classes: only these; empty: all that have images.
         every: test all effects, with their default ranges, not only those of the recipe.
+
+    Raises:
+        UsageError: the judge does not know a class.
     """
     originals = Originals(recipe.data)
     results = []
-    for label in classes or sorted(train):
+    labels = classes or [label for label in sorted(train) if train[label]]
+    check_knows(judge, labels)
+    for label in labels:
         items = evenly_spaced(train[label], N_IMAGES)
         if not items:
             continue
