@@ -33,7 +33,6 @@ from synth.errors import UsageError
 
 if TYPE_CHECKING:
     from synth.data.balance import Plan
-    from synth.data.dataset import Dataset
     from synth.settings.recipe import Recipe
 
 
@@ -54,19 +53,19 @@ def plan(
 
     Example: synth plan lights --target 2x
     """
+    from synth.gates.choices import with_run_choices
     from synth.runs.settle import plan_for
 
     settings = {"method": method, "target": target_of(target), "cap": cap, "count": count, "classes": classes}
     recipe = common.recipe(settings)
     dataset = common.dataset(data, recipe)
-    _show_plan(dataset, recipe, plan_for(dataset, recipe, out or data), common)
+    found = plan_for(dataset, recipe, out or data)
+    line = with_run_choices(recipe, dataset.train)[1] if found.new else ""
+    _show_plan(found, line, common)
     return common.status(incomplete=bool(dataset.refused))
 
 
-def _show_plan(dataset: Dataset, recipe: Recipe, plan: Plan, common: Common) -> None:
-    from synth.gates.choices import with_run_choices
-
-    line = with_run_choices(recipe, dataset.train)[1] if plan.new else ""
+def _show_plan(plan: Plan, line: str, common: Common) -> None:
     notes = [line] if line else []
     document = {"classes": plan.to_json(), "new": sum(plan.new.values()), "notes": notes}
     common.show(document, lambda: print_plan(plan, notes))
@@ -162,7 +161,7 @@ def generate(
     folder = out or data
     dataset = common.dataset(data, recipe, partial(check_method, recipe), summarised=not dry_run)
     if dry_run:
-        _show_plan(dataset, recipe, plan_only(dataset, recipe, folder, in_place=in_place), common)
+        _show_plan(*plan_only(dataset, recipe, folder, in_place=in_place), common)
         return common.status(incomplete=bool(dataset.refused))
     with common.progress() as report:
         summary = generate_images(

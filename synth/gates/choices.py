@@ -32,15 +32,16 @@ def with_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tuple[R
     augment = recipe.augment
     if not (augment.effects.undecided or augment.fill == AUTO):
         return recipe, ""
-    symmetries, parts, fill = _symmetries(recipe, train), list[str](), augment.fill
+    originals, items = Originals(recipe.data), sample_of(train)
+    symmetries, parts, fill = _symmetries(augment, items, originals), list[str](), augment.fill
     if symmetries:
         parts.append(f"symmetries of the images: {in_words(symmetries)}")
     if fill == AUTO:
-        share = plain_share(train, recipe)
+        share = plain_share(items, originals)
         fill = "edge" if share >= MOSTLY else "inside"
         parts += [f"fill edge ({share:.0%} of the images have a border of one colour)"] if fill == "edge" else []
         augment = augment.model_copy(update={"fill": fill})
-    movements = _movements(recipe.model_copy(update={"augment": augment}), train)
+    movements = movements_of(items, originals, augment, _asked(augment, MOVEMENTS))
     if fixed := [choice for choice in movements if not choice.on]:
         parts.append(f"the images have a fixed frame: {in_words(fixed)}")
     effects = augment.effects.decided({c.effect: SAFE_P if c.on else 0.0 for c in (*symmetries, *movements)})
@@ -53,11 +54,10 @@ def with_run_choices(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> tup
     return (recipe, "") if recipe.methods == (CONTROL,) else with_choices(recipe, train)
 
 
-def _symmetries(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:
+def _symmetries(augment: Augment, items: Sequence[Item], originals: Originals) -> list[Choice]:
     """Return a choice about each symmetry that is open; a label map decides about its flip."""
-    mapped = _mapped(recipe.augment)
-    asked = [name for name in _asked(recipe.augment, SYMMETRIES) if name not in mapped]
-    found = symmetries_of(train, recipe, asked) if asked else []
+    mapped = _mapped(augment)
+    found = symmetries_of(items, originals, [name for name in _asked(augment, SYMMETRIES) if name not in mapped])
     return [*(Choice(flip, True, f"{', '.join(sorted(labels))}: label map") for flip, labels in mapped.items()), *found]
 
 
@@ -79,20 +79,14 @@ def _only_mapped(augment: Augment, labels: Iterable[str]) -> dict[str, ClassPoli
     return classes
 
 
-def _movements(recipe: Recipe, train: Mapping[str, Sequence[Item]]) -> list[Choice]:
-    asked = _asked(recipe.augment, MOVEMENTS)
-    return movements_of(train, recipe, asked) if asked else []
-
-
 def _asked(augment: Augment, names: Sequence[str]) -> list[str]:
     """Return the effects among `names` that are still to be chosen, and not forbidden."""
     return [name for name in names if name in augment.effects.undecided and name not in augment.forbid]
 
 
-def plain_share(train: Mapping[str, Sequence[Item]], recipe: Recipe) -> float:
-    """Return the share of training images whose border has one colour (cut-outs, scans, glyphs); 0 without images."""
-    originals = Originals(recipe.data)
-    plain = [has_plain_border(originals.pixels(item)) for item in sample_of(train)]
+def plain_share(items: Sequence[Item], originals: Originals) -> float:
+    """Return the share of images whose border has one colour (cut-outs, scans, glyphs); 0 without images."""
+    plain = [has_plain_border(originals.pixels(item)) for item in items]
     return float(np.mean(plain)) if plain else 0.0
 
 

@@ -59,7 +59,6 @@ class DistanceGate:
         self._thumbnails = functools.cache(self._find_thumbnails)
         self._closest = functools.cache(self._find_closest)
         self._resaved = functools.cache(self._find_resaved)
-        self._pictures = functools.cache(self._find_pictures)
 
     def judge(self, batch: Batch) -> list[Verdict]:
         """Scores: `copy`, RMSE (0..1) to the nearest real image of the class at 32 x 32 pixels, if it is compared;
@@ -111,12 +110,9 @@ class DistanceGate:
 
     def _find_closest(self, label: str) -> float:
         """Return the RMSE between the two nearest real images that show different pictures."""
-        different: Floats = np.unique(self._thumbnails(label)[self._pictures(label)], axis=0)
+        pictures = one_of_each(self._train.get(label, ()))
+        different: Floats = np.unique(self._thumbnails(label)[pictures], axis=0)
         return float(neighbour_distances(different, 1).min()) if len(different) > 1 else 0.0
-
-    def _find_pictures(self, label: str) -> list[int]:
-        """Return the places of the first image of each picture of a class."""
-        return one_of_each(self._train.get(label, ()))
 
     def _find_resaved(self, label: str) -> float:
         """Return the RMSE up to which an image is a real image that was saved again."""

@@ -5,7 +5,7 @@ it, and a network learns from it what it never meets. Such an effect is off if e
 images by the layout of the outer part alone. All images are blurred first, since each movement smooths fine noise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,13 +15,12 @@ from synth.data.folds import groups_of
 from synth.data.images import to_uint8
 from synth.data.originals import Originals
 from synth.effects.policy import Policy
-from synth.gates.symmetries import MIN_IMAGES, Choice, sample_of
+from synth.gates.symmetries import MIN_IMAGES, Choice
 from synth.measures.subset import evenly_spaced
 from synth.measures.told_apart import layout_of, products, stacked, told_apart
 from synth.records import Floats, Item, Pixels
 from synth.settings.augment import Augment
 from synth.settings.effects import Effects, Movement
-from synth.settings.recipe import Recipe
 
 N_IMAGES = 240
 """Images that are asked, at most."""
@@ -33,19 +32,25 @@ WEAK, FOREIGN = 0.25, 0.9
 """Part of an effect that is tried; it is off if the whole interval of the AUC lies above the second."""
 
 
-def movements_of(train: Mapping[str, Sequence[Item]], recipe: Recipe, asked: Sequence[str]) -> list[Choice]:
-    """Return a choice about each of the effects rotate, scale and shift. With few images they are on."""
-    items = list(evenly_spaced(sample_of(train), N_IMAGES))
+def movements_of(items: Sequence[Item], originals: Originals, augment: Augment, asked: Sequence[str]) -> list[Choice]:
+    """Return a choice about each of the effects rotate, scale and shift that is asked for. With few images they are on.
+
+    Args:
+        items: from `sample_of`.
+        augment: the ranges of the effects, and what enters the frame.
+    """
+    if not asked:
+        return []
+    items = evenly_spaced(items, N_IMAGES)
     groups = groups_of(items).numbers
     if len(np.unique(groups)) < MIN_IMAGES:
         return [Choice(name, True, "few images") for name in asked]
-    originals = Originals(recipe.data)
     sources = [originals.pixels(item) for item in items]
     real = stacked([_margin(pixels) for pixels in sources])
     found = []
     with threadpool_limits(limits=1):  # the sums of another number of threads would be other ones
         for name in asked:
-            moved = stacked([_margin(pixels) for pixels in _moved(sources, name, recipe)])
+            moved = stacked([_margin(pixels) for pixels in _moved(sources, name, augment)])
             apart = told_apart(products(real, moved), groups)
             found.append(Choice(name, apart.interval[0] <= FOREIGN, f"AUC {apart.auc:.2f}"))
     return found
@@ -62,13 +67,13 @@ def _margin(pixels: Pixels) -> list[Floats]:
     return layout_of(masked)
 
 
-def _moved(sources: Sequence[Pixels], name: str, recipe: Recipe) -> list[Pixels]:
+def _moved(sources: Sequence[Pixels], name: str, augment: Augment) -> list[Pixels]:
     """Apply a part of an effect, and no other, to all sources."""
-    effect: Movement = getattr(recipe.augment.effects, name)
+    effect: Movement = getattr(augment.effects, name)
     ranges = {
         key: tuple(effect.still + WEAK * (value - effect.still) for value in pair) for key, pair in effect if key != "p"
     }
     alone = Effects.model_validate({other: {"p": 0} for other in Effects.model_fields} | {name: {"p": 1, **ranges}})
-    policy = Policy(Augment(effects=alone, fill=recipe.augment.fill, zoom_max=recipe.augment.zoom_max), "", seed=0)
+    policy = Policy(Augment(effects=alone, fill=augment.fill, zoom_max=augment.zoom_max), "", seed=0)
     attempts = range(len(sources))
     return policy.apply(sources, policy.draw(attempts), attempts=attempts)

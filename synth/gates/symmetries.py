@@ -21,7 +21,6 @@ from synth.measures.subset import evenly_spaced
 from synth.measures.told_apart import Apart, layout_of, nearest_labels, products, stacked, told_apart
 from synth.records import Floats, Ints, Item, Pixels
 from synth.settings.augment import Augment
-from synth.settings.recipe import Recipe
 
 N_IMAGES = 480
 """Images that are asked, at most."""
@@ -50,14 +49,18 @@ def in_words(choices: Sequence[Choice]) -> str:
     return ", ".join(f"{', '.join(effects)} {words}" for words, effects in groups.items())
 
 
-def symmetries_of(train: Mapping[str, Sequence[Item]], recipe: Recipe, asked: Sequence[str]) -> list[Choice]:
-    """Return a choice about each symmetry."""
-    items = sample_of(train)
+def symmetries_of(items: Sequence[Item], originals: Originals, asked: Sequence[str]) -> list[Choice]:
+    """Return a choice about each symmetry that is asked for.
+
+    Args:
+        items: from `sample_of`.
+    """
+    if not asked:
+        return []
     groups = groups_of(items).numbers
     n_groups = len(np.unique(groups))
     if n_groups < MIN_IMAGES:
         return [Choice(name, False, f"{n_groups} images are too few to tell, need {MIN_IMAGES}") for name in asked]
-    originals = Originals(recipe.data)
     sources = [originals.pixels(item) for item in items]
     real = stacked([_features(pixels) for pixels in sources])
     labels = np.array([item.label for item in items])

@@ -85,8 +85,10 @@ def check_run(dataset: Dataset, recipe: Recipe, out: Path, *, in_place: bool) ->
     check_recipe(recipe, dataset.classes)
 
 
-def dry_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bool = False) -> Plan:
-    """Return the plan of a run after all checks of `generate`, those of its networks included; writes nothing.
+def dry_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bool = False) -> tuple[Plan, str]:
+    """Do all checks of `generate`, those of its networks included; write nothing.
+
+    Returns: the plan, and what was chosen from the images, as one line; empty if there is nothing to say.
 
     Raises:
         OutputError, UsageError, BundleError: as `generate`.
@@ -97,7 +99,7 @@ def dry_run(dataset: Dataset, recipe: Recipe, out: str | Path, *, in_place: bool
     run = settle(dataset, None, recipe, out, in_place=in_place)
     if not run.is_done:
         _ = run.id  # opens generator and gates, and so checks them
-    return run.plan
+    return run.plan, run.choices
 
 
 def settle(dataset: Dataset, plan: Plan | None, recipe: Recipe, out: Path, *, in_place: bool) -> SettledRun:
