@@ -437,6 +437,17 @@ def test_ctrl_c_while_the_command_line_is_imported_is_one_line(
     assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
 
 
+def test_an_input_that_ends_too_early_is_no_interrupt(
+    lights: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise EOFError("a worker is gone")
+
+    monkeypatch.setattr("synth.data.dataset.open_dataset", ended)
+    assert run("plan", lights) == 1
+    assert "synth: an input ended too early: a worker is gone\n" in capsys.readouterr().err
+
+
 def test_a_full_output_says_by_which_seed_and_how_to_get_other_images(
     lights: Path, tmp_path: Path, run: Run, capsys: Capture
 ) -> None:

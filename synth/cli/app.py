@@ -69,8 +69,10 @@ def main() -> None:
         status = app(standalone_mode=False)
     except SynthError as error:
         status = _fail(error.args[0], error.exit_status)
-    except typer.Abort as error:  # click's word for Ctrl-C, and for the end of an input
-        raise (error.__cause__ or KeyboardInterrupt()) from None
+    except typer.Abort as error:  # click's word for Ctrl-C, and for an input that ends too early
+        if not isinstance(error.__cause__, EOFError):
+            raise KeyboardInterrupt from None
+        status = _fail(f"an input ended too early: {error.__cause__}", 1)
     except OSError as error:
         where = f"{error.filename2 or error.filename}: " if error.filename else ""
         status = _fail(f"{where}{error.strerror or error}", 1)
