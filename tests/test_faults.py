@@ -25,8 +25,11 @@ SETTINGS = ("--target", "200", "--cap", "100", "--seed", "7", "--quiet")
 
 
 def start(data: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
+    def listen() -> None:  # tests that run in the background of a shell have inherited that Ctrl-C is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     arguments = ("generate", str(data), str(out), *SETTINGS, *options)
-    return subprocess.Popen((*COMMAND, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen((*COMMAND, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=listen)
 
 
 def finish(data: Path, out: Path, *options: str) -> str:
@@ -116,7 +119,7 @@ def test_a_commit_in_place_killed_at_any_step_is_finished_by_the_next_start(ligh
 
 
 def test_interrupt_prints_the_command_that_resumes(lights: Path, tmp_path: Path) -> None:
-    long_enough = ("--target", "40000", "--cap", "20000")  # not to be done before the signal comes
+    long_enough = ("--target", "4000", "--cap", "2000")  # not to be done before the signal comes
     process = start(lights, tmp_path / "out", "--workers", "2", *long_enough)
     wait_for_rows(tmp_path / "out", at_least=30, process=process)
     process.send_signal(signal.SIGINT)
